@@ -1,0 +1,1 @@
+//! Connections to Redis-family servers, pipelines, the replication link.

@@ -1,0 +1,1 @@
+//! What every Redis-family command is: arity, keys, flags.

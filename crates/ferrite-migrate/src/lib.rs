@@ -1,0 +1,1 @@
+//! Moves data between Redis-family servers: the engine and Rust SDK.

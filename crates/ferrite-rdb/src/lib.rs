@@ -1,0 +1,19 @@
+//! RDB files and `DUMP` payloads of every Redis dialect: bytes in, values out; no I/O.
+//!
+//! The crate has three layers, each usable alone:
+//!
+//! * [`Reader`] walks an RDB stream and yields [`Event`]s; a key's value is handed out as the raw
+//!   bytes it was stored in, so that it can be passed on untouched.
+//! * [`decode`] turns the raw bytes of one value into elements, given to a [`Sink`].
+//! * [`dump`], [`encode`], [`transcode`] write values: payloads for `RESTORE` at the version a
+//!   target accepts, and whole RDB files.
+//!
+//! [`digest`] is a sink too: a 128-bit fingerprint of what a value *is*, whatever its encoding.
+
+mod error;
+mod format;
+mod sink;
+
+pub use error::{Error, ErrorKind};
+pub use format::{Dialect, Format};
+pub use sink::{Sink, StreamConsumer, StreamFields, StreamGroup, StreamId, StreamMeta};

@@ -1,0 +1,1 @@
+//! Real servers, data sets and faults for tests (development only).
