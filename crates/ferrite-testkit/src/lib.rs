@@ -1,1 +1,17 @@
 //! Real servers, data sets and faults for tests (development only).
+//!
+//! * [`peers`] gets and runs real Redis and Valkey servers of several versions, without root.
+//! * [`client`] is a small blocking client, written apart from the product's own so that it can
+//!   serve as an oracle for it.
+//! * [`tls`] makes certificates for servers with TLS.
+//!
+//! Nothing here is shipped. Tests may treat a failure of the kit as a failure of the test, so some
+//! functions panic with a message meant for the reader of a test log; each one says so.
+
+pub mod client;
+pub mod peers;
+pub mod tls;
+
+pub use client::{Client, ClientError, Reply};
+pub use peers::{Binary, Peer, PeerBuilder, PeerError, Server};
+pub use tls::TlsFiles;
