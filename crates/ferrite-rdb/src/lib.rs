@@ -10,6 +10,8 @@
 //!
 //! [`digest`] is a sink too: a 128-bit fingerprint of what a value *is*, whatever its encoding.
 
+pub mod dump;
+pub mod encode;
 mod error;
 mod format;
 mod sink;

@@ -1,0 +1,131 @@
+//! `DUMP` payloads: what `DUMP` answers and `RESTORE` takes.
+//!
+//! ```text
+//! +------+------------------+-----------+----------+
+//! | type | body             | version   | CRC64    |
+//! | 1 B  | as in an RDB file | 2 B LE    | 8 B LE   |
+//! +------+------------------+-----------+----------+
+//!  \______ covered by the CRC ________/
+//! ```
+//!
+//! The version is the RDB version of the server that made the payload. Redis refuses versions
+//! above its own; Valkey refuses 12 to 79, which are Redis' after the fork. The body depends on
+//! the type byte alone, so the footer may be rewritten with a lower version whenever the target
+//! knows the type byte: see [`crate::transcode`].
+
+use crate::{Error, ErrorKind};
+
+/// Bytes of the footer: version and checksum.
+pub const FOOTER_LEN: usize = 10;
+
+/// A payload taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payload<'a> {
+    /// What the body is; its meaning depends on the dialect of the server that wrote it.
+    pub type_byte: u8,
+    /// The value, as in an RDB file.
+    pub body: &'a [u8],
+    /// RDB version of the server that wrote it.
+    pub version: u16,
+}
+
+/// Takes a payload apart and verifies its checksum.
+///
+/// Unlike in an RDB file, a stored checksum of 0 does not mean "not computed": Redis and Valkey
+/// refuse such a payload, and so does this.
+///
+/// # Errors
+/// [`ErrorKind::Truncated`] for fewer than 11 bytes, [`ErrorKind::Checksum`] for damaged ones.
+pub fn split(payload: &[u8]) -> Result<Payload<'_>, Error> {
+    let truncated = || Error::new(ErrorKind::Truncated("a DUMP payload"), payload.len() as u64);
+    let (covered, stored) = payload.split_last_chunk::<8>().ok_or_else(truncated)?;
+    let (value, version) = covered.split_last_chunk::<2>().ok_or_else(truncated)?;
+    let (&type_byte, body) = value.split_first().ok_or_else(truncated)?;
+    verify(covered, u64::from_le_bytes(*stored))?;
+    Ok(Payload { type_byte, body, version: u16::from_le_bytes(*version) })
+}
+
+fn verify(covered: &[u8], stored: u64) -> Result<(), Error> {
+    let computed = checksum(covered);
+    if stored == computed {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Checksum { stored, computed }, covered.len() as u64))
+}
+
+/// Length in bytes of the payload of a body of `body_len` bytes.
+#[must_use]
+pub const fn payload_len(body_len: usize) -> usize {
+    1 + body_len + FOOTER_LEN
+}
+
+/// Appends a whole payload.
+pub fn write(out: &mut Vec<u8>, type_byte: u8, body: &[u8], version: u16) {
+    out.reserve(payload_len(body.len()));
+    let start = begin(out);
+    out.push(type_byte);
+    out.extend_from_slice(body);
+    finish(out, start, version);
+}
+
+/// Where in a buffer a payload begins, between [`begin`] and [`finish`].
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a payload without its footer is refused"]
+pub struct Start(usize);
+
+/// Begins a payload at the end of `out`. The caller appends type byte and body, then calls
+/// [`finish`].
+pub fn begin(out: &mut Vec<u8>) -> Start {
+    Start(out.len())
+}
+
+/// Appends the footer over everything since [`begin`].
+pub fn finish(out: &mut Vec<u8>, start: Start, version: u16) {
+    out.extend_from_slice(&version.to_le_bytes());
+    let crc = checksum(out.get(start.0..).unwrap_or_default());
+    out.extend_from_slice(&crc.to_le_bytes());
+}
+
+/// Redis' CRC64. 20 to 30 ns for 16 to 128 bytes, less than sliced tables take from 64 bytes on,
+/// so that short inputs have no path of their own.
+fn checksum(bytes: &[u8]) -> u64 {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Redis, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `SET k hello; DUMP k` on Redis 7.0.15.
+    const HELLO: &[u8] = b"\x00\x05hello\n\x00cr\xdfve4 \n";
+
+    #[test]
+    fn a_payload_of_a_real_server_is_split_and_written_again() {
+        let payload = split(HELLO).unwrap();
+        assert_eq!(payload, Payload { type_byte: 0, body: b"\x05hello", version: 10 });
+        let mut out = b"before".to_vec();
+        write(&mut out, payload.type_byte, payload.body, payload.version);
+        assert_eq!(out.strip_prefix(b"before").unwrap(), HELLO);
+        assert_eq!(payload_len(payload.body.len()), HELLO.len());
+    }
+
+    #[test]
+    fn damage_is_found_in_every_byte() {
+        for at in 0..HELLO.len() {
+            let mut damaged = HELLO.to_vec();
+            damaged[at] ^= 0x10;
+            assert!(
+                matches!(split(&damaged).unwrap_err().kind, ErrorKind::Checksum { .. }),
+                "{at}"
+            );
+        }
+    }
+
+    #[test]
+    fn short_input_is_truncated() {
+        for len in 0..=FOOTER_LEN {
+            let error = split(&HELLO[..len]).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Truncated("a DUMP payload"));
+        }
+    }
+}
