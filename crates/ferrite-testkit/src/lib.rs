@@ -10,8 +10,10 @@
 
 pub mod client;
 pub mod peers;
+pub mod proxy;
 pub mod tls;
 
 pub use client::{Client, ClientError, Reply};
 pub use peers::{Binary, Peer, PeerBuilder, PeerError, Server};
+pub use proxy::{Direction, Proxy};
 pub use tls::TlsFiles;
