@@ -1,1 +1,35 @@
 //! Connections to Redis-family servers, pipelines, the replication link.
+//!
+//! * [`Address`] says where a server is and who we are there; [`Connector`] adds TLS and time
+//!   limits and makes connections.
+//! * [`Connection`] calls commands one by one or in a [`Pipeline`]; [`Connection::into_split`]
+//!   gives raw halves to those who stream gigabytes.
+//!
+//! Everything speaks RESP2 unless asked otherwise, so that the oldest servers work. Errors are
+//! one type, [`ClientError`], whose text says what was going on and where, never a secret.
+
+mod address;
+mod backoff;
+mod buffer;
+mod connection;
+mod connector;
+mod error;
+mod greeting;
+mod pipeline;
+mod receiver;
+mod sender;
+mod stream;
+mod tls;
+
+pub use address::{Address, AddressError, Endpoint, Secret};
+pub use backoff::Backoff;
+pub use connection::Connection;
+pub use connector::Connector;
+pub use error::{AuthFailure, ClientError, ReplyError};
+pub use pipeline::Pipeline;
+pub use receiver::Receiver;
+pub use sender::Sender;
+pub use tls::TlsOptions;
+
+/// The values replies are made of.
+pub use ferrite_resp::{Limits, Value};

@@ -74,7 +74,7 @@ fn decode_in_pieces(wire: &[u8], sizes: &[usize]) -> Option<Value> {
         let (piece, tail) = rest.split_at((*size).min(rest.len()));
         buffer.extend_from_slice(piece);
         rest = tail;
-        let (used, value) = decoder.decode(&buffer).unwrap();
+        let (used, value) = decoder.decode(&buffer).ok()?;
         buffer.drain(..used);
         if value.is_some() || rest.is_empty() {
             return value;

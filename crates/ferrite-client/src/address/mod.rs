@@ -1,0 +1,197 @@
+//! Where a server is, and as whom to speak to it.
+//!
+//! ```text
+//! redis://[user[:password]@]host[:port][/database]      also valkey:// keydb:// ferrite://
+//! rediss://…                                            the same over TLS (valkeys:// …)
+//! unix:///path/to/socket[?db=3&user=…&password=…]
+//! host[:port]                                           short for redis://host:port
+//! ```
+
+mod parse;
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub use parse::AddressError;
+
+/// The port every server of the family listens on unless told otherwise.
+pub const DEFAULT_PORT: u16 = 6379;
+
+/// Bytes that must not be shown: `Debug` hides them, `Display` does not exist.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes, for the one place that sends them.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<hidden>")
+    }
+}
+
+/// What to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A host (name, IPv4 or IPv6 without brackets) and a port.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port, never 0.
+        port: u16,
+    },
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Endpoint {
+    /// `host:port`, `[v6]:port`, or the socket's path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Where a server is, as whom to speak to it, and which database to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    endpoint: Endpoint,
+    tls: bool,
+    username: Option<String>,
+    password: Option<Secret>,
+    database: u32,
+    /// `redis`, `valkey`, `keydb`, `ferrite`, as written; for display only.
+    family: &'static str,
+}
+
+impl Address {
+    /// A plain address without user, password or database.
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self::new(Endpoint::Tcp { host: host.into(), port })
+    }
+
+    /// The address of a Unix socket.
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::new(Endpoint::Unix(path.into()))
+    }
+
+    fn new(endpoint: Endpoint) -> Self {
+        let (username, password) = (None, None);
+        Self { endpoint, tls: false, username, password, database: 0, family: "redis" }
+    }
+
+    /// What to connect to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The host, unless this is a Unix socket.
+    pub fn host(&self) -> Option<&str> {
+        match &self.endpoint {
+            Endpoint::Tcp { host, .. } => Some(host),
+            Endpoint::Unix(_) => None,
+        }
+    }
+
+    /// The port, unless this is a Unix socket.
+    pub fn port(&self) -> Option<u16> {
+        match self.endpoint {
+            Endpoint::Tcp { port, .. } => Some(port),
+            Endpoint::Unix(_) => None,
+        }
+    }
+
+    /// Whether TLS is spoken.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The ACL user; without one, the password is that of the user `default`.
+    pub fn username(&self) -> Option<&str> {
+        self.username.as_deref()
+    }
+
+    /// The password.
+    pub fn password(&self) -> Option<&Secret> {
+        self.password.as_ref()
+    }
+
+    /// The database selected after connecting.
+    pub fn database(&self) -> u32 {
+        self.database
+    }
+
+    /// The same user, password and TLS at another host: a node of the same cluster.
+    #[must_use]
+    pub fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = endpoint;
+        self
+    }
+
+    /// With TLS, or without.
+    #[must_use]
+    pub fn with_tls(mut self, tls: bool) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// With this ACL user.
+    #[must_use]
+    pub fn with_username(mut self, username: Option<String>) -> Self {
+        self.username = username;
+        self
+    }
+
+    /// With this password.
+    #[must_use]
+    pub fn with_password(mut self, password: Option<Secret>) -> Self {
+        self.password = password;
+        self
+    }
+
+    /// With this database.
+    #[must_use]
+    pub fn with_database(mut self, database: u32) -> Self {
+        self.database = database;
+        self
+    }
+}
+
+impl fmt::Display for Address {
+    /// The address as a URL, never with its password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Endpoint::Unix(path) = &self.endpoint {
+            write!(f, "unix://{}", path.display())?;
+            return if self.database == 0 { Ok(()) } else { write!(f, "?db={}", self.database) };
+        }
+        write!(f, "{}{}://", self.family, if self.tls { "s" } else { "" })?;
+        if let Some(username) = &self.username {
+            write!(f, "{username}@")?;
+        }
+        write!(f, "{}", self.endpoint)?;
+        if self.database == 0 { Ok(()) } else { write!(f, "/{}", self.database) }
+    }
+}
+
+impl std::str::FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        parse::address(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;
