@@ -1,0 +1,58 @@
+//! RedisBloom, from its command reference.
+
+use crate::table::*;
+
+commands! { Bloom;
+    "bf.add" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "bf.card" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "bf.debug" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "bf.exists" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "bf.info" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "bf.insert" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "bf.loadchunk" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "bf.madd" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "bf.mexists" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "bf.reserve" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "bf.scandump" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "cf.add" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cf.addnx" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cf.compact" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cf.count" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "cf.debug" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "cf.del" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cf.exists" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "cf.info" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "cf.insert" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cf.insertnx" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cf.loadchunk" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cf.mexists" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "cf.reserve" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cf.scandump" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "cms.incrby" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cms.info" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "cms.initbydim" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cms.initbyprob" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "cms.merge" -1 [Write DenyOom Module] [] [key(1, Update), counted(2, 3, 1, Read)] ELSEWHERE;
+    "cms.query" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "tdigest.add" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "tdigest.byrank" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "tdigest.byrevrank" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "tdigest.cdf" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "tdigest.create" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "tdigest.info" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "tdigest.max" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "tdigest.merge" -1 [Write DenyOom Module] [] [key(1, Update), counted(2, 3, 1, Read)] ELSEWHERE;
+    "tdigest.min" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "tdigest.quantile" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "tdigest.rank" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "tdigest.reset" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "tdigest.revrank" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "tdigest.trimmed_mean" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "topk.add" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "topk.count" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "topk.incrby" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+    "topk.info" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "topk.list" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "topk.query" -1 [ReadOnly Module] [] [key(1, Read)] ELSEWHERE;
+    "topk.reserve" -1 [Write DenyOom Module] [] [key(1, Update)] ELSEWHERE;
+}
