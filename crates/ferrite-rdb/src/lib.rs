@@ -10,12 +10,22 @@
 //!
 //! [`digest`] is a sink too: a 128-bit fingerprint of what a value *is*, whatever its encoding.
 
+mod crc64;
+mod cursor;
+mod decode;
 pub mod dump;
 pub mod encode;
 mod error;
 mod format;
+pub mod lzf;
+pub mod packed;
 mod sink;
+mod types;
 
+pub use crc64::{Crc64, crc64};
+pub use cursor::MAX_ELEMENT_LEN;
+pub use decode::{Part, ValueDecoder, decode, value_len};
 pub use error::{Error, ErrorKind};
 pub use format::{Dialect, Format};
 pub use sink::{Sink, StreamConsumer, StreamFields, StreamGroup, StreamId, StreamMeta};
+pub use types::{ValueKind, type_name};
