@@ -13,6 +13,7 @@
 mod crc64;
 mod cursor;
 mod decode;
+pub mod digest;
 pub mod dump;
 pub mod encode;
 mod error;
@@ -20,6 +21,7 @@ mod format;
 pub mod lzf;
 pub mod packed;
 mod sink;
+pub mod transcode;
 mod types;
 
 pub use crc64::{Crc64, crc64};

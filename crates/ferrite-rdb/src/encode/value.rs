@@ -119,6 +119,12 @@ impl<'a> ValueEncoder<'a> {
         encoder
     }
 
+    /// Whether nothing was given yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self.state, State::Empty) && self.fault.is_none()
+    }
+
     /// Ends the value.
     ///
     /// # Errors
@@ -366,6 +372,10 @@ impl Sink for ValueEncoder<'_> {
     }
 
     fn stream_consumer(&mut self, consumer: &StreamConsumer<'_>) {
+        let active = consumer.active_ms.is_some_and(|at| at != consumer.seen_ms);
+        if active && self.layout.stream < StreamLayout::Three {
+            self.lose("when consumers of the stream last got an entry");
+        }
         self.with_stream(|stream, out| stream.consumer(out, consumer));
     }
 
