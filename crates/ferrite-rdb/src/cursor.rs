@@ -52,6 +52,20 @@ pub(crate) enum Stored<'a> {
     Lzf { packed: &'a [u8], len: usize },
 }
 
+impl Stored<'_> {
+    /// The bytes, allocated.
+    pub(crate) fn to_vec(self) -> Result<Vec<u8>, ErrorKind> {
+        match self {
+            Self::Raw(bytes) => Ok(bytes.to_vec()),
+            Self::Int(value) => Ok(itoa::Buffer::new().format(value).into()),
+            Self::Lzf { packed, len } => {
+                let mut bytes = Vec::new();
+                lzf::decompress(packed, len, &mut bytes).map(|()| bytes)
+            }
+        }
+    }
+}
+
 /// A length, or one of the encodings in its place.
 pub(crate) enum Prefix {
     Len(u64),
@@ -125,6 +139,11 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn commit(&mut self) {
         self.committed = self.pos;
+    }
+
+    /// Goes back to an earlier position.
+    pub(crate) fn rewind(&mut self, pos: usize) {
+        self.pos = pos.min(self.pos);
     }
 
     /// The bytes read since an earlier position.

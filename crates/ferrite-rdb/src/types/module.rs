@@ -18,8 +18,9 @@ const FLOAT: u64 = 3;
 const DOUBLE: u64 = 4;
 const STRING: u64 = 5;
 
-/// The nine-letter name of a module type.
-pub(crate) struct ModuleName([u8; NAME_LEN]);
+/// The nine-letter name of a module type, as it is packed into module ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ModuleName([u8; NAME_LEN]);
 
 impl ModuleName {
     /// Unpacks the name from a module id.
@@ -31,7 +32,9 @@ impl ModuleName {
         Self(std::array::from_fn(letter))
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
