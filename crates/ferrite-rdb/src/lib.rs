@@ -24,6 +24,7 @@ mod reader;
 mod sink;
 pub mod transcode;
 mod types;
+pub mod writer;
 
 pub use crc64::{Crc64, crc64};
 pub use cursor::MAX_ELEMENT_LEN;

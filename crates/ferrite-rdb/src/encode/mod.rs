@@ -14,13 +14,13 @@
 //! fills it in at the end. Readers take any form that holds the value.
 
 mod listpack;
-mod lzf;
 mod stream;
 mod value;
 
 pub use listpack::Listpack;
-pub use lzf::compress;
 pub use value::{Encoded, HashLayout, Layout, ListLayout, StreamLayout, ValueEncoder, ZsetLayout};
+
+use crate::lzf::compress;
 
 /// Type byte of a string.
 pub const TYPE_STRING: u8 = 0;

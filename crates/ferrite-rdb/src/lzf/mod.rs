@@ -10,7 +10,9 @@
 //!
 //! A copy reaches at most 8,192 bytes back and may overlap what it writes.
 
+mod compress;
 mod decompress;
 
+pub use compress::compress;
 pub(crate) use decompress::expand;
 pub use decompress::{MAX_RATIO, WINDOW, decompress};

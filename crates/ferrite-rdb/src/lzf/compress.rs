@@ -1,18 +1,13 @@
-//! LZF compression, in the format of liblzf that RDB strings use.
+//! LZF compression.
 //!
-//! ```text
-//! 000LLLLL                     L + 1 literal bytes follow
-//! LLLddddd dddddddd            copy L + 2 bytes (L 1 to 6) from d + 1 bytes back
-//! 111ddddd LLLLLLLL dddddddd   copy L + 9 bytes from d + 1 bytes back
-//! ```
-//!
-//! Any sequence of these that reproduces the input is valid; this one finds matches with a table
-//! of the last place each three-byte group was seen.
+//! Any sequence of instructions that reproduces the input is valid; this one finds matches with a
+//! table of the last place each three-byte group was seen. The result may not be the bytes another
+//! compressor would have written.
+
+use super::WINDOW;
 
 /// Table entries: 8 Ki groups of three bytes are remembered.
 const TABLE_BITS: u32 = 13;
-/// The largest distance 13 bits can say.
-const MAX_DISTANCE: usize = 1 << 13;
 /// The longest copy one sequence can say.
 const MAX_MATCH: usize = 264;
 /// The most literals one sequence can hold.
@@ -65,7 +60,7 @@ fn find_match(input: &[u8], at: usize, candidate: u32) -> Option<(usize, usize)>
     let same = |(a, b): &(&u8, &u8)| a == b;
     let pairs = input.get(from..)?.iter().zip(input.get(at..)?);
     let len = pairs.take(MAX_MATCH).take_while(same).count();
-    (len >= 3 && distance <= MAX_DISTANCE).then_some((distance, len))
+    (len >= 3 && distance <= WINDOW).then_some((distance, len))
 }
 
 fn write_literals(out: &mut Vec<u8>, literals: &[u8]) {
