@@ -4,6 +4,8 @@
 //!   limits and makes connections.
 //! * [`Connection`] calls commands one by one or in a [`Pipeline`]; [`Connection::into_split`]
 //!   gives raw halves to those who stream gigabytes.
+//! * [`server::ServerInfo`] says what kind of server answered.
+//! * [`replication::ReplicationLink`] attaches to a server the way a replica does.
 //!
 //! Everything speaks RESP2 unless asked otherwise, so that the oldest servers work. Errors are
 //! one type, [`ClientError`], whose text says what was going on and where, never a secret.
@@ -17,7 +19,9 @@ mod error;
 mod greeting;
 mod pipeline;
 mod receiver;
+pub mod replication;
 mod sender;
+pub mod server;
 mod stream;
 mod tls;
 
