@@ -3,17 +3,21 @@
 //! * [`peers`] gets and runs real Redis and Valkey servers of several versions, without root.
 //! * [`client`] is a small blocking client, written apart from the product's own so that it can
 //!   serve as an oracle for it.
+//! * [`dataset`] fills servers with every kind of value, and takes logical pictures of them.
+//! * [`proxy`] is a TCP proxy that cuts, stalls and slows connections on demand.
 //! * [`tls`] makes certificates for servers with TLS.
 //!
 //! Nothing here is shipped. Tests may treat a failure of the kit as a failure of the test, so some
 //! functions panic with a message meant for the reader of a test log; each one says so.
 
 pub mod client;
+pub mod dataset;
 pub mod peers;
 pub mod proxy;
 pub mod tls;
 
 pub use client::{Client, ClientError, Reply};
+pub use dataset::{Dataset, Listing, snapshot};
 pub use peers::{Binary, Peer, PeerBuilder, PeerError, Server};
 pub use proxy::{Direction, Proxy};
 pub use tls::TlsFiles;

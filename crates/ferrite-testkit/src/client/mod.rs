@@ -13,8 +13,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, PipelineError};
 pub use reply::Reply;
+pub(crate) use reply::write_bytes;
 
 use crate::tls::TlsFiles;
 use stream::Stream;
