@@ -128,7 +128,8 @@ pub(crate) fn explain(error: &io::Error) -> String {
 
 fn explain_certificate(problem: &CertificateError) -> String {
     match problem {
-        CertificateError::UnknownIssuer => {
+        // Another authority of the same name shows as a bad signature.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "its certificate is signed by an authority we do not know; give the certificate of \
              its CA"
                 .to_owned()

@@ -5,7 +5,7 @@
 //! we                                       server
 //! REPLCONF listening-port 0           →    +OK
 //! REPLCONF capa eof capa psync2       →    +OK
-//! [REPLCONF rdb-only 1]               →    +OK            Redis 7.0 and later
+//! [REPLCONF rdb-only 1]               →    +OK            Redis 6.2 and later
 //! [REPLCONF version 9.0.0]            →    +OK            Valkey 8 and later
 //! PSYNC ? -1                          →    \n \n …        while it prepares
 //!                                     ←    +FULLRESYNC <replid> <offset>\r\n
@@ -34,7 +34,7 @@ const DEFAULT_SILENCE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachOptions {
     /// Ask for the RDB alone, without the commands after it: the server then keeps no backlog
-    /// for us. Servers before 7.0 refuse and send both.
+    /// for us. Servers before 6.2 refuse and send both.
     pub rdb_only: bool,
     /// Ask for an RDB reduced to this: `functions`, or nothing at all for an empty string.
     /// Servers before 7.0 refuse and send everything.
