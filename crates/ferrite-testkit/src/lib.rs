@@ -6,12 +6,14 @@
 //! * [`dataset`] fills servers with every kind of value, and takes logical pictures of them.
 //! * [`proxy`] is a TCP proxy that cuts, stalls and slows connections on demand.
 //! * [`tls`] makes certificates for servers with TLS.
+//! * [`interrupt`] lets the binaries of this crate clean up after Ctrl-C.
 //!
 //! Nothing here is shipped. Tests may treat a failure of the kit as a failure of the test, so some
 //! functions panic with a message meant for the reader of a test log; each one says so.
 
 pub mod client;
 pub mod dataset;
+pub mod interrupt;
 pub mod peers;
 pub mod proxy;
 pub mod tls;

@@ -7,6 +7,7 @@ mod parse;
 mod pipeline;
 mod reply;
 mod stream;
+mod url;
 
 use std::io::{self, BufReader, Write};
 use std::net::SocketAddr;

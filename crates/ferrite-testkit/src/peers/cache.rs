@@ -4,7 +4,7 @@
 //! $XDG_CACHE_HOME/ferrite/peers/          (~/.cache/ferrite/peers)
 //!     debian-trixie-1/                    one bundle: complete as soon as it has its name
 //!     debian-trixie-1.lock                held by the process that fetches it
-//!     .fetch-XXXXXX/                      a bundle being fetched, renamed when complete
+//!     .debian-trixie-1-XXXXXX/            a bundle being fetched, renamed when complete
 //! ```
 
 use std::fs::{self, File};
@@ -34,9 +34,11 @@ pub(super) fn bundle(
     if bundle.is_dir() {
         return Ok(bundle);
     }
+    let prefix = format!(".{folder}-");
+    remove_leftovers(&cache, &prefix);
     say(&format!("fetching {what} into {}", bundle.display()));
     let temporary = tempfile::Builder::new()
-        .prefix(".fetch-")
+        .prefix(&prefix)
         .tempdir_in(&cache)
         .map_err(|error| explain("create a folder in", error))?;
     let (root, scratch) = (temporary.path().join("root"), temporary.path().join("scratch"));
@@ -46,6 +48,17 @@ pub(super) fn bundle(
     fetch(&root, &scratch)?;
     fs::rename(&root, &bundle).map_err(|error| explain("rename a folder in", error))?;
     Ok(bundle)
+}
+
+/// Removes what an interrupted fetch has left; whoever holds the lock is the only one to fetch.
+fn remove_leftovers(cache: &Path, prefix: &str) {
+    let Ok(entries) = fs::read_dir(cache) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            // What cannot be removed does no harm but take space.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Writes one line to standard error, past the capture of the test harness: a test that waits for

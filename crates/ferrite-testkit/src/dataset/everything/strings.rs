@@ -23,7 +23,7 @@ pub(super) fn load(loader: &mut Loader<'_>) -> Done {
     }
     loader.run(&["SET", "string:empty", ""])?;
     loader.run(&["SET", "string:embstr", "short enough to be embedded"])?;
-    loader.add("SET", "string:raw", [b"x".repeat(45)])?;
+    loader.add("SET", "string:raw", [b"x".repeat(300)])?;
     loader.add("SET", "string:1kb:compressible", [b"abcd".repeat(256)])?;
     let random = loader.random.bytes(1024);
     loader.add("SET", "string:1kb:incompressible", [random])?;
