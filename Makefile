@@ -36,7 +36,8 @@ bench: ## Measure against other tools, side by side; see bench/
 	$(PYTHON) bench/run
 
 fuzz: fuzz-tools ## Run every fuzz target for FUZZ_SECONDS (60) each
-	@for target in $$($(CARGO) +$(FUZZ_TOOLCHAIN) fuzz list --fuzz-dir fuzz); do \
+	@targets=$$($(CARGO) +$(FUZZ_TOOLCHAIN) fuzz list --fuzz-dir fuzz) || exit 1; \
+	for target in $$targets; do \
 		echo "fuzz: $$target, $(FUZZ_SECONDS) s"; \
 		$(CARGO) +$(FUZZ_TOOLCHAIN) fuzz run --fuzz-dir fuzz "$$target" -- \
 			-max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
