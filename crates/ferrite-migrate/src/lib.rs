@@ -1,1 +1,56 @@
-//! Moves data between Redis-family servers: the engine and Rust SDK.
+//! Moves data between servers that speak the Redis protocol: the engine and its Rust interface.
+//!
+//! ```no_run
+//! use ferrite_migrate::{Config, Migration, Mode};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::builder()
+//!     .source("redis://source:6379")
+//!     .target("redis://target:6379")
+//!     .mode(Mode::Snapshot)
+//!     .parallel(8)
+//!     .include_pattern("user:*")
+//!     .exclude_pattern("temp:*")
+//!     .build()?;
+//!
+//! let mut migration = Migration::new(config).await?;
+//! migration.start().await?;
+//! let report = migration.wait().await?;
+//! println!("{} keys copied", report.keys.copied);
+//!
+//! let result = migration.verify().await?;
+//! println!("verified: {}", result.success);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library never prints, never exits and reads no environment; what happens is told by
+//! [`Status`], [`Event`]s and the final [`Report`].
+
+mod config;
+mod engine;
+mod error;
+mod fetch;
+mod glob;
+mod migration;
+mod model;
+mod preflight;
+mod report;
+mod scan;
+mod sources;
+mod targets;
+mod verify;
+
+pub use config::{
+    BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, KeyType, MEMORY_LIMIT_MIN, Mode,
+    OnConflict, PARALLEL_MAX, Strategy,
+};
+pub use error::{ErrorKind, MigrateError};
+pub use ferrite_client::{Address, TlsOptions};
+pub use glob::{KeyFilter, matches_glob};
+pub use migration::{Migration, Stopper};
+pub use report::{
+    Check, CheckStatus, Difference, DifferenceKind, Event, ExitCode, KeyCounts, KeyName, Phase,
+    PreflightReport, Report, Skip, Status, TypeCount, VerificationReport,
+};
+pub use verify::Coverage;

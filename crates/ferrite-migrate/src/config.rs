@@ -1,0 +1,365 @@
+//! What a migration is to do: the whole of its configuration, checked before anything connects.
+
+use ferrite_client::{Address, TlsOptions};
+
+use crate::glob::KeyFilter;
+
+/// Smallest accepted [`Config::memory_limit`]: below it not even one batch a worker fits.
+pub const MEMORY_LIMIT_MIN: u64 = 32 << 20;
+/// Largest accepted number of parallel workers.
+pub const PARALLEL_MAX: usize = 256;
+/// Largest accepted number of keys in a batch.
+pub const BATCH_SIZE_MAX: usize = 100_000;
+
+/// How the data moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Every key once, as it is while the copy runs. With the `psync` strategy the copy is the
+    /// state of the source at one moment; with `scan` each key is exact, but different keys are
+    /// read at different moments.
+    Snapshot,
+}
+
+/// How keys are read from the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// Choose the best that the source allows, and say why.
+    Auto,
+    /// Ask for a full synchronization as a replica would, and read the RDB off the socket.
+    Psync,
+    /// `SCAN`, then `DUMP` and the expiry of every key.
+    Scan,
+}
+
+impl Strategy {
+    /// The name used on the command line and in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Psync => "psync",
+            Self::Scan => "scan",
+        }
+    }
+}
+
+/// What to do about a key that is already on the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Refuse the whole run before anything is written.
+    Fail,
+    /// Overwrite it.
+    Replace,
+    /// Leave it as it is, and report it.
+    Skip,
+}
+
+/// A type of value, to restrict a migration to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyType {
+    /// `string`
+    String,
+    /// `list`
+    List,
+    /// `set`
+    Set,
+    /// `zset`
+    Zset,
+    /// `hash`
+    Hash,
+    /// `stream`
+    Stream,
+}
+
+impl KeyType {
+    /// As the command `TYPE` prints it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::Zset => "zset",
+            Self::Hash => "hash",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// One end of a migration.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Where it is and who we are there.
+    pub address: Address,
+    /// How TLS is verified, when the address asks for TLS.
+    pub tls: TlsOptions,
+}
+
+/// The configuration of a [`Migration`](crate::Migration), made by [`Config::builder`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the keys come from.
+    pub source: Endpoint,
+    /// Where the keys go.
+    pub target: Endpoint,
+    /// How the data moves.
+    pub mode: Mode,
+    /// How keys are read.
+    pub strategy: Strategy,
+    /// What happens to keys that are already on the target.
+    pub on_conflict: OnConflict,
+    /// How many connections write to the target (and read from the source, with `scan`).
+    pub parallel: usize,
+    /// At most this many keys travel together.
+    pub batch_size: usize,
+    /// Which keys by name.
+    pub filter: KeyFilter,
+    /// Which keys by type; empty for all.
+    pub types: Vec<KeyType>,
+    /// Compare source and target when the copy is complete.
+    pub verify: bool,
+    /// Read the source and report what would be done, without writing to the target.
+    pub dry_run: bool,
+    /// Upper bound in bytes for the memory of the process.
+    pub memory_limit: u64,
+}
+
+impl Config {
+    /// Begins a configuration; `source` and `target` are required.
+    #[must_use]
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// The only database to read, if the source's address names one other than 0.
+    #[must_use]
+    pub fn source_db(&self) -> Option<u32> {
+        Some(self.source.address.database()).filter(|db| *db != 0)
+    }
+
+    /// The database to write to instead of the one a key comes from, if the target's address
+    /// names one other than 0.
+    #[must_use]
+    pub fn target_db(&self) -> Option<u32> {
+        Some(self.target.address.database()).filter(|db| *db != 0)
+    }
+
+    /// The size in bytes from which one value is streamed in parts instead of held whole.
+    #[must_use]
+    pub fn value_limit(&self) -> usize {
+        usize::try_from(self.memory_limit / 16).unwrap_or(usize::MAX).clamp(1 << 20, 64 << 20)
+    }
+
+    /// How many bytes of keys and values may be on their way at once.
+    #[must_use]
+    pub fn in_flight_limit(&self) -> usize {
+        usize::try_from(self.memory_limit / 8).unwrap_or(usize::MAX).max(4 << 20)
+    }
+}
+
+/// A configuration that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub(crate) String);
+
+/// Collects the parts of a [`Config`].
+#[derive(Clone, Debug)]
+pub struct ConfigBuilder {
+    source: Option<String>,
+    target: Option<String>,
+    source_tls: TlsOptions,
+    target_tls: TlsOptions,
+    mode: Mode,
+    strategy: Strategy,
+    on_conflict: OnConflict,
+    parallel: usize,
+    batch_size: usize,
+    include: Vec<Vec<u8>>,
+    exclude: Vec<Vec<u8>>,
+    types: Vec<KeyType>,
+    verify: bool,
+    dry_run: bool,
+    memory_limit: u64,
+}
+
+impl Default for ConfigBuilder {
+    fn default() -> Self {
+        Self {
+            source: None,
+            target: None,
+            source_tls: TlsOptions::default(),
+            target_tls: TlsOptions::default(),
+            mode: Mode::Snapshot,
+            strategy: Strategy::Auto,
+            on_conflict: OnConflict::Fail,
+            parallel: 4,
+            batch_size: 1000,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            types: Vec::new(),
+            verify: false,
+            dry_run: false,
+            memory_limit: 128 << 20,
+        }
+    }
+}
+
+impl ConfigBuilder {
+    /// The source, as `redis://user:password@host:port/db` or any scheme of [`Address`].
+    #[must_use]
+    pub fn source(mut self, url: impl Into<String>) -> Self {
+        self.source = Some(url.into());
+        self
+    }
+
+    /// The target, likewise.
+    #[must_use]
+    pub fn target(mut self, url: impl Into<String>) -> Self {
+        self.target = Some(url.into());
+        self
+    }
+
+    /// TLS settings of the source.
+    #[must_use]
+    pub fn source_tls(mut self, tls: TlsOptions) -> Self {
+        self.source_tls = tls;
+        self
+    }
+
+    /// TLS settings of the target.
+    #[must_use]
+    pub fn target_tls(mut self, tls: TlsOptions) -> Self {
+        self.target_tls = tls;
+        self
+    }
+
+    /// How the data moves; [`Mode::Snapshot`] by default.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// How keys are read; [`Strategy::Auto`] by default.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// What happens to keys that are already there; [`OnConflict::Fail`] by default.
+    #[must_use]
+    pub fn on_conflict(mut self, policy: OnConflict) -> Self {
+        self.on_conflict = policy;
+        self
+    }
+
+    /// How many workers; 4 by default.
+    #[must_use]
+    pub fn parallel(mut self, workers: usize) -> Self {
+        self.parallel = workers;
+        self
+    }
+
+    /// At most this many keys travel together; 1000 by default.
+    #[must_use]
+    pub fn batch_size(mut self, keys: usize) -> Self {
+        self.batch_size = keys;
+        self
+    }
+
+    /// Adds a glob pattern: only keys that match one of them are moved.
+    #[must_use]
+    pub fn include_pattern(mut self, pattern: impl AsRef<[u8]>) -> Self {
+        self.include.push(pattern.as_ref().to_vec());
+        self
+    }
+
+    /// Adds a glob pattern: keys that match it are not moved.
+    #[must_use]
+    pub fn exclude_pattern(mut self, pattern: impl AsRef<[u8]>) -> Self {
+        self.exclude.push(pattern.as_ref().to_vec());
+        self
+    }
+
+    /// Adds a type: only keys of one of the added types are moved.
+    #[must_use]
+    pub fn key_type(mut self, key_type: KeyType) -> Self {
+        self.types.push(key_type);
+        self
+    }
+
+    /// Whether to compare both ends when the copy is complete; off by default.
+    #[must_use]
+    pub fn verify(mut self, verify: bool) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// Read the source and report what would be done, without writing; off by default.
+    #[must_use]
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// Upper bound in bytes for the memory of the process; 128 MiB by default.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = bytes;
+        self
+    }
+
+    /// Checks everything that can be checked without connecting.
+    ///
+    /// # Errors
+    /// Names the setting that is missing or out of range, and the accepted values.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        let source = endpoint("source", self.source, self.source_tls)?;
+        let target = endpoint("target", self.target, self.target_tls)?;
+        between("parallel", self.parallel, 1, PARALLEL_MAX)?;
+        between("batch-size", self.batch_size, 1, BATCH_SIZE_MAX)?;
+        if target.address.database() != 0 && source.address.database() == 0 {
+            return Err(ConfigError(format!(
+                "the target names database {}, but all databases of the source would go there; \
+                 name one in the source, as in redis://host:6379/1",
+                target.address.database()
+            )));
+        }
+        if self.memory_limit < MEMORY_LIMIT_MIN {
+            return Err(ConfigError(format!(
+                "memory-limit must be at least {} MiB",
+                MEMORY_LIMIT_MIN >> 20
+            )));
+        }
+        Ok(Config {
+            source,
+            target,
+            mode: self.mode,
+            strategy: self.strategy,
+            on_conflict: self.on_conflict,
+            parallel: self.parallel,
+            batch_size: self.batch_size,
+            filter: KeyFilter::new(self.include, self.exclude),
+            types: self.types,
+            verify: self.verify,
+            dry_run: self.dry_run,
+            memory_limit: self.memory_limit,
+        })
+    }
+}
+
+fn endpoint(which: &str, url: Option<String>, tls: TlsOptions) -> Result<Endpoint, ConfigError> {
+    let url = url.ok_or_else(|| ConfigError(format!("no {which} is given")))?;
+    let address: Address = url.parse().map_err(|error| ConfigError(format!("{which}: {error}")))?;
+    Ok(Endpoint { address, tls })
+}
+
+fn between(name: &str, value: usize, min: usize, max: usize) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError(format!("{name} must be between {min} and {max}, not {value}")))
+}

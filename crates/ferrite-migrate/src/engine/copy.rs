@@ -1,0 +1,145 @@
+//! One run: choose a strategy, copy, verify, report.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use super::choose::{Chosen, choose};
+use super::{Budget, Job};
+use crate::config::{Mode, Strategy};
+use crate::error::{ErrorKind, MigrateError};
+use crate::preflight::Checked;
+use crate::report::{Phase, Report, VerificationReport};
+use crate::sources::{Feed, Source};
+use crate::targets::redis::{Capabilities, work};
+use crate::verify::{Coverage, compare_checked};
+
+/// Batches that wait for a free worker, for each worker.
+const WAITING_PER_WORKER: usize = 2;
+/// How long the other workers may finish what they have begun after one has failed.
+const FINISH_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Runs a checked job to its end.
+///
+/// # Errors
+/// Why it could not go on, with the number of keys that are complete on the target.
+pub async fn run(job: Arc<Job>, checked: Checked) -> Result<Report, MigrateError> {
+    let result = run_checked(&job, Arc::new(checked)).await;
+    job.begin(Phase::Finished, 0);
+    result.map_err(|mut error| {
+        error.keys_copied = job.tally(|tally| tally.keys.copied);
+        error
+    })
+}
+
+async fn run_checked(job: &Arc<Job>, checked: Arc<Checked>) -> Result<Report, MigrateError> {
+    let keys_total = checked.source.keys_total(&job.config);
+    job.begin(Phase::Attaching, keys_total);
+    let Chosen { source, strategy, reason } = choose(job, &checked).await?;
+    let capabilities = checked.capabilities(&job.config, strategy == Strategy::Scan);
+    job.begin(Phase::Copying, keys_total);
+    let began = Instant::now();
+    copy(job, &checked, capabilities, source).await?;
+    let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let verification = verify(job, &checked).await?;
+    Ok(report(job, &checked, strategy, reason, copy_ms, verification))
+}
+
+async fn verify(
+    job: &Arc<Job>,
+    checked: &Checked,
+) -> Result<Option<VerificationReport>, MigrateError> {
+    if !job.config.verify || job.config.dry_run || job.stop.is_stopped() {
+        return Ok(None);
+    }
+    compare_checked(job, checked, Coverage::Full).await.map(Some)
+}
+
+/// Runs source and workers until all is written or one of them fails.
+async fn copy(
+    job: &Arc<Job>,
+    checked: &Checked,
+    capabilities: Capabilities,
+    source: Box<dyn Source>,
+) -> Result<(), MigrateError> {
+    let workers = job.config.parallel;
+    let (items_in, items) = mpsc::channel(workers * WAITING_PER_WORKER);
+    let items = Arc::new(Mutex::new(items));
+    let budget = Budget::new(job.config.in_flight_limit());
+    let feed = Feed::new(Arc::clone(job), items_in, budget);
+
+    let mut writing = JoinSet::new();
+    for _ in 0..workers {
+        let connector = checked.target.connector.clone();
+        writing.spawn(work(Arc::clone(job), connector, capabilities.clone(), Arc::clone(&items)));
+    }
+    // Only the workers hold the receiving end: when the last one is gone, the source is told.
+    drop(items);
+    let mut reading = tokio::spawn(source.read(feed));
+
+    let mut read = None;
+    let mut failed = None;
+    while read.is_none() || !writing.is_empty() {
+        tokio::select! {
+            Some(ended) = writing.join_next() => {
+                let ended = ended.unwrap_or_else(|panic| Err(internal("writing keys", &panic)));
+                if let Err(error) = ended {
+                    failed = Some(error);
+                    break;
+                }
+            }
+            ended = &mut reading, if read.is_none() => {
+                read = Some(ended.unwrap_or_else(|panic| Err(internal("reading keys", &panic))));
+            }
+        }
+    }
+    if let Some(error) = failed {
+        reading.abort();
+        finish(writing).await;
+        return Err(error);
+    }
+    read.unwrap_or(Ok(()))
+}
+
+/// Lets the workers end: the source is gone, so they stop after what they have.
+async fn finish(mut writing: JoinSet<Result<(), MigrateError>>) {
+    let all = async { while writing.join_next().await.is_some() {} };
+    // Whoever does not come to an end in time is cut off with the set.
+    let _ = tokio::time::timeout(FINISH_AFTER_FAILURE, all).await;
+}
+
+fn internal(doing: &str, panic: &tokio::task::JoinError) -> MigrateError {
+    MigrateError::new(ErrorKind::Internal, doing, panic)
+}
+
+fn report(
+    job: &Job,
+    checked: &Checked,
+    strategy: Strategy,
+    strategy_reason: String,
+    copy_ms: u64,
+    verification: Option<VerificationReport>,
+) -> Report {
+    let interrupted = job.stop.is_stopped();
+    job.tally(|tally| Report {
+        id: job.id.clone(),
+        mode: match job.config.mode {
+            Mode::Snapshot => "snapshot",
+        },
+        strategy: strategy.name(),
+        strategy_reason,
+        dry_run: job.config.dry_run,
+        interrupted,
+        preflight: checked.report.clone(),
+        keys: tally.keys,
+        bytes: tally.bytes,
+        functions: tally.functions,
+        types: tally.types(),
+        skipped: tally.skipped(),
+        warnings: tally.warnings(),
+        copy_ms,
+        verification,
+    })
+}

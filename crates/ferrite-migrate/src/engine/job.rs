@@ -1,0 +1,142 @@
+//! What every part of a running migration shares.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+
+use super::{Stop, Tally};
+use crate::config::Config;
+use crate::report::{Event, Phase, Status};
+
+/// A migration: its name, its configuration, its progress.
+#[derive(Debug)]
+pub struct Job {
+    /// `mig_` and twelve letters and digits.
+    pub id: String,
+    /// What to do.
+    pub config: Config,
+    /// Set when the operator wants it to end.
+    pub stop: Stop,
+    /// What has been done.
+    pub tally: Mutex<Tally>,
+    events: mpsc::UnboundedSender<Event>,
+    phase: AtomicU8,
+    phase_began: Mutex<Instant>,
+    keys_done: AtomicU64,
+    keys_total: AtomicU64,
+    bytes_done: AtomicU64,
+}
+
+impl Job {
+    /// A job that has not begun.
+    #[must_use]
+    pub fn new(config: Config, events: mpsc::UnboundedSender<Event>) -> Self {
+        let id = new_id();
+        let job = Self {
+            id,
+            config,
+            stop: Stop::default(),
+            tally: Mutex::new(Tally::default()),
+            events,
+            phase: AtomicU8::new(0),
+            phase_began: Mutex::new(Instant::now()),
+            keys_done: AtomicU64::new(0),
+            keys_total: AtomicU64::new(0),
+            bytes_done: AtomicU64::new(0),
+        };
+        job.emit(Event::Started { id: job.id.clone() });
+        job
+    }
+
+    /// Tells whoever listens; nobody has to.
+    pub fn emit(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// Tells the operator something, now and in the report.
+    pub fn warn(&self, message: impl Into<String>) {
+        let message = message.into();
+        self.tally(|tally| tally.warn(&message));
+        self.emit(Event::Warning { message });
+    }
+
+    /// Begins a stage: counters go back to zero.
+    pub fn begin(&self, phase: Phase, keys_total: u64) {
+        self.keys_done.store(0, Ordering::Relaxed);
+        self.bytes_done.store(0, Ordering::Relaxed);
+        self.keys_total.store(keys_total, Ordering::Relaxed);
+        *lock(&self.phase_began) = Instant::now();
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.emit(Event::Phase { phase });
+    }
+
+    /// Counts keys that are through.
+    pub fn progress(&self, keys: u64, bytes: u64) {
+        self.keys_done.fetch_add(keys, Ordering::Relaxed);
+        self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Works on the counts.
+    pub fn tally<R>(&self, work: impl FnOnce(&mut Tally) -> R) -> R {
+        work(&mut lock(&self.tally))
+    }
+
+    /// Progress at this moment.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let elapsed = lock(&self.phase_began).elapsed();
+        Status {
+            id: self.id.clone(),
+            phase: self.phase(),
+            keys_done: self.keys_done.load(Ordering::Relaxed),
+            keys_total: self.keys_total.load(Ordering::Relaxed),
+            bytes_done: self.bytes_done.load(Ordering::Relaxed),
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        const PHASES: [Phase; 5] =
+            [Phase::Preflight, Phase::Attaching, Phase::Copying, Phase::Verifying, Phase::Finished];
+        let index = usize::from(self.phase.load(Ordering::Relaxed));
+        PHASES.get(index).copied().unwrap_or(Phase::Finished)
+    }
+
+    /// The name our connections carry on both servers.
+    #[must_use]
+    pub fn client_name(&self) -> String {
+        format!("{CLIENT_NAME_PREFIX}{}", self.id)
+    }
+}
+
+/// What the names of all our connections begin with.
+pub const CLIENT_NAME_PREFIX: &str = "ferrite-migrate:";
+
+/// Locks; a worker that panicked while counting leaves counts, not a poisoned run.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Unix time in milliseconds.
+#[must_use]
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `mig_` and 60 random bits in base 32, from the randomness the standard library seeds its hash
+/// maps with.
+fn new_id() -> String {
+    const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut bits = RandomState::new().hash_one((now_ms(), std::process::id()));
+    let mut id = String::from("mig_");
+    for _ in 0..12 {
+        id.push(char::from(DIGITS[(bits & 31) as usize]));
+        bits >>= 5;
+    }
+    id
+}

@@ -1,0 +1,15 @@
+//! The engine: carries what a source reads to what a target writes, within a memory budget, and
+//! keeps count.
+
+mod budget;
+mod choose;
+mod copy;
+mod job;
+mod stop;
+mod tally;
+
+pub use budget::Budget;
+pub use copy::run;
+pub use job::{CLIENT_NAME_PREFIX, Job, now_ms};
+pub use stop::Stop;
+pub use tally::Tally;

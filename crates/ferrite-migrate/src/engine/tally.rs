@@ -1,0 +1,86 @@
+//! What has been done, key by key, in numbers and names.
+
+use std::collections::BTreeMap;
+
+use ferrite_rdb::ValueKind;
+
+use crate::report::{KeyCounts, KeyName, Skip, TypeCount};
+
+/// At most this many warnings are kept; what comes after is counted by the last one.
+const WARNINGS_MAX: usize = 100;
+
+/// Counts and names for the report.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Keys by how they ended.
+    pub keys: KeyCounts,
+    /// Bytes copied.
+    pub bytes: u64,
+    /// Libraries copied.
+    pub functions: u64,
+    types: BTreeMap<&'static str, (u64, u64)>,
+    skipped: BTreeMap<String, Skip>,
+    warnings: Vec<String>,
+}
+
+impl Tally {
+    /// Keys of one type were written.
+    pub fn copied(&mut self, kind: ValueKind, keys: u64, bytes: u64) {
+        self.keys.copied += keys;
+        self.bytes += bytes;
+        let entry = self.types.entry(kind.name()).or_default();
+        entry.0 += keys;
+        entry.1 += bytes;
+    }
+
+    /// A key was left out.
+    pub fn skip(&mut self, db: u32, key: &[u8], reason: &str) {
+        self.keys.skipped += 1;
+        self.leave_out(db, key, reason);
+    }
+
+    /// Something that is not a key (a function library, a part of a value) was left out.
+    pub fn leave_out(&mut self, db: u32, name: &[u8], reason: &str) {
+        let skip = self.skipped.entry(reason.to_owned()).or_insert_with(|| Skip {
+            reason: reason.to_owned(),
+            count: 0,
+            examples: Vec::new(),
+        });
+        skip.count += 1;
+        if skip.examples.len() < Skip::EXAMPLES_MAX {
+            skip.examples.push((db, KeyName(name.to_vec())));
+        }
+    }
+
+    /// Something the operator should know.
+    pub fn warn(&mut self, message: &str) {
+        if self.warnings.len() < WARNINGS_MAX && !self.warnings.iter().any(|known| known == message)
+        {
+            self.warnings.push(message.to_owned());
+        }
+    }
+
+    /// Copied keys by type, most first.
+    #[must_use]
+    pub fn types(&self) -> Vec<TypeCount> {
+        let mut types: Vec<_> = self
+            .types
+            .iter()
+            .map(|(&type_name, &(keys, bytes))| TypeCount { type_name, keys, bytes })
+            .collect();
+        types.sort_by_key(|count| std::cmp::Reverse(count.keys));
+        types
+    }
+
+    /// What was left out, by reason.
+    #[must_use]
+    pub fn skipped(&self) -> Vec<Skip> {
+        self.skipped.values().cloned().collect()
+    }
+
+    /// What the operator should know.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+}

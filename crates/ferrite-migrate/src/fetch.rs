@@ -1,0 +1,360 @@
+//! Reads keys from a server, each with its expiry, at one moment.
+//!
+//! A batch of keys is read in one transaction, so that value and expiry of a key belong together:
+//!
+//! ```text
+//! MULTI  PEXPIRETIME k1  DUMP k1  PEXPIRETIME k2  DUMP k2 …  EXEC        (Redis 7.0 on)
+//! MULTI  TIME  PTTL k1  DUMP k1 …  EXEC                                  (before)
+//! ```
+//!
+//! A value above the limit is not held: its bytes are streamed off the socket through a decoder.
+
+use ferrite_client::{ClientError, Connection, Receiver, ReplyError, Sender};
+use ferrite_rdb::{Format, Sink, ValueDecoder, dump};
+use ferrite_resp::{
+    AggregateKind, ProtocolError, ReplyRef, encode as resp, peek, peek_bulk_header,
+};
+
+/// What can go wrong while keys are read.
+#[derive(Debug)]
+pub enum FetchError {
+    /// The connection, or the server's refusal.
+    Client(ClientError),
+    /// A value that cannot be understood.
+    Value(ferrite_rdb::Error),
+}
+
+impl From<ClientError> for FetchError {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+/// One key as it was read.
+#[derive(Debug)]
+pub enum Fetched {
+    /// It is not there (any more).
+    Missing,
+    /// It is there; its `DUMP` payload is at the front of [`Fetcher::payload`].
+    Small {
+        /// Absolute expiry, Unix time in milliseconds.
+        expires_at_ms: Option<u64>,
+    },
+    /// It is there, and too large to be held: go on with [`Fetcher::stream`].
+    Large {
+        /// Absolute expiry, Unix time in milliseconds.
+        expires_at_ms: Option<u64>,
+        /// Its type byte.
+        type_byte: u8,
+    },
+}
+
+/// Reads keys over one connection.
+#[derive(Debug)]
+pub struct Fetcher {
+    sender: Sender,
+    receiver: Receiver,
+    expiretime: bool,
+    value_limit: usize,
+    db: Option<u32>,
+    out: Vec<u8>,
+    now_ms: u64,
+    /// What [`payload`](Self::payload) borrows: its range in the receive buffer.
+    current: (usize, usize),
+    /// Bytes of a large payload not yet read.
+    left: usize,
+}
+
+impl Fetcher {
+    /// A fetcher on a connection; `expiretime` if the server has `PEXPIRETIME`.
+    #[must_use]
+    pub fn new(connection: Connection, expiretime: bool, value_limit: usize) -> Self {
+        let (sender, mut receiver) = connection.into_split();
+        receiver.set_max_buffer(value_limit * 2 + (1 << 20));
+        Self {
+            sender,
+            receiver,
+            expiretime,
+            value_limit,
+            db: None,
+            out: Vec::new(),
+            now_ms: 0,
+            current: (0, 0),
+            left: 0,
+        }
+    }
+
+    /// Asks for keys; then [`next`](Self::next) is called once for each, in the same order.
+    ///
+    /// # Errors
+    /// The loss of the connection, or a refusal.
+    pub async fn request<'k>(
+        &mut self,
+        db: u32,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<(), ClientError> {
+        self.out.clear();
+        let mut queued = 0;
+        let select = self.db != Some(db);
+        if select {
+            resp::command(&mut self.out, &[&b"SELECT"[..], db.to_string().as_bytes()]);
+        }
+        resp::command(&mut self.out, &[b"MULTI"]);
+        if !self.expiretime {
+            resp::command(&mut self.out, &[b"TIME"]);
+            queued += 1;
+        }
+        let expiry: &[u8] = if self.expiretime { b"PEXPIRETIME" } else { b"PTTL" };
+        for key in keys {
+            resp::command(&mut self.out, &[expiry, key]);
+            resp::command(&mut self.out, &[&b"DUMP"[..], key]);
+            queued += 2;
+        }
+        resp::command(&mut self.out, &[b"EXEC"]);
+        self.sender.send(&self.out).await?;
+        if select {
+            self.status("SELECT").await?;
+            self.db = Some(db);
+        }
+        self.status("MULTI").await?;
+        for _ in 0..queued {
+            self.status("DUMP").await?;
+        }
+        self.begin().await
+    }
+
+    /// The header of `EXEC`'s reply, and the server's clock where it was asked for.
+    async fn begin(&mut self) -> Result<(), ClientError> {
+        loop {
+            match self.peek()? {
+                Some((ReplyRef::Aggregate(AggregateKind::Array, _), used)) => {
+                    self.receiver.consume(used);
+                    break;
+                }
+                Some((ReplyRef::Error(text), _)) => return Err(self.refused("EXEC", text)),
+                Some((_, _)) => return Err(self.unexpected()),
+                None => fill_more(&mut self.receiver).await?,
+            }
+        }
+        if !self.expiretime {
+            let time = self.receiver.value().await?;
+            let part = |index: usize| {
+                let parts = time.as_array()?;
+                parts.get(index)?.as_str()?.parse::<u64>().ok()
+            };
+            let (seconds, micros) = (part(0).unwrap_or(0), part(1).unwrap_or(0));
+            self.now_ms = seconds.saturating_mul(1000).saturating_add(micros / 1000);
+        }
+        Ok(())
+    }
+
+    /// The next key of the request.
+    ///
+    /// # Errors
+    /// The loss of the connection, or a refusal.
+    pub async fn next(&mut self) -> Result<Fetched, ClientError> {
+        self.release();
+        let expiry = self.integer().await?;
+        let expires_at_ms = match (expiry, u64::try_from(expiry)) {
+            (_, Err(_)) => None,
+            (_, Ok(at)) if self.expiretime => Some(at),
+            (_, Ok(left)) => Some(self.now_ms.saturating_add(left)),
+        };
+        let Some(length) = self.bulk_header().await? else { return Ok(Fetched::Missing) };
+        if length <= self.value_limit {
+            while self.receiver.buffered().len() < length + 2 {
+                fill_more(&mut self.receiver).await?;
+            }
+            self.current = (0, length);
+            return Ok(Fetched::Small { expires_at_ms });
+        }
+        let type_byte = loop {
+            if let Some(&byte) = self.receiver.buffered().first() {
+                break byte;
+            }
+            fill_more(&mut self.receiver).await?;
+        };
+        self.left = length;
+        Ok(Fetched::Large { expires_at_ms, type_byte })
+    }
+
+    /// The payload of the key that came last as [`Fetched::Small`].
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        let (start, end) = self.current;
+        self.receiver.buffered().get(start..end).unwrap_or_default()
+    }
+
+    /// Lets the last payload go.
+    fn release(&mut self) {
+        if self.current.1 > 0 {
+            self.receiver.consume(self.current.1 + 2);
+            self.current = (0, 0);
+        }
+    }
+
+    /// Decodes the next piece of a large value into `sink`; whether the value is complete. What
+    /// is still open when the value is complete (its footer) is checked by then.
+    ///
+    /// # Errors
+    /// A value that cannot be understood, or the loss of the connection.
+    pub async fn stream(
+        &mut self,
+        stream: &mut LargeStream,
+        sink: &mut impl Sink,
+    ) -> Result<bool, FetchError> {
+        if !stream.begun {
+            self.take(stream, 1);
+            stream.begun = true;
+        }
+        loop {
+            let body = self.left.saturating_sub(dump::FOOTER_LEN);
+            let buffered = self.receiver.buffered();
+            let input = buffered.get(..body).unwrap_or(buffered);
+            let part = stream.decoder.decode(input, sink).map_err(FetchError::Value)?;
+            self.take(stream, part.consumed);
+            if part.done {
+                return self.finish(stream).await.map(|()| true);
+            }
+            if part.consumed > 0 {
+                return Ok(false);
+            }
+            let have = self.receiver.buffered().len();
+            if have >= body {
+                let kind = ferrite_rdb::ErrorKind::Truncated("a value");
+                return Err(FetchError::Value(ferrite_rdb::Error::new(kind, 0)));
+            }
+            // An element larger than the buffer was sized for: let it grow by doubling.
+            self.receiver.set_max_buffer((have * 2).max(self.value_limit * 2 + (1 << 20)));
+            self.receiver.reserve((have * 2).clamp(1 << 16, body + dump::FOOTER_LEN + 2));
+            fill_more(&mut self.receiver).await?;
+        }
+    }
+
+    fn take(&mut self, stream: &mut LargeStream, count: usize) {
+        stream.crc.update(self.receiver.buffered().get(..count).unwrap_or_default());
+        self.receiver.consume(count);
+        self.left = self.left.saturating_sub(count);
+    }
+
+    /// Checks the footer behind the value.
+    async fn finish(&mut self, stream: &mut LargeStream) -> Result<(), FetchError> {
+        while self.receiver.buffered().len() < dump::FOOTER_LEN + 2 {
+            fill_more(&mut self.receiver).await?;
+        }
+        self.take(stream, 2);
+        let computed = stream.crc.value();
+        let stored = match self.receiver.buffered().first_chunk::<8>() {
+            Some(bytes) => u64::from_le_bytes(*bytes),
+            None => 0,
+        };
+        self.receiver.consume(8 + 2);
+        self.left = 0;
+        if stored != computed {
+            let kind = ferrite_rdb::ErrorKind::Checksum { stored, computed };
+            return Err(FetchError::Value(ferrite_rdb::Error::new(kind, 0)));
+        }
+        Ok(())
+    }
+
+    async fn integer(&mut self) -> Result<i64, ClientError> {
+        loop {
+            match self.peek()? {
+                Some((ReplyRef::Integer(value), used)) => {
+                    self.receiver.consume(used);
+                    return Ok(value);
+                }
+                Some((ReplyRef::Error(text), _)) => return Err(self.refused("PEXPIRETIME", text)),
+                Some(_) => return Err(self.unexpected()),
+                None => fill_more(&mut self.receiver).await?,
+            }
+        }
+    }
+
+    async fn bulk_header(&mut self) -> Result<Option<usize>, ClientError> {
+        loop {
+            if self.receiver.buffered().first() == Some(&b'-') {
+                let value = self.receiver.value().await?;
+                return Err(self.refused("DUMP", value.as_error().unwrap_or_default()));
+            }
+            let header = peek_bulk_header(self.receiver.buffered());
+            match header.map_err(|cause| self.protocol(cause))? {
+                Some((length, used)) => {
+                    self.receiver.consume(used);
+                    return Ok(length);
+                }
+                None => fill_more(&mut self.receiver).await?,
+            }
+        }
+    }
+
+    /// Reads a reply that must not be an error.
+    async fn status(&mut self, command: &str) -> Result<(), ClientError> {
+        loop {
+            match self.peek()? {
+                Some((ReplyRef::Error(text), _)) => return Err(self.refused(command, text)),
+                Some((_, used)) => {
+                    self.receiver.consume(used);
+                    return Ok(());
+                }
+                None => fill_more(&mut self.receiver).await?,
+            }
+        }
+    }
+
+    fn peek(&self) -> Result<Option<(ReplyRef<'_>, usize)>, ClientError> {
+        peek(self.receiver.buffered()).map_err(|cause| self.protocol(cause))
+    }
+
+    fn refused(&self, command: &str, text: &[u8]) -> ClientError {
+        ClientError::Reply {
+            address: self.receiver.address().to_owned(),
+            command: command.to_owned(),
+            error: ReplyError::parse(text),
+        }
+    }
+
+    fn unexpected(&self) -> ClientError {
+        let byte = self.receiver.buffered().first().copied().unwrap_or(0);
+        self.protocol(ProtocolError::UnknownType(byte))
+    }
+
+    fn protocol(&self, cause: ProtocolError) -> ClientError {
+        let address = self.receiver.address().to_owned();
+        ClientError::Protocol { address, doing: "reading keys".to_owned(), cause }
+    }
+}
+
+/// The state of one large value on its way through a decoder.
+#[derive(Debug)]
+pub struct LargeStream {
+    decoder: ValueDecoder,
+    crc: ferrite_rdb::Crc64,
+    begun: bool,
+}
+
+impl LargeStream {
+    /// The beginning of a value.
+    ///
+    /// # Errors
+    /// A type that cannot be read.
+    pub fn new(format: Format, type_byte: u8) -> Result<Self, ferrite_rdb::Error> {
+        let decoder = ValueDecoder::new(format, type_byte)?;
+        Ok(Self { decoder, crc: ferrite_rdb::Crc64::default(), begun: false })
+    }
+}
+
+/// Waits for more bytes; a closed connection is an error.
+///
+/// # Errors
+/// The loss of the connection.
+pub async fn fill_more(receiver: &mut Receiver) -> Result<(), ClientError> {
+    if receiver.fill().await? > 0 {
+        return Ok(());
+    }
+    Err(ClientError::Closed {
+        address: receiver.address().to_owned(),
+        doing: "waiting for a reply".to_owned(),
+        hint: String::new(),
+    })
+}

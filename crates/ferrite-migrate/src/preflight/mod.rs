@@ -1,0 +1,123 @@
+//! The checks before a run. Nothing is written by them, and each that fails says what to do.
+
+mod conflicts;
+mod permissions;
+mod rivals;
+mod server;
+mod state;
+
+use std::sync::Arc;
+
+use ferrite_rdb::transcode::Target;
+
+use crate::config::Config;
+use crate::engine::Job;
+use crate::error::{ErrorKind, MigrateError};
+use crate::report::PreflightReport;
+use crate::targets::redis::{Capabilities, Dialect};
+
+pub use server::Server;
+
+/// Two servers that were checked, with connections that stay open during the run, so that each
+/// server shows who is at work.
+#[derive(Debug)]
+pub struct Checked {
+    /// What the checks found.
+    pub report: PreflightReport,
+    /// The source.
+    pub source: Server,
+    /// The target.
+    pub target: Server,
+    /// Whether the target lets us use `RESTORE`.
+    pub restore: bool,
+    /// Whether the target lets us use `SET`, `MSET` and `MSETNX`.
+    pub set: bool,
+}
+
+impl Checked {
+    /// Connects to both ends without any check: enough to compare them.
+    ///
+    /// # Errors
+    /// An end that cannot be reached.
+    pub async fn connect(job: &Job) -> Result<Self, MigrateError> {
+        let source = Server::connect(job, &job.config.source).await.map_err(|error| {
+            let doing = format!("connecting to the source {}", job.config.source.address);
+            MigrateError::new(ErrorKind::Source, doing, &error).with_hint(state::reach_fix(&error))
+        })?;
+        let target = Server::connect(job, &job.config.target).await.map_err(|error| {
+            let doing = format!("connecting to the target {}", job.config.target.address);
+            MigrateError::new(ErrorKind::Target, doing, &error).with_hint(state::reach_fix(&error))
+        })?;
+        let report = PreflightReport::default();
+        Ok(Self { report, source, target, restore: true, set: true })
+    }
+
+    /// What the target can do and how it is to be used.
+    #[must_use]
+    pub fn capabilities(&self, config: &Config, may_repeat: bool) -> Capabilities {
+        let target = &self.target;
+        Capabilities {
+            values: self.target_values(),
+            restore: self.restore,
+            restore_absttl: target.is_at_least(5, 0),
+            set: self.set,
+            set_pxat: target.is_at_least(6, 2),
+            functions: target.has_functions(),
+            dialect: Dialect {
+                stream_counters: target.is_at_least(7, 0),
+                create_consumer: target.is_at_least(6, 2),
+            },
+            on_conflict: config.on_conflict,
+            may_repeat,
+            db: config.target_db(),
+        }
+    }
+
+    /// Which values the target can hold, in which format.
+    #[must_use]
+    pub fn target_values(&self) -> Target {
+        self.target.values()
+    }
+
+    /// The databases to read.
+    #[must_use]
+    pub fn source_dbs(&self, config: &Config) -> Vec<u32> {
+        match config.source_db() {
+            Some(only) => vec![only],
+            None => self.source.dbs(),
+        }
+    }
+
+    /// Databases that belong together, of the source and of the target.
+    #[must_use]
+    pub fn database_pairs(&self, config: &Config) -> Vec<(u32, u32)> {
+        if let Some(only) = config.source_db() {
+            return vec![(only, config.target_db().unwrap_or(only))];
+        }
+        self.target.dbs().into_iter().map(|db| (db, db)).collect()
+    }
+}
+
+/// Checks both ends.
+///
+/// # Errors
+/// An end that breaks while it is being asked. A check that fails is a line of the report.
+pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
+    let mut report = PreflightReport::default();
+    let source = state::reach(job, &job.config.source, "source", &mut report).await;
+    let target = state::reach(job, &job.config.target, "target", &mut report).await;
+    let (Some(source), Some(target)) = (source, target) else {
+        return Err(MigrateError::blocked(report));
+    };
+    let mut checked = Checked { report, source, target, restore: true, set: true };
+    state::check(job, &mut checked);
+    if !checked.report.is_blocked() {
+        permissions::check(job, &mut checked).await?;
+    }
+    if !checked.report.is_blocked() {
+        rivals::check(job, &mut checked).await;
+        state::databases(job, &mut checked).await?;
+        conflicts::check(job, &mut checked).await?;
+    }
+    Ok(checked)
+}

@@ -1,0 +1,167 @@
+//! Whether both servers let us use the commands we need.
+//!
+//! Each command is tried in a form that changes nothing: a server that does not know it, or does
+//! not allow it, says so before it looks at the arguments.
+
+use ferrite_client::{ClientError, ReplyError};
+
+use super::{Checked, Server};
+use crate::config::OnConflict;
+use crate::engine::Job;
+use crate::error::MigrateError;
+use crate::sources::redis_scan::source_error;
+use crate::targets::redis::target_error;
+
+/// How a command is answered.
+enum Answer {
+    Allowed,
+    /// Unknown, renamed, or denied; the reply.
+    Denied(ReplyError),
+    /// Allowed, but the server takes no writes now.
+    Unable(ReplyError),
+}
+
+/// Checks both ends.
+///
+/// # Errors
+/// An end that breaks while it is being asked.
+pub async fn check(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
+    source(job, checked).await?;
+    if !job.config.dry_run {
+        target(job, checked).await?;
+    }
+    Ok(())
+}
+
+/// A name nobody uses.
+fn probe_key(job: &Job) -> Vec<u8> {
+    format!("ferrite-migrate:probe:{}", job.id).into_bytes()
+}
+
+async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
+    let key = probe_key(job);
+    let expiry: &[u8] = if checked.source.has_expiretime() { b"PEXPIRETIME" } else { b"PTTL" };
+    let commands: [&[&[u8]]; 3] =
+        [&[b"SCAN", b"0", b"COUNT", b"1"], &[b"DUMP", &key], &[expiry, &key]];
+    let mut denied = Vec::new();
+    for command in commands {
+        let answer = probe(&mut checked.source, command).await;
+        let lost = |error| source_error(&checked.source.connector, "checking permissions", &error);
+        if let Answer::Denied(error) = answer.map_err(lost)? {
+            denied.push((name(command), error));
+        }
+    }
+    match denied.first() {
+        None => checked.report.ok("source permissions", "SCAN, DUMP and expiries can be read"),
+        Some((command, error)) if job.config.strategy == crate::Strategy::Scan => {
+            checked.report.block(
+                "source permissions",
+                format!("{command} is refused: {error}"),
+                format!("ACL SETUSER <user> +{} on the source", command.to_lowercase()),
+            );
+        }
+        Some((command, error)) => checked.report.warn(
+            "source permissions",
+            format!("{command} is refused, so only replication can read the source: {error}"),
+            format!("ACL SETUSER <user> +{} on the source", command.to_lowercase()),
+        ),
+    }
+    Ok(())
+}
+
+async fn target(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
+    let key = probe_key(job);
+    let restore = ask(checked, &[b"RESTORE", &key, b"0", b"not a payload"]).await?;
+    let set = ask(checked, &[b"SET", &key, b"", b"NOSUCHOPTION"]).await?;
+    let mset = match job.config.on_conflict {
+        OnConflict::Replace => ask(checked, &[b"MSET", &key, b"", b"odd"]).await?,
+        _ => ask(checked, &[b"MSETNX", &key, b"", b"odd"]).await?,
+    };
+    for answer in [&restore, &set, &mset] {
+        if let Answer::Unable(error) = answer {
+            let fix = crate::targets::redis::hint(&error.code);
+            checked.report.block("target writable", error.to_string(), fix);
+            return Ok(());
+        }
+    }
+    checked.set = matches!((&set, &mset), (Answer::Allowed, Answer::Allowed));
+    checked.restore = matches!(restore, Answer::Allowed);
+    if let Answer::Denied(error) = restore {
+        by_commands(checked, &key, &error).await?;
+    } else {
+        checked.report.ok("target permissions", "RESTORE is allowed");
+    }
+    Ok(())
+}
+
+/// Without `RESTORE`, keys are built by the commands of their types.
+async fn by_commands(
+    checked: &mut Checked,
+    key: &[u8],
+    refused: &ReplyError,
+) -> Result<(), MigrateError> {
+    let commands: [&[&[u8]]; 10] = [
+        &[b"SET", key, b"", b"NOSUCHOPTION"],
+        &[b"RPUSH", key],
+        &[b"SADD", key],
+        &[b"ZADD", key, b"no score", b"member"],
+        &[b"HSET", key, b"field"],
+        &[b"XADD", key, b"no id", b"field", b"value"],
+        &[b"PEXPIREAT", key, b"1"],
+        &[b"PERSIST", key],
+        &[b"RENAMENX", key, key],
+        &[b"DEL", key],
+    ];
+    for command in commands {
+        if let Answer::Denied(error) = ask(checked, command).await? {
+            checked.report.block(
+                "target permissions",
+                format!("neither RESTORE ({refused}) nor {} ({error}) is allowed", name(command)),
+                format!(
+                    "ACL SETUSER <user> +restore +{} on the target",
+                    name(command).to_lowercase()
+                ),
+            );
+            return Ok(());
+        }
+    }
+    checked.report.warn(
+        "target permissions",
+        format!("RESTORE is refused ({refused}): keys are written by commands, which is slower"),
+        "ACL SETUSER <user> +restore on the target",
+    );
+    Ok(())
+}
+
+async fn ask(checked: &mut Checked, command: &[&[u8]]) -> Result<Answer, MigrateError> {
+    let answer = probe(&mut checked.target, command).await;
+    answer.map_err(|error| target_error("checking permissions", &checked.target.connector, &error))
+}
+
+async fn probe(server: &mut Server, command: &[&[u8]]) -> Result<Answer, ClientError> {
+    let error = match server.control.call(command).await {
+        Ok(_) => return Ok(Answer::Allowed),
+        Err(ClientError::Reply { error, .. }) => error,
+        // How the client tells a refusal by the access control list.
+        Err(error) if error.is_refusal() => {
+            return Ok(Answer::Denied(ReplyError::parse(error.to_string().as_bytes())));
+        }
+        Err(error) => return Err(error),
+    };
+    let unknown = error.message.contains("unknown command");
+    let keys = error.message.contains("one of the keys");
+    Ok(match error.code.as_str() {
+        // A name the rules do not cover says nothing about the keys they do cover.
+        "NOPERM" if keys => Answer::Allowed,
+        "NOPERM" => Answer::Denied(error),
+        "READONLY" | "OOM" | "MISCONF" | "NOREPLICAS" | "MASTERDOWN" | "CLUSTERDOWN" => {
+            Answer::Unable(error)
+        }
+        _ if unknown => Answer::Denied(error),
+        _ => Answer::Allowed,
+    })
+}
+
+fn name(command: &[&[u8]]) -> String {
+    String::from_utf8_lossy(command.first().copied().unwrap_or_default()).into_owned()
+}

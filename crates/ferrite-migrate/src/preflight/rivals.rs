@@ -1,0 +1,49 @@
+//! Another run that writes to the same target at the same time.
+//!
+//! Every run's connections carry its name, and a run lists the names after it has set its own. So
+//! of two runs that start together at least one sees the other; the one that connected later
+//! gives way.
+
+use super::Checked;
+use crate::engine::{CLIENT_NAME_PREFIX, Job};
+
+/// Looks for other runs on the target.
+pub async fn check(job: &Job, checked: &mut Checked) {
+    let listed = checked.target.control.call(&["CLIENT", "LIST"]).await;
+    let text = match &listed {
+        Ok(value) => String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned(),
+        Err(error) => {
+            checked.report.warn(
+                "no other run",
+                format!("cannot list the target's clients: {error}"),
+                "see to it yourself that no other run writes to this target",
+            );
+            return;
+        }
+    };
+    let clients: Vec<(u64, &str)> = text.lines().filter_map(client).collect();
+    let ours = job.client_name();
+    let our_first = clients.iter().filter(|(_, name)| *name == ours).map(|(id, _)| *id).min();
+    let rival = clients
+        .iter()
+        .filter(|(_, name)| name.starts_with(CLIENT_NAME_PREFIX) && *name != ours)
+        .find(|(id, _)| our_first.is_none_or(|first| *id < first));
+    match rival {
+        None => checked.report.ok("no other run", "nothing else of ours is on the target"),
+        Some((_, name)) => {
+            let id = name.trim_start_matches(CLIENT_NAME_PREFIX);
+            checked.report.block(
+                "no other run",
+                format!("the migration {id} is using this target"),
+                "wait until it is over, or stop it",
+            );
+        }
+    }
+}
+
+/// Id and name in one line of `CLIENT LIST`.
+fn client(line: &str) -> Option<(u64, &str)> {
+    let field =
+        |name: &str| line.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+    Some((field("id")?.parse().ok()?, field("name")?))
+}

@@ -1,0 +1,111 @@
+//! One server as the engine sees it: how to connect, what it is, what it can do.
+
+use ferrite_client::server::{Family, ServerInfo, Version};
+use ferrite_client::{ClientError, Connection, Connector};
+use ferrite_rdb::transcode::Target;
+use ferrite_rdb::{Dialect, Format};
+
+use crate::config::{Config, Endpoint};
+use crate::engine::Job;
+
+/// A server that answered.
+#[derive(Debug)]
+pub struct Server {
+    /// Makes more connections.
+    pub connector: Connector,
+    /// What it says of itself.
+    pub info: ServerInfo,
+    /// A connection for questions.
+    pub control: Connection,
+}
+
+impl Server {
+    /// Connects and asks what it is.
+    ///
+    /// # Errors
+    /// Why it cannot be reached or does not let us in.
+    pub async fn connect(job: &Job, endpoint: &Endpoint) -> Result<Self, ClientError> {
+        let connector = Connector::new(endpoint.address.clone())
+            .tls(endpoint.tls.clone())
+            .client_name(job.client_name());
+        let mut control = connector.connect().await?;
+        let info = ServerInfo::probe(&mut control).await?;
+        Ok(Self { connector, info, control })
+    }
+
+    /// In words: `Redis 7.0.15`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        format!("{} {}", self.info.family, self.info.version)
+    }
+
+    /// The Redis version whose commands it has.
+    fn redis_version(&self) -> Version {
+        match self.info.family {
+            Family::Redis | Family::KeyDb | Family::Unknown => {
+                self.info.version.max(self.info.redis_version)
+            }
+            _ => self.info.redis_version,
+        }
+    }
+
+    /// Whether it has the commands of this Redis version.
+    #[must_use]
+    pub fn is_at_least(&self, major: u32, minor: u32) -> bool {
+        let version = self.redis_version();
+        (version.major, version.minor) >= (major, minor)
+    }
+
+    /// Whether it has `PEXPIRETIME`.
+    #[must_use]
+    pub fn has_expiretime(&self) -> bool {
+        self.is_at_least(7, 0)
+    }
+
+    /// Whether it has function libraries.
+    #[must_use]
+    pub fn has_functions(&self) -> bool {
+        self.is_at_least(7, 0) && self.info.family != Family::Dragonfly
+    }
+
+    /// Which values it can hold, in which format.
+    #[must_use]
+    pub fn values(&self) -> Target {
+        let Version { major, minor, .. } = match self.info.family {
+            Family::Redis | Family::Valkey => self.info.version,
+            _ => self.redis_version(),
+        };
+        let modules = self.info.modules.iter().map(|module| module.name.as_str());
+        Target::for_server(self.dialect(), major, minor).with_modules(modules)
+    }
+
+    /// The format of its `DUMP` payloads.
+    #[must_use]
+    pub fn dump_format(&self) -> Format {
+        self.values().format
+    }
+
+    fn dialect(&self) -> Dialect {
+        match self.info.family {
+            Family::Valkey => Dialect::Valkey,
+            Family::KeyDb => Dialect::KeyDb,
+            Family::Dragonfly => Dialect::Dragonfly,
+            _ => Dialect::Redis,
+        }
+    }
+
+    /// Databases that have keys.
+    #[must_use]
+    pub fn dbs(&self) -> Vec<u32> {
+        self.info.keyspace.keys().copied().collect()
+    }
+
+    /// Keys in the databases a configuration reads.
+    #[must_use]
+    pub fn keys_total(&self, config: &Config) -> u64 {
+        match config.source_db() {
+            Some(only) => self.info.keyspace.get(&only).map_or(0, |keyspace| keyspace.keys),
+            None => self.info.keys(),
+        }
+    }
+}

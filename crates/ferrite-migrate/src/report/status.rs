@@ -1,0 +1,69 @@
+//! Where a run is at this moment.
+
+use serde::Serialize;
+
+use super::PreflightReport;
+
+/// The stages of a snapshot, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Phase {
+    /// Checks; nothing is written.
+    Preflight,
+    /// Waiting for the source to begin to send.
+    Attaching,
+    /// Keys are on their way.
+    Copying,
+    /// Both ends are compared.
+    Verifying,
+    /// Over, well or not.
+    Finished,
+}
+
+/// Progress at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// The run's name.
+    pub id: String,
+    /// The stage it is in.
+    pub phase: Phase,
+    /// Keys the target has acknowledged (or, when verifying, keys compared).
+    pub keys_done: u64,
+    /// Keys the source holds, as it counts them itself; filters are not taken into account.
+    pub keys_total: u64,
+    /// Bytes of keys and values acknowledged by the target.
+    pub bytes_done: u64,
+    /// Milliseconds since the stage began.
+    pub elapsed_ms: u64,
+}
+
+/// Something that happened during a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The run has a name.
+    Started {
+        /// The name.
+        id: String,
+    },
+    /// The checks are through.
+    Preflight(PreflightReport),
+    /// A stage began.
+    Phase {
+        /// Which.
+        phase: Phase,
+    },
+    /// A strategy was chosen, or left for the next one.
+    Strategy {
+        /// Its name.
+        strategy: &'static str,
+        /// Why it was chosen or left.
+        reason: String,
+    },
+    /// Something the operator should know.
+    Warning {
+        /// What.
+        message: String,
+    },
+}

@@ -1,0 +1,101 @@
+//! The result of a run.
+
+use serde::Serialize;
+
+use super::{ExitCode, KeyName, PreflightReport, VerificationReport};
+
+/// Where the keys of the source ended up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KeyCounts {
+    /// Written to the target and acknowledged.
+    pub copied: u64,
+    /// Already on the target with the same value and expiry.
+    pub identical: u64,
+    /// Left out; [`Report::skipped`] says why.
+    pub skipped: u64,
+    /// Expired before they were written.
+    pub expired: u64,
+    /// Deleted on the source between being listed and being read.
+    pub vanished: u64,
+    /// Not selected by name or type.
+    pub filtered: u64,
+}
+
+/// Keys of one type that were copied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TypeCount {
+    /// As `TYPE` prints it.
+    #[serde(rename = "type")]
+    pub type_name: &'static str,
+    /// How many.
+    pub keys: u64,
+    /// Their names and values as the source stores them, in bytes.
+    pub bytes: u64,
+}
+
+/// Keys that were left out for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skip {
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// The first of them, at most [`Skip::EXAMPLES_MAX`], with their databases.
+    pub examples: Vec<(u32, KeyName)>,
+}
+
+impl Skip {
+    /// How many keys are named for one reason.
+    pub const EXAMPLES_MAX: usize = 10;
+}
+
+/// The result of a run that reached its end.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The run's name.
+    pub id: String,
+    /// How the data moved.
+    pub mode: &'static str,
+    /// How keys were read.
+    pub strategy: &'static str,
+    /// Why that strategy.
+    pub strategy_reason: String,
+    /// Whether nothing was written because the run was a rehearsal.
+    pub dry_run: bool,
+    /// Whether the operator stopped it before its end.
+    pub interrupted: bool,
+    /// What the checks found.
+    pub preflight: PreflightReport,
+    /// Where the keys ended up.
+    pub keys: KeyCounts,
+    /// Bytes of names and values that were copied, as the source stores them.
+    pub bytes: u64,
+    /// Functions (libraries) that were copied.
+    pub functions: u64,
+    /// Copied keys by type.
+    pub types: Vec<TypeCount>,
+    /// What was left out, by reason.
+    pub skipped: Vec<Skip>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+    /// Milliseconds of copying.
+    pub copy_ms: u64,
+    /// The comparison of both ends, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationReport>,
+}
+
+impl Report {
+    /// The exit code that says how it went.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        let differs = self.verification.as_ref().is_some_and(|report| !report.is_verified());
+        match () {
+            () if self.preflight.is_blocked() => ExitCode::Blocked,
+            () if self.interrupted => ExitCode::Interrupted,
+            () if differs => ExitCode::Mismatch,
+            () if !self.skipped.is_empty() => ExitCode::Skipped,
+            () => ExitCode::Done,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Lists the names of a server's keys.
+
+use std::future::Future;
+use std::ops::Range;
+
+use ferrite_client::{ClientError, Connection, Connector};
+use ferrite_resp::ProtocolError;
+use tokio::sync::mpsc::error::SendError;
+
+use crate::config::{Config, KeyType};
+use crate::engine::Stop;
+
+/// Names of keys in one database.
+#[derive(Debug)]
+pub struct Names {
+    /// The database.
+    pub db: u32,
+    arena: Vec<u8>,
+    ranges: Vec<Range<usize>>,
+}
+
+impl Names {
+    /// No names yet.
+    #[must_use]
+    pub fn new(db: u32) -> Self {
+        Self { db, arena: Vec::new(), ranges: Vec::new() }
+    }
+
+    /// Adds a name.
+    pub fn push(&mut self, name: &[u8]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(name);
+        self.ranges.push(start..self.arena.len());
+    }
+
+    /// The names, in the order the server gave them.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.ranges.iter().map(|range| self.arena.get(range.clone()).unwrap_or_default())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+}
+
+/// Goes through the names of a server's keys by `SCAN`.
+#[derive(Debug)]
+pub struct Scanner {
+    connection: Connection,
+    count: usize,
+    pattern: Option<Vec<u8>>,
+    /// Pushed to the server where it takes `TYPE`.
+    key_type: Option<KeyType>,
+}
+
+impl Scanner {
+    /// Connects a scanner that applies on the server what the server can apply.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn connect(connector: &Connector, config: &Config) -> Result<Self, ClientError> {
+        let key_type = match config.types.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        };
+        Ok(Self {
+            connection: connector.connect().await?,
+            count: config.batch_size,
+            pattern: config.filter.server_pattern().map(<[u8]>::to_vec),
+            key_type,
+        })
+    }
+
+    /// Gives all names to `found`, database by database, until there are no more, the operator
+    /// stops the run, or nobody takes them.
+    ///
+    /// # Errors
+    /// The loss of the connection, or a refusal.
+    pub async fn all<F, R>(
+        &mut self,
+        dbs: &[u32],
+        stop: &Stop,
+        mut found: F,
+    ) -> Result<(), ClientError>
+    where
+        F: FnMut(Names) -> R,
+        R: Future<Output = Result<(), SendError<Names>>>,
+    {
+        for &db in dbs {
+            self.connection.call(&[&b"SELECT"[..], db.to_string().as_bytes()]).await?;
+            let mut cursor = b"0".to_vec();
+            loop {
+                let (next, names) = self.step(db, &cursor).await?;
+                if names.len() > 0 && found(names).await.is_err() {
+                    return Ok(());
+                }
+                if next == b"0" {
+                    break;
+                }
+                if stop.is_stopped() {
+                    return Ok(());
+                }
+                cursor = next;
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, db: u32, cursor: &[u8]) -> Result<(Vec<u8>, Names), ClientError> {
+        let count = self.count.to_string();
+        let mut command: Vec<&[u8]> = vec![b"SCAN", cursor, b"COUNT", count.as_bytes()];
+        if let Some(pattern) = &self.pattern {
+            command.extend([&b"MATCH"[..], pattern]);
+        }
+        if let Some(key_type) = self.key_type {
+            command.extend([&b"TYPE"[..], key_type.name().as_bytes()]);
+        }
+        let reply = match self.connection.call(&command).await {
+            // TYPE came with 6.0; the type is looked at again when the value is read.
+            Err(ClientError::Reply { error, .. })
+                if self.key_type.is_some() && error.message.contains("syntax") =>
+            {
+                self.key_type = None;
+                let plain = command.get(..command.len() - 2).unwrap_or(&command);
+                self.connection.call(plain).await?
+            }
+            reply => reply?,
+        };
+        let mut names = Names::new(db);
+        let parts = reply.as_array().unwrap_or_default();
+        let (Some(next), Some(keys)) = (
+            parts.first().and_then(|value| value.as_bytes()),
+            parts.get(1).and_then(|value| value.as_array()),
+        ) else {
+            let address = self.connection.address().to_owned();
+            let cause = ProtocolError::UnknownType(b'*');
+            return Err(ClientError::Protocol { address, doing: "scanning".to_owned(), cause });
+        };
+        for key in keys {
+            names.push(key.as_bytes().unwrap_or_default());
+        }
+        Ok((next.to_vec(), names))
+    }
+}

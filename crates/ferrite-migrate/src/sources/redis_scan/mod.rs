@@ -1,0 +1,278 @@
+//! Reads keys by `SCAN`, then their values and expiries by [`crate::fetch`].
+//!
+//! ```text
+//! SCAN ──names──►  fetchers (one connection each)  ──batches──► feed
+//! ```
+//!
+//! Every key is exact, but different keys are read at different moments. Works with whatever
+//! allows `SCAN` and `DUMP`; nothing is forked on the source, and a pattern is applied there.
+
+use std::sync::Arc;
+
+use ferrite_client::{ClientError, Connection, Connector};
+use ferrite_rdb::{ErrorKind as RdbErrorKind, ValueKind, dump};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use super::{BoxFuture, Closed, Feed, OpenError, Source, SourceDescriptor};
+use crate::config::Strategy;
+use crate::engine::Job;
+use crate::error::{ErrorKind, MigrateError};
+use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
+use crate::model::{BatchBuilder, ElementsSink, RecordHead};
+use crate::preflight::Checked;
+use crate::report::key_text;
+use crate::scan::{Names, Scanner};
+use crate::targets::redis::libraries;
+
+/// The entry in the list of sources.
+pub const DESCRIPTOR: SourceDescriptor = SourceDescriptor {
+    strategy: Strategy::Scan,
+    reason: "keys are read one by one: needs only SCAN and DUMP, and no fork on the source",
+    filters_at_server: true,
+    open,
+};
+
+/// Batches of names that wait for a fetcher.
+const NAMES_MAX: usize = 8;
+/// Keys read in one transaction: the source answers nobody else meanwhile.
+const TRANSACTION_KEYS_MAX: usize = 100;
+
+fn open(
+    job: Arc<Job>,
+    checked: Arc<Checked>,
+) -> BoxFuture<'static, Result<Box<dyn Source>, OpenError>> {
+    Box::pin(async move { Ok(Box::new(ScanSource { job, checked }) as Box<dyn Source>) })
+}
+
+struct ScanSource {
+    job: Arc<Job>,
+    checked: Arc<Checked>,
+}
+
+impl Source for ScanSource {
+    fn read(self: Box<Self>, feed: Feed) -> BoxFuture<'static, Result<(), MigrateError>> {
+        Box::pin(async move { self.run(feed).await })
+    }
+}
+
+type SharedNames = Arc<Mutex<mpsc::Receiver<Names>>>;
+
+impl ScanSource {
+    async fn run(self, feed: Feed) -> Result<(), MigrateError> {
+        let connector = self.checked.source.connector.clone();
+        if self.functions(&feed, &connector).await?.is_err() {
+            return Ok(());
+        }
+        let (names, waiting) = mpsc::channel(NAMES_MAX);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let mut tasks = JoinSet::new();
+        for _ in 0..self.job.config.parallel {
+            let reader = Reader::connect(&self.checked, &connector, feed.clone()).await?;
+            tasks.spawn(reader.run(Arc::clone(&waiting)));
+        }
+        drop(waiting);
+        let scanner = Scanner::connect(&connector, &self.job.config).await;
+        let mut scanner = scanner.map_err(|error| source_error(&connector, "scanning", &error))?;
+        let dbs = self.checked.source_dbs(&self.job.config);
+        tasks.spawn(async move {
+            let scanned = scanner.all(&dbs, &feed.job.stop, |found| names.send(found)).await;
+            scanned.map_err(|error| source_error(&connector, "scanning", &error))
+        });
+        while let Some(ended) = tasks.join_next().await {
+            ended.unwrap_or_else(|panic| {
+                Err(MigrateError::new(ErrorKind::Internal, "reading keys from the source", panic))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the function libraries.
+    async fn functions(
+        &self,
+        feed: &Feed,
+        connector: &Connector,
+    ) -> Result<Result<(), Closed>, MigrateError> {
+        if !self.checked.source.has_functions() {
+            return Ok(Ok(()));
+        }
+        let read = async {
+            let mut connection = connector.connect().await?;
+            libraries(&mut connection).await
+        };
+        match read.await {
+            Ok(codes) => {
+                for code in codes {
+                    if feed.function(code).await.is_err() {
+                        return Ok(Err(Closed));
+                    }
+                }
+            }
+            Err(error) if error.is_refusal() => {
+                self.job.warn(format!("function libraries are not copied: {error}"));
+            }
+            Err(error) => return Err(source_error(connector, "reading functions", &error)),
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Reads the keys whose names are waiting.
+struct Reader {
+    fetcher: Fetcher,
+    connector: Connector,
+    feed: Feed,
+    checked: Arc<Checked>,
+}
+
+impl Reader {
+    async fn connect(
+        checked: &Arc<Checked>,
+        connector: &Connector,
+        feed: Feed,
+    ) -> Result<Self, MigrateError> {
+        let connection: Connection = connector
+            .connect()
+            .await
+            .map_err(|error| source_error(connector, "connecting a reader", &error))?;
+        let limit = feed.job.config.value_limit();
+        let fetcher = Fetcher::new(connection, checked.source.has_expiretime(), limit);
+        Ok(Self { fetcher, connector: connector.clone(), feed, checked: Arc::clone(checked) })
+    }
+
+    async fn run(mut self, waiting: SharedNames) -> Result<(), MigrateError> {
+        loop {
+            let Some(names) = waiting.lock().await.recv().await else { return Ok(()) };
+            let keys: Vec<&[u8]> = names.iter().filter(|key| self.feed.accepts(key)).collect();
+            for keys in keys.chunks(TRANSACTION_KEYS_MAX) {
+                if self.feed.job.stop.is_stopped() {
+                    return Ok(());
+                }
+                if self.transaction(names.db, keys).await?.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn transaction(
+        &mut self,
+        db: u32,
+        keys: &[&[u8]],
+    ) -> Result<Result<(), Closed>, MigrateError> {
+        let asked = self.fetcher.request(db, keys.iter().copied()).await;
+        asked.map_err(|error| self.lost(&error))?;
+        let max_keys = self.feed.job.config.batch_size;
+        let mut batch = BatchBuilder::new(db, self.checked.source.dump_format(), max_keys);
+        let mut vanished = 0;
+        for key in keys {
+            match self.fetcher.next().await.map_err(|error| self.lost(&error))? {
+                Fetched::Missing => vanished += 1,
+                Fetched::Small { expires_at_ms } => self.small(&mut batch, key, expires_at_ms)?,
+                Fetched::Large { expires_at_ms, type_byte } => {
+                    let head = head(type_byte, expires_at_ms);
+                    if self.large(db, key, head).await?.is_err() {
+                        return Ok(Err(Closed));
+                    }
+                }
+            }
+            if batch.is_full() {
+                let format = self.checked.source.dump_format();
+                let full = std::mem::replace(&mut batch, BatchBuilder::new(db, format, max_keys));
+                if self.feed.batch(full).await.is_err() {
+                    return Ok(Err(Closed));
+                }
+            }
+        }
+        self.feed.job.tally(|tally| tally.keys.vanished += vanished);
+        Ok(self.feed.batch(batch).await)
+    }
+
+    fn small(
+        &self,
+        batch: &mut BatchBuilder,
+        key: &[u8],
+        expires_at_ms: Option<u64>,
+    ) -> Result<(), MigrateError> {
+        let payload = self.fetcher.payload();
+        let Some(&type_byte) = payload.first().filter(|_| payload.len() > dump::FOOTER_LEN) else {
+            let kind = RdbErrorKind::Truncated("a DUMP payload");
+            return Err(self.bad_value(key, &ferrite_rdb::Error::new(kind, 0)));
+        };
+        if self.feed.accepts_type(self.checked.source.dump_format(), type_byte) {
+            batch.push_payload(head(type_byte, expires_at_ms), key, payload);
+        } else {
+            self.feed.filtered(1);
+        }
+        Ok(())
+    }
+
+    async fn large(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        head: RecordHead,
+    ) -> Result<Result<(), Closed>, MigrateError> {
+        let format = self.checked.source.dump_format();
+        let wanted = self.feed.accepts_type(format, head.type_byte);
+        let module = ValueKind::of(format, head.type_byte) == Some(ValueKind::Module);
+        if !wanted {
+            self.feed.filtered(1);
+        }
+        let stream = LargeStream::new(format, head.type_byte);
+        let mut stream = stream.map_err(|error| self.bad_value(key, &error))?;
+        let mut parts = None;
+        if wanted && module {
+            let reason = "module value above the memory limit: raise --memory-limit";
+            self.feed.job.tally(|tally| tally.skip(db, key, reason));
+        } else if wanted {
+            match self.feed.large(db, format, head, key.to_vec()).await {
+                Ok(channel) => parts = Some(channel),
+                Err(Closed) => return Ok(Err(Closed)),
+            }
+        }
+        let mut sink = ElementsSink::default();
+        loop {
+            let streamed = self.fetcher.stream(&mut stream, &mut sink).await;
+            let done = streamed.map_err(|error| match error {
+                FetchError::Client(error) => self.lost(&error),
+                FetchError::Value(error) => self.bad_value(key, &error),
+            })?;
+            if done || sink.is_full() {
+                let mut elements = sink.take();
+                elements.last = done;
+                if let Some(parts) = &parts
+                    && parts.send(elements).await.is_err()
+                {
+                    return Ok(Err(Closed));
+                }
+            }
+            if done {
+                return Ok(Ok(()));
+            }
+        }
+    }
+
+    fn lost(&self, error: &ClientError) -> MigrateError {
+        source_error(&self.connector, "reading keys", error)
+    }
+
+    fn bad_value(&self, key: &[u8], error: &ferrite_rdb::Error) -> MigrateError {
+        let address = self.connector.address();
+        let doing = format!("reading key \"{}\" from the source {address}", key_text(key));
+        MigrateError::new(ErrorKind::Data, doing, error)
+            .with_hint("--exclude leaves the key out; DEBUG OBJECT on the source shows more")
+    }
+}
+
+fn head(type_byte: u8, expires_at_ms: Option<u64>) -> RecordHead {
+    RecordHead { type_byte, expires_at_ms, idle_s: None, freq: None }
+}
+
+/// A client error at the source, as the end of the run.
+pub fn source_error(connector: &Connector, doing: &str, error: &ClientError) -> MigrateError {
+    let doing = format!("{doing} on the source {}", connector.address());
+    MigrateError::new(ErrorKind::Source, doing, error).with_hint(
+        "see that the source is up, then run the same command with --on-conflict replace",
+    )
+}
