@@ -98,13 +98,6 @@ impl Scratch {
         }
     }
 
-    /// The bytes of a packed element, copied.
-    pub(crate) fn copy(&mut self, element: &Element<'_>) -> &[u8] {
-        self.bytes.clear();
-        self.bytes.extend_from_slice(element.as_bytes(&mut self.digits));
-        &self.bytes
-    }
-
     /// The bytes of a packed element.
     #[inline]
     pub(crate) fn element<'s>(&'s mut self, element: &'s Element<'_>) -> &'s [u8] {

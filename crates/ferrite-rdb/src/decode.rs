@@ -3,11 +3,16 @@
 //! [`decode`] takes a complete value, [`ValueDecoder`] one that arrives in pieces, [`value_len`]
 //! only finds where a value ends. All three walk the same layouts, see `types`.
 
-use crate::cursor::{Cursor, Scan, Scratch, Stop};
+use crate::cursor::{Cursor, MAX_ELEMENT_LEN, Scan, Scratch, Stop};
 use crate::types::stream::StreamBody;
 use crate::types::string::StringBody;
-use crate::types::{Counted, Layout, hash, layout, list, module, set, template, walk, zset};
+use crate::types::{Counted, Layout, hash, list, module, set, standalone_layout};
+use crate::types::{template, walk, zset};
 use crate::{Dialect, Error, ErrorKind, Format, Sink};
+
+/// The buffer a caller can be asked to hold for one unit of a value, in bytes: a field of a hash
+/// is a unit of two elements.
+const MAX_UNIT_LEN: u64 = 2 * MAX_ELEMENT_LEN;
 
 /// What one call has done to its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +29,7 @@ pub struct Part {
 ///
 /// Strings need no more than a few bytes at a time. Of everything else the unit has to be in the
 /// buffer at once: an element, a node of a list or stream, a whole packed collection or module
-/// value; none is accepted above 1 GiB, except that a module value is limited by the buffer only.
+/// value. No element is accepted above 1 GiB, no unit above two.
 pub struct ValueDecoder {
     layout: Layout,
     offset: u64,
@@ -43,7 +48,7 @@ impl ValueDecoder {
     /// # Errors
     /// [`ErrorKind::Type`] and [`ErrorKind::Unsupported`] for types there is no decoding.
     pub fn new(format: Format, type_byte: u8) -> Result<Self, Error> {
-        let layout = layout(format, type_byte).map_err(|kind| Error::new(kind, 0))?;
+        let layout = standalone_layout(format, type_byte).map_err(|kind| Error::new(kind, 0))?;
         Ok(Self::with_layout(layout))
     }
 
@@ -85,13 +90,24 @@ impl ValueDecoder {
                 cursor.commit();
                 self.done = true;
             }
-            Err(Stop::Incomplete) => {}
-            Err(Stop::Bad(kind)) => {
-                return Err(Error::new(kind, self.offset + cursor.pos() as u64));
-            }
+            Err(stop) => self.stopped(stop, &cursor, input.len() as u64)?,
         }
         self.offset += cursor.committed() as u64;
         Ok(Part { consumed: cursor.committed(), done: self.done })
+    }
+
+    /// More bytes will do, unless what is there is too much already for one unit.
+    #[cold]
+    fn stopped(&self, stop: Stop, cursor: &Cursor<'_>, len: u64) -> Result<(), Error> {
+        let stuck = cursor.committed() == 0 && len > MAX_UNIT_LEN;
+        let kind = match stop {
+            Stop::Bad(kind) => kind,
+            Stop::Incomplete if stuck => {
+                ErrorKind::TooLarge { what: "one part of a value", len, limit: MAX_UNIT_LEN }
+            }
+            Stop::Incomplete => return Ok(()),
+        };
+        Err(Error::new(kind, self.offset + cursor.pos() as u64))
     }
 
     fn run<S: Sink + ?Sized>(&mut self, cursor: &mut Cursor<'_>, sink: &mut S) -> Scan<()> {
@@ -127,7 +143,7 @@ impl ValueDecoder {
                 hash::metadata(counted, self.minimum, cursor, scratch, sink)
             }
             Layout::HashTemplateListpack | Layout::HashTemplateArray => {
-                template::whole(self.layout, cursor, scratch, sink)
+                template::whole(self.layout, cursor, sink)
             }
             _ => hash::packed(self.layout, cursor, scratch, sink),
         }
@@ -198,7 +214,7 @@ fn is_mvcc_field(bytes: &[u8]) -> bool {
 /// # Errors
 /// What is wrong with the lengths, its offset counted from the start of the value.
 pub fn value_len(format: Format, type_byte: u8, input: &[u8]) -> Result<Option<usize>, Error> {
-    let layout = layout(format, type_byte).map_err(|kind| Error::new(kind, 0))?;
+    let layout = standalone_layout(format, type_byte).map_err(|kind| Error::new(kind, 0))?;
     let mut cursor = Cursor::new(input);
     match walk::skip(layout, &mut cursor) {
         Ok(()) => Ok(Some(cursor.pos())),

@@ -65,6 +65,15 @@ pub enum Event<'a> {
     },
     /// A key with its whole value.
     Entry(Entry<'a>),
+    /// Field names that hashes further on refer to (Redis 8.10). The reader keeps them: such
+    /// hashes come as [`Event::Large`] whatever their size, because their stored bytes mean
+    /// nothing outside of this stream.
+    HashTemplate {
+        /// What hashes refer to it by.
+        id: u64,
+        /// How many names it has.
+        fields: u64,
+    },
     /// A key whose value does not fit: read it by
     /// [`Reader::next_part`](crate::Reader::next_part) before calling
     /// [`Reader::next`](crate::Reader::next) again.

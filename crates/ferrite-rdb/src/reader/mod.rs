@@ -9,6 +9,7 @@
 //! value is larger than the limit the caller set; such a value is handed out element by element.
 
 mod event;
+mod large;
 mod opcode;
 
 use std::borrow::Cow;
@@ -18,8 +19,10 @@ pub use event::{Entry, Event, Head, Step};
 use crate::crc64::Crc64;
 use crate::cursor::{Cursor, MAX_ELEMENT_LEN, Scan, Stop, Stored};
 use crate::decode::{Part, ValueDecoder};
-use crate::types::{layout, walk};
+use crate::types::template::Templates;
+use crate::types::{Layout, layout, walk};
 use crate::{Dialect, Error, ErrorKind, Format, Sink};
+use large::{Body, Large, fatal};
 use opcode::Attributes;
 
 /// The buffer a caller can be asked to hold for anything that is not a value, in bytes.
@@ -41,6 +44,7 @@ pub struct Reader {
     crc: Crc64,
     db: u64,
     attributes: Attributes,
+    templates: Templates,
     state: State,
     /// The key an error is about, set just before it is returned.
     failed_key: Option<Vec<u8>>,
@@ -50,16 +54,8 @@ pub struct Reader {
 enum State {
     Header,
     Body,
-    Large(Box<Large>),
+    Large(Large),
     End(Option<u64>),
-}
-
-/// A value being handed out in parts.
-#[derive(Debug)]
-struct Large {
-    key: Vec<u8>,
-    start: u64,
-    decoder: ValueDecoder,
 }
 
 impl Reader {
@@ -74,6 +70,7 @@ impl Reader {
             crc: Crc64::new(),
             db: 0,
             attributes: Attributes::default(),
+            templates: Templates::default(),
             state: State::Header,
             failed_key: None,
         }
@@ -125,7 +122,7 @@ impl Reader {
         let State::Large(large) = &mut self.state else {
             return Err(Error::new(ErrorKind::Malformed("sequence of calls"), self.offset));
         };
-        let part = large.decoder.decode(input, sink).map_err(|error| {
+        let part = large.body.decode(input, &self.templates, sink).map_err(|error| {
             Error::new(error.kind, large.start + error.offset).with_key(&large.key)
         })?;
         if part.done {
@@ -147,16 +144,10 @@ impl Reader {
         cursor: &Cursor<'_>,
         available: usize,
     ) -> Result<Step<'a>, Error> {
-        let kind = match stop {
-            Stop::Incomplete if available as u64 <= MAX_EVENT_LEN => return Ok(Step::NeedMore),
-            Stop::Incomplete => ErrorKind::TooLarge {
-                what: "one item of the stream",
-                len: available as u64,
-                limit: MAX_EVENT_LEN,
-            },
-            Stop::Bad(kind) => kind,
-        };
-        let error = Error::new(kind, self.offset + cursor.pos() as u64);
+        if matches!(stop, Stop::Incomplete) && available as u64 <= MAX_EVENT_LEN {
+            return Ok(Step::NeedMore);
+        }
+        let error = Error::new(fatal(stop, available), self.offset + cursor.pos() as u64);
         Err(match self.failed_key.take() {
             Some(key) => error.with_key(&key),
             None => error,
@@ -193,6 +184,12 @@ impl Reader {
             Ok(layout) => layout,
             Err(kind) => return Err(self.fail(&key, kind)),
         };
+        let by_reference =
+            matches!(layout, Layout::HashTemplateListpackRef | Layout::HashTemplateArrayRef);
+        if by_reference {
+            let head = attributes.head(self.db, key, type_byte);
+            return Ok(self.large(head, start, Body::Template(layout)));
+        }
         let skipped = walk::skip(layout, cursor);
         let head = attributes.head(self.db, key, type_byte);
         match skipped {
@@ -202,17 +199,22 @@ impl Reader {
             }
             Err(Stop::Incomplete) if available >= self.value_limit => {
                 cursor.rewind(start);
-                self.attributes = Attributes::default();
-                self.state = State::Large(Box::new(Large {
-                    key: head.key.to_vec(),
-                    start: self.offset + start as u64,
-                    decoder: ValueDecoder::with_layout(layout),
-                }));
-                Ok(Event::Large(head))
+                Ok(self.large(
+                    head,
+                    start,
+                    Body::Value(Box::new(ValueDecoder::with_layout(layout))),
+                ))
             }
             Err(Stop::Incomplete) => Err(Stop::Incomplete),
             Err(Stop::Bad(kind)) => Err(self.fail(&head.key, kind)),
         }
+    }
+
+    fn large<'a>(&mut self, head: Head<'a>, start: usize, body: Body) -> Event<'a> {
+        self.attributes = Attributes::default();
+        let start = self.offset + start as u64;
+        self.state = State::Large(Large { key: head.key.to_vec(), start, body });
+        Event::Large(head)
     }
 
     #[cold]

@@ -7,7 +7,8 @@ use crate::cursor::{Cursor, Scan, Stop};
 use crate::types::module::{self, ModuleName};
 use crate::{Dialect, ErrorKind};
 
-const IN_BETWEEN: u8 = 242;
+const DRAGONFLY_FLAGS: u8 = 220;
+const HASH_TEMPLATE: u8 = 242;
 const KEY_META: u8 = 243;
 const SLOT_INFO: u8 = 244;
 const FUNCTION: u8 = 245;
@@ -62,12 +63,16 @@ impl Reader {
                 }
                 IDLE => attributes.idle_s = Some(cursor.length()?),
                 FREQ => attributes.freq = Some(cursor.byte()?),
-                opcode @ IN_BETWEEN.. => {
+                opcode @ HASH_TEMPLATE.. => {
                     let event = self.opcode(opcode, cursor)?;
                     self.attributes = attributes;
                     return Ok(event);
                 }
-                200..IN_BETWEEN => return Err(Stop::Bad(self.unknown_opcode(cursor))),
+                opcode @ 200..HASH_TEMPLATE => {
+                    let event = self.dragonfly(opcode, cursor)?;
+                    self.attributes = attributes;
+                    return Ok(event);
+                }
                 type_byte => return self.entry(type_byte, attributes, cursor, available),
             }
         }
@@ -92,9 +97,12 @@ impl Reader {
                 keys: cursor.length()?,
                 expires: cursor.length()?,
             }),
+            HASH_TEMPLATE if self.format.dialect == Dialect::Redis => {
+                let (id, fields) = self.templates.define(cursor)?;
+                Ok(Event::HashTemplate { id, fields })
+            }
             KEY_META => self.key_meta_or_slot_import(cursor),
-            _ => Err(Stop::Bad(match self.format().dialect {
-                Dialect::Redis => ErrorKind::Unsupported("hash template (Redis 8.10)"),
+            _ => Err(Stop::Bad(match self.format.dialect {
                 Dialect::Valkey => ErrorKind::Unsupported("command in a snapshot (Valkey 9.2)"),
                 _ => ErrorKind::Type(opcode),
             })),
@@ -115,7 +123,7 @@ impl Reader {
     /// 243 is two things: data of module classes in front of a key, or a slot being imported.
     fn key_meta_or_slot_import<'a>(&mut self, cursor: &mut Cursor<'a>) -> Scan<Event<'a>> {
         let start = cursor.pos() - 1;
-        let what = match self.format().dialect {
+        let what = match self.format.dialect {
             Dialect::Redis => {
                 for _ in 0..cursor.length()? {
                     cursor.array::<4>()?;
@@ -137,19 +145,30 @@ impl Reader {
     }
 
     /// An opcode only Dragonfly has, or nobody.
-    fn unknown_opcode(&self, cursor: &Cursor<'_>) -> ErrorKind {
-        let opcode = cursor.since(cursor.pos() - 1).first().copied().unwrap_or_default();
-        match (self.format().dialect, opcode) {
-            (Dialect::Dragonfly, 200..=203) => {
+    fn dragonfly<'a>(&self, opcode: u8, cursor: &mut Cursor<'a>) -> Scan<Event<'a>> {
+        Err(Stop::Bad(match (self.format.dialect, opcode) {
+            (Dialect::Dragonfly, DRAGONFLY_FLAGS) => return dragonfly_flags(cursor),
+            (Dialect::Dragonfly, 200) => ErrorKind::Unsupported("end of a full sync (Dragonfly)"),
+            (Dialect::Dragonfly, 201..=203) => {
                 ErrorKind::Unsupported("compressed block (Dragonfly)")
             }
             (Dialect::Dragonfly, 210 | 211) => ErrorKind::Unsupported("journal (Dragonfly)"),
-            (Dialect::Dragonfly, 220) => ErrorKind::Unsupported("key flags (Dragonfly)"),
             (Dialect::Dragonfly, 222 | 223) => ErrorKind::Unsupported("search index (Dragonfly)"),
             (Dialect::Dragonfly, 224) => ErrorKind::Unsupported("tagged chunk (Dragonfly)"),
             _ => ErrorKind::Type(opcode),
-        }
+        }))
     }
+}
+
+/// Flags in front of a key: 1 keeps it from eviction, 2 says that Memcached flags follow.
+fn dragonfly_flags<'a>(cursor: &mut Cursor<'a>) -> Scan<Event<'a>> {
+    let start = cursor.pos() - 1;
+    match u32::from_le_bytes(cursor.array()?) {
+        0 | 1 => {}
+        2 | 3 => drop(cursor.array::<4>()?),
+        _ => return Err(Stop::Bad(ErrorKind::Unsupported("key flags (Dragonfly)"))),
+    }
+    Ok(Event::Skipped { what: "Dragonfly's flags of a key", raw: cursor.since(start) })
 }
 
 /// An expiry as stored: -1 is none, and other times before 1970 are long past.

@@ -104,6 +104,9 @@ pub(crate) enum Layout {
     HashTemplateListpack,
     /// Names and values.
     HashTemplateArray,
+    /// The same, names by reference to a template of the file.
+    HashTemplateListpackRef,
+    HashTemplateArrayRef,
     Stream(u8),
     Module,
 }
@@ -125,7 +128,9 @@ impl Layout {
             | Self::HashMetadata { .. }
             | Self::HashListpackExpiring { .. }
             | Self::HashTemplateListpack
-            | Self::HashTemplateArray => ValueKind::Hash,
+            | Self::HashTemplateArray
+            | Self::HashTemplateListpackRef
+            | Self::HashTemplateArrayRef => ValueKind::Hash,
         }
     }
 }
@@ -188,7 +193,8 @@ const fn redis_layout(type_byte: u8) -> Result<Layout, ErrorKind> {
         28 => return Err(ErrorKind::Unsupported("array (Redis 8.8)")),
         29 => Layout::HashTemplateListpack,
         31 => Layout::HashTemplateArray,
-        30 | 32 => return Err(ErrorKind::Unsupported("hash by template outside of its RDB file")),
+        30 => Layout::HashTemplateListpackRef,
+        32 => Layout::HashTemplateArrayRef,
         33 => return Err(ErrorKind::Unsupported("rate limiter (GCRA, Redis 8.8)")),
         _ => return Err(ErrorKind::Type(type_byte)),
     })
@@ -205,6 +211,16 @@ const fn dragonfly_layout(type_byte: u8) -> Result<Layout, ErrorKind> {
         37 => "cuckoo filter (Dragonfly)",
         _ => return Err(ErrorKind::Type(type_byte)),
     }))
+}
+
+/// The same for somebody who has the value alone, without the file it was in.
+pub(crate) fn standalone_layout(format: Format, type_byte: u8) -> Result<Layout, ErrorKind> {
+    match layout(format, type_byte)? {
+        Layout::HashTemplateListpackRef | Layout::HashTemplateArrayRef => {
+            Err(ErrorKind::Unsupported("hash by template outside of its RDB file"))
+        }
+        layout => Ok(layout),
+    }
 }
 
 /// The name of a type for messages, naming the encoding too.
@@ -239,6 +255,8 @@ const fn layout_name(layout: Layout) -> &'static str {
         Layout::HashListpackExpiring { .. } => "hash with field expiry (listpack)",
         Layout::HashTemplateListpack => "hash by template (listpack)",
         Layout::HashTemplateArray => "hash by template",
+        Layout::HashTemplateListpackRef => "hash by template of its file (listpack)",
+        Layout::HashTemplateArrayRef => "hash by template of its file",
         Layout::Stream(1) => "stream",
         Layout::Stream(2) => "stream (version 2)",
         Layout::Stream(3) => "stream (version 3)",
