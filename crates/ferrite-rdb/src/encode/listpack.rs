@@ -23,20 +23,32 @@ const UNCOUNTED: u32 = 65_535;
 /// Digits and sign of the longest 64-bit integer.
 const MAX_INTEGER_LEN: usize = 20;
 
+/// How long the length behind an element is, when that length is 16383, 2097151 or 268435455:
+/// those of which 14, 21 or 28 bits are all set. A server skips as many bytes as it would have
+/// written, so it cannot read such an element of a server of the other rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackLengths {
+    /// A byte more than needed: Redis up to 8.6, Valkey up to 9.0, KeyDB, Dragonfly.
+    Wide,
+    /// As many as needed: Valkey 9.1, and Redis built after May 2026.
+    Narrow,
+}
+
 /// A listpack being written.
 #[derive(Debug)]
 pub struct Listpack {
     bytes: Vec<u8>,
     elements: u32,
-}
-
-impl Default for Listpack {
-    fn default() -> Self {
-        Self { bytes: vec![0; HEADER], elements: 0 }
-    }
+    back_lengths: BackLengths,
 }
 
 impl Listpack {
+    /// An empty listpack.
+    #[must_use]
+    pub fn new(back_lengths: BackLengths) -> Self {
+        Self { bytes: vec![0; HEADER], elements: 0, back_lengths }
+    }
+
     /// Forgets all elements, keeping the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -102,15 +114,16 @@ impl Listpack {
 
     /// Appends the length of the element that began at `start`: seven bits a byte, the last byte
     /// the lowest, with the top bit set on all but the first, so that it can be read backwards.
-    /// Redis skips as many bytes as it would have written, so its bounds, one below what would
-    /// fit, are part of the format.
     fn close(&mut self, start: usize) {
         let len = self.bytes.len() - start;
-        let more = match len {
-            0..=127 => 0,
-            128..16_383 => 1,
-            16_383..2_097_151 => 2,
-            2_097_151..268_435_455 => 3,
+        let more = match (len, self.back_lengths) {
+            (0..=127, _) => 0,
+            (16_383, BackLengths::Wide) => 2,
+            (128..=16_383, _) => 1,
+            (2_097_151, BackLengths::Wide) => 3,
+            (16_384..=2_097_151, _) => 2,
+            (268_435_455, BackLengths::Wide) => 4,
+            (2_097_152..=268_435_455, _) => 3,
             _ => 4,
         };
         self.bytes.push((len >> (7 * more)) as u8 & 0x7f);
@@ -177,7 +190,7 @@ mod tests {
     #[test]
     fn bytes_are_those_redis_writes() {
         // XADD s 1-1 a 1 on Redis 7.0: count, deleted, fields, field, 0, then the entry.
-        let mut listpack = Listpack::default();
+        let mut listpack = Listpack::new(BackLengths::Wide);
         for value in [1, 0, 1] {
             listpack.push_integer(value);
         }
@@ -193,12 +206,17 @@ mod tests {
 
     #[test]
     fn back_lengths_grow_by_seven_bits() {
-        for (len, back) in
-            [(126, vec![0x01, 0x80]), (16_377, vec![0x7f, 0xfe]), (16_378, vec![0, 0xff, 0xff])]
-        {
-            let mut listpack = Listpack::default();
+        let wide = BackLengths::Wide;
+        for (rule, len, back) in [
+            (wide, 126, &[0x01_u8, 0x80][..]),
+            (wide, 16_377, &[0x7f, 0xfe]),
+            (wide, 16_378, &[0, 0xff, 0xff]),
+            (BackLengths::Narrow, 16_378, &[0x7f, 0xff]),
+            (wide, 16_379, &[1, 0x80, 0x80]),
+        ] {
+            let mut listpack = Listpack::new(rule);
             listpack.push(&vec![b'x'; len]);
-            assert!(listpack.bytes.ends_with(&back), "{len}: {:x?}", &listpack.bytes[len..]);
+            assert!(listpack.bytes.ends_with(back), "{len}: {:x?}", &listpack.bytes[len..]);
         }
     }
 }

@@ -208,7 +208,7 @@ impl Packer {
         Self {
             count: Counted::begin(out),
             compress: layout.compress,
-            node: Listpack::default(),
+            node: Listpack::new(layout.back_lengths),
             node_entries: 0,
             master: StreamId::default(),
             names: StreamFields::default(),

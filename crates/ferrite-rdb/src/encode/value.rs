@@ -2,7 +2,7 @@
 
 use super::stream::StreamWriter;
 use super::{
-    LengthSlot, Listpack, TYPE_HASH, TYPE_HASH_2, TYPE_HASH_METADATA, TYPE_LIST,
+    BackLengths, LengthSlot, Listpack, TYPE_HASH, TYPE_HASH_2, TYPE_HASH_METADATA, TYPE_LIST,
     TYPE_LIST_QUICKLIST_2, TYPE_SET, TYPE_STREAM, TYPE_STREAM_2, TYPE_STREAM_3, TYPE_STRING,
     TYPE_ZSET, TYPE_ZSET_2, decimal_score, length, string, string_compressed,
 };
@@ -71,6 +71,8 @@ pub struct Layout {
     pub hash: HashLayout,
     /// Streams.
     pub stream: StreamLayout,
+    /// Listpacks of lists and streams.
+    pub back_lengths: BackLengths,
     /// Whether strings above 20 bytes are LZF compressed. Strings that come in pieces are not.
     pub compress: bool,
 }
@@ -205,7 +207,8 @@ impl<'a> ValueEncoder<'a> {
         if matches!(self.state, State::Empty) {
             self.out.push(TYPE_LIST_QUICKLIST_2);
             let slot = LengthSlot::reserve(self.out);
-            self.state = State::Packed { slot, nodes: 0, node: Listpack::default() };
+            let node = Listpack::new(self.layout.back_lengths);
+            self.state = State::Packed { slot, nodes: 0, node };
         }
         let State::Packed { nodes, node, .. } = &mut self.state else {
             return self.fail(ErrorKind::Malformed("value: elements of different types"));

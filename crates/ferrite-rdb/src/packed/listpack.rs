@@ -79,6 +79,23 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
+/// For each entry whose trailing length has two forms, whether it is the wide one. Ends at the
+/// first thing that is malformed.
+pub(crate) fn critical_elements(bytes: &[u8]) -> impl Iterator<Item = bool> {
+    let mut rest = bytes.get(HEADER..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        loop {
+            let before = rest.len();
+            entry(&mut rest)?;
+            match before - rest.len() {
+                16_385 | 2_097_154 | 268_435_459 => return Some(false),
+                16_386 | 2_097_155 | 268_435_460 => return Some(true),
+                _ => {}
+            }
+        }
+    })
+}
+
 /// Takes one entry with its trailing length off the front.
 #[inline]
 fn entry<'a>(rest: &mut &'a [u8]) -> Option<Element<'a>> {
@@ -90,7 +107,7 @@ fn entry<'a>(rest: &mut &'a [u8]) -> Option<Element<'a>> {
         _ => longer(first, rest)?,
     };
     let len = before - rest.len();
-    take(rest, back_length_size(len))?;
+    take(rest, back_length_size(len, rest))?;
     Some(element)
 }
 
@@ -117,14 +134,22 @@ fn longer<'a>(first: u8, rest: &mut &'a [u8]) -> Option<Element<'a>> {
     })
 }
 
-/// How many bytes the trailing length of an entry of `len` bytes takes.
+/// How many bytes the trailing length of an entry of `len` bytes takes, `rest` being what follows
+/// the entry.
+///
+/// Lengths of which seven, fourteen, ... bits are all set took a byte more than they need before
+/// Valkey 9.1 (and Redis builds after May 2026); then, their first byte is 0.
 #[inline]
-fn back_length_size(len: usize) -> usize {
+fn back_length_size(len: usize, rest: &[u8]) -> usize {
+    let wide = || usize::from(rest.first() == Some(&0));
     match len {
         0..=127 => 1,
         128..16_383 => 2,
-        16_383..2_097_151 => 3,
-        2_097_151..268_435_455 => 4,
+        16_383 => 2 + wide(),
+        16_384..2_097_151 => 3,
+        2_097_151 => 3 + wide(),
+        2_097_152..268_435_455 => 4,
+        268_435_455 => 4 + wide(),
         _ => 5,
     }
 }
@@ -157,6 +182,17 @@ mod tests {
             (b"\xf4\x00\x00\x00\x00\x00\x00\x00\x80\x09", i64::MIN),
         ] {
             assert_eq!(one(entry), Ok(vec![Element::Int(value)]), "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn back_lengths_at_their_bounds_are_read_in_both_forms() {
+        let mut entry = vec![0xf0, 0xfa, 0x3f, 0, 0];
+        entry.resize(16_383, b'x');
+        for back_length in [&b"\x7f\xff"[..], b"\x00\xff\xff"] {
+            let bytes = [&entry, back_length].concat();
+            let elements = one(&bytes).unwrap();
+            assert!(matches!(elements[..], [Element::Bytes(bytes)] if bytes.len() == 16_378));
         }
     }
 

@@ -8,6 +8,7 @@
 //! The version of a footer is a promise not to exceed it, not a description: a payload goes out
 //! with its own version where the target accepts that, else with the target's.
 
+mod critical;
 mod module;
 mod reencode;
 mod route;

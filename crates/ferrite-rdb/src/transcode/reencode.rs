@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Target;
+use super::route::UNKNOWN_BACK_LENGTHS;
+use super::{Target, critical};
 use crate::cursor::{Cursor, Scan};
-use crate::encode::{HashLayout, Layout, ListLayout, StreamLayout, ValueEncoder, ZsetLayout};
+use crate::encode::{
+    BackLengths, HashLayout, Layout, ListLayout, StreamLayout, ValueEncoder, ZsetLayout,
+};
 use crate::{
     Dialect, Error, Format, Sink, StreamConsumer, StreamFields, StreamGroup, StreamId, StreamMeta,
     ValueDecoder, ValueKind, decode,
@@ -79,6 +82,8 @@ fn layout(to: &Target) -> Layout {
             10 => StreamLayout::Two,
             _ => StreamLayout::Three,
         },
+        // Without a rule, nothing is packed that depends on it: see `stream`.
+        back_lengths: to.back_lengths.unwrap_or(BackLengths::Wide),
         compress: false,
     }
 }
@@ -124,11 +129,19 @@ impl Sink for SoonestExpiry {
     }
 }
 
-/// Entries are copied as the listpacks they are in, which no version has changed; what is around
-/// them is written anew.
+/// Entries are copied as the listpacks they are in, unless the target could not read those; what
+/// is around them is written anew.
 fn stream(source: Source<'_>, to: &Target, out: &mut Vec<u8>) -> Result<Reencoded, Error> {
     let at = listpacks_len(source.body)?;
     let (listpacks, rest) = source.body.split_at_checked(at).unwrap_or((source.body, &[]));
+    match critical::listpacks(source.type_byte, source.body) {
+        Some(_) if to.back_lengths.is_none() => {
+            return Ok(Reencoded::Impossible(UNKNOWN_BACK_LENGTHS));
+        }
+        Some(critical::Found::Only(rule)) if to.back_lengths == Some(rule) => {}
+        Some(_) => return repacked(source, to, out),
+        None => {}
+    }
     let layout = layout(to);
     // A stream without a first id stays one: it would have to be looked for in the entries.
     let stream = if source.type_byte == TYPE_STREAM { StreamLayout::One } else { layout.stream };
@@ -141,6 +154,19 @@ fn stream(source: Source<'_>, to: &Target, out: &mut Vec<u8>) -> Result<Reencode
     let encoder = ValueEncoder::with_listpacks(out, Layout { stream, ..layout }, listpacks);
     let mut sink = OwnedOnly { encoder, unowned: unowned.groups, group: 0 };
     rest.decode(&mut sink)?;
+    finish(sink.encoder)
+}
+
+/// Writes the entries, too, anew.
+fn repacked(source: Source<'_>, to: &Target, out: &mut Vec<u8>) -> Result<Reencoded, Error> {
+    let mut unowned = Unowned::default();
+    if source.type_byte == TYPE_STREAM_5 {
+        source.decode(&mut unowned)?;
+        unowned.close_group();
+    }
+    let encoder = ValueEncoder::new(out, layout(to));
+    let mut sink = OwnedOnly { encoder, unowned: unowned.groups, group: 0 };
+    source.decode(&mut sink)?;
     finish(sink.encoder)
 }
 

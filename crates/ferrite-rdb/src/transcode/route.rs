@@ -1,6 +1,6 @@
 //! What happens to a value on its way from one format to another, by its type byte.
 
-use super::{Target, module};
+use super::{Target, critical, module};
 use crate::{Dialect, Format};
 
 /// How a value gets to the target.
@@ -24,16 +24,24 @@ const NO_RATE_LIMITER: &str = "the target has no rate limiter type (Redis has it
 const NO_PATH_HASH: &str = "a path hash of Valkey 9.2, which other servers do not have";
 const NO_CRON: &str = "a KeyDB cron job, which other servers do not have";
 const DRAGONFLY_OWN: &str = "a data type only Dragonfly has";
+pub(super) const UNKNOWN_BACK_LENGTHS: &str = "a stream entry of exactly 16378, 2097146 or 268435450 bytes, which releases \
+     of the target before and after May 2026 store differently";
 const UNKNOWN: &str = "a data type this program does not know";
 
-/// Decides by type byte alone, except that module data is looked into for its module.
+/// Decides by type byte alone, except that module data is looked into for its module, and large
+/// listpacks for elements only some servers can read.
 ///
 /// For many values of one pair of servers, a [`RouteTable`] is cheaper.
 #[must_use]
 pub fn route(from: Format, type_byte: u8, body: &[u8], to: &Target) -> Route {
-    match by_type(from, type_byte, to) {
-        Route::PassThrough if type_byte == TYPE_MODULE_2 => by_module(body, to),
-        route => route,
+    look_into(by_type(from, type_byte, to), type_byte, body, to)
+}
+
+fn look_into(route: Route, type_byte: u8, body: &[u8], to: &Target) -> Route {
+    match (route, type_byte) {
+        (Route::PassThrough, TYPE_MODULE_2) => by_module(body, to),
+        (Route::PassThrough, 15..=21 | 25..=27) => by_listpacks(type_byte, body, to),
+        _ => route,
     }
 }
 
@@ -52,13 +60,10 @@ impl RouteTable {
         Self { routes: Box::new(routes), to: to.clone() }
     }
 
-    /// The decision for a value; its body is looked into only for module data.
+    /// The decision for a value; its body is looked into as by the function [`route`].
     #[must_use]
     pub fn route(&self, type_byte: u8, body: &[u8]) -> Route {
-        match self.routes[usize::from(type_byte)] {
-            Route::PassThrough if type_byte == TYPE_MODULE_2 => by_module(body, &self.to),
-            route => route,
-        }
+        look_into(self.routes[usize::from(type_byte)], type_byte, body, &self.to)
     }
 
     /// The target decided for.
@@ -102,12 +107,11 @@ fn shared_type(type_byte: u8, to: &Target) -> Route {
         20 | 21 => 11,
         _ => return Route::Impossible(UNKNOWN),
     };
-    let stream = matches!(type_byte, 15 | 19 | 21);
     if to.format.dialect == Dialect::Dragonfly {
         // It reads the newer encodings though it writes RDB 9, but not the oldest.
         return when(!matches!(type_byte, 1 | 9 | 10), Route::Reencode);
     }
-    if stream && to.format.version < 9 {
+    if is_stream(type_byte) && to.format.version < 9 {
         return Route::Impossible(NO_STREAMS);
     }
     when(to.format.version >= since, Route::Reencode)
@@ -157,6 +161,22 @@ fn by_module(body: &[u8], to: &Target) -> Route {
     let loadable = module::type_name(body)
         .is_some_and(|name| to.modules.iter().any(|module| module.as_bytes() == name));
     when(loadable, Route::Impossible(MODULE_MISSING))
+}
+
+/// Plain layouts have no listpacks and suit everybody; streams have no plain layout.
+fn by_listpacks(type_byte: u8, body: &[u8], to: &Target) -> Route {
+    match critical::listpacks(type_byte, body) {
+        None => Route::PassThrough,
+        Some(critical::Found::Only(rule)) if to.back_lengths == Some(rule) => Route::PassThrough,
+        Some(_) if to.back_lengths.is_none() && is_stream(type_byte) => {
+            Route::Impossible(UNKNOWN_BACK_LENGTHS)
+        }
+        Some(_) => Route::Reencode,
+    }
+}
+
+fn is_stream(type_byte: u8) -> bool {
+    matches!(type_byte, 15 | 19 | 21 | 26 | 27)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a server accepts in `RESTORE` and in an RDB file.
 
+use crate::encode::BackLengths;
 use crate::{Dialect, Format};
 
 /// The first RDB version that is Valkey's own. Valkey refuses everything from
@@ -43,13 +44,22 @@ pub struct Target {
     pub format: Format,
     /// Type names (nine letters) of the modules whose data it can load.
     pub modules: Vec<String>,
+    /// How it reads listpacks; `None` when that depends on a release we cannot tell.
+    pub back_lengths: Option<BackLengths>,
 }
 
 impl Target {
     /// A server that accepts this format and has no modules.
     #[must_use]
     pub const fn new(format: Format) -> Self {
-        Self { format, modules: Vec::new() }
+        let back_lengths = match (format.dialect, format.version) {
+            (Dialect::Redis, 0..=13) | (Dialect::KeyDb | Dialect::Dragonfly, _) => {
+                Some(BackLengths::Wide)
+            }
+            (Dialect::Valkey, 81..) => Some(BackLengths::Narrow),
+            _ => None,
+        };
+        Self { format, modules: Vec::new(), back_lengths }
     }
 
     /// A server by what `INFO server` says of it: for Valkey its `valkey_version`, not the
@@ -59,12 +69,18 @@ impl Target {
         let newest = |table: &[((u32, u32), u32)]| {
             table.iter().find(|(since, _)| (major, minor) >= *since).map(|(_, version)| *version)
         };
-        Self::new(match dialect {
+        let mut target = Self::new(match dialect {
             Dialect::Redis => Format::redis(newest(REDIS_VERSIONS).unwrap_or(OLDEST_REDIS_VERSION)),
             // Up to 8.1, Valkey writes and reads what Redis 7.2 does.
             Dialect::Valkey => newest(VALKEY_VERSIONS).map_or(Format::redis(11), Format::valkey),
             Dialect::KeyDb | Dialect::Dragonfly => Format { dialect, version: 9 },
-        })
+        });
+        match (target.format.dialect, (major, minor)) {
+            (Dialect::Valkey, (9, 0)) => target.back_lengths = Some(BackLengths::Wide),
+            (Dialect::Valkey, _) => target.back_lengths = Some(BackLengths::Narrow),
+            _ => {}
+        }
+        target
     }
 
     /// The same server with modules, named as in `MODULE LIST` or by the nine letters of a type.

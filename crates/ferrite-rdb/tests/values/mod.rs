@@ -133,7 +133,10 @@ fn streams(client: &mut Client) {
     call(client, "XADD stream:empty 9-9 a 1");
     call(client, "XDEL stream:empty 9-9");
     client.ok(&["XADD", "stream:long", "1-1", "field", &"w".repeat(20_000)]);
-    client.ok(&["XADD", "stream:long", "2-1", &"f".repeat(16_379), "value"]);
+    // Lengths at which the layout of listpacks changes, twice not at the same length everywhere.
+    for len in [16_377, 16_378, 16_379, 2_097_145, 2_097_146, 2_097_147] {
+        client.ok(&["XADD", "stream:long", &format!("{len}-0"), "field", &"f".repeat(len)]);
+    }
 }
 
 fn groups(client: &mut Client) {
