@@ -1,5 +1,7 @@
 //! Reading snapshots of real servers: what is read is what the server said it holds.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod support;
 
 use ferrite_rdb::{Dialect, Error, ErrorKind, Event, Format, Reader, Step};

@@ -1,6 +1,7 @@
 //! What the tests of the reading side share: the fixtures, and a listing of what was read in the
 //! words `fixtures/generate.py` uses for what the server said.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::fmt::Write;
