@@ -16,7 +16,9 @@ const MEMBERS: u64 = 20;
 const MEMBER_BYTES: usize = 18;
 /// Entries of a stream, and how many of them are pending in its group.
 const ENTRIES: u64 = 10;
-const PENDING: &str = "3";
+const PENDING: u64 = 3;
+/// When entries of streams were added and delivered, in milliseconds since 1970.
+const STREAM_MS: u64 = 1_700_000_000_000;
 /// Times the caller is told how far the load is.
 const TELLINGS: u64 = 10;
 
@@ -152,27 +154,44 @@ impl Writer<'_> {
 
     fn stream(&mut self, key: Vec<u8>) -> Written {
         for entry in 1..=ENTRIES {
-            let id = format!("{}-{entry}", FAR_FUTURE_MS / 3);
             let (text, amount) = (self.random.text(FIELD_BYTES), entry.to_string());
+            let id = entry_id(entry);
             let command: [&[u8]; 7] =
                 [b"XADD", &key, id.as_bytes(), b"text", &text, b"amount", amount.as_bytes()];
             self.pipeline.push(&command)?;
         }
         let group: [&[u8]; 5] = [b"XGROUP", b"CREATE", &key, b"workers", b"0"];
         self.pipeline.push(&group)?;
+        let count = PENDING.to_string();
         let read: [&[u8]; 9] = [
             b"XREADGROUP",
             b"GROUP",
             b"workers",
             b"worker-1",
             b"COUNT",
-            PENDING.as_bytes(),
+            count.as_bytes(),
             b"STREAMS",
             &key,
             b">",
         ];
-        Ok(self.pipeline.push(&read)?)
+        self.pipeline.push(&read)?;
+        self.deliver_again(&key)
     }
+
+    /// Gives pending entries a fixed moment of delivery: reading them has made it now.
+    fn deliver_again(&mut self, key: &[u8]) -> Written {
+        let mut command: Vec<Vec<u8>> =
+            [&b"XCLAIM"[..], key, b"workers", b"worker-1", b"0"].map(<[u8]>::to_vec).to_vec();
+        command.extend((1..=PENDING).map(|entry| entry_id(entry).into_bytes()));
+        let moment = STREAM_MS.to_string();
+        let fixed = ["TIME", &moment, "RETRYCOUNT", "1", "JUSTID"];
+        command.extend(fixed.map(|word| word.as_bytes().to_vec()));
+        Ok(self.pipeline.push(&command)?)
+    }
+}
+
+fn entry_id(entry: u64) -> String {
+    format!("{STREAM_MS}-{entry}")
 }
 
 fn expiry(number: u64) -> String {

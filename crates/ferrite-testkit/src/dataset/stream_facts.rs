@@ -58,6 +58,7 @@ fn note_group(facts: &mut Facts, group: &Reply) {
         field(group, "pending").or(field(group, "pel")).map(Reply::items).unwrap_or_default()
     {
         if let [id, consumer, time, count] = pending.items() {
+            let (time, count) = (time.int().unwrap_or(-1), count.int().unwrap_or(-1));
             let told = format!("with {consumer}, delivered at {time} ms, {count} times");
             facts.insert(format!("{prefix}pending {}", id.text()), Blob::new(told.as_bytes()));
         }

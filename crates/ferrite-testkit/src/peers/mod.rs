@@ -11,6 +11,7 @@ mod debian;
 mod error;
 mod process;
 pub mod usage;
+mod watch;
 mod wheel;
 
 use std::ffi::OsString;

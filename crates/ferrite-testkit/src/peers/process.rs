@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::builder::{PeerBuilder, config_path, log_path, wait_for};
 use super::error::{PeerError, tail};
 use super::usage::{self, Usage};
+use super::watch::Watch;
 use super::{Binary, Server};
 use crate::client::{Client, ClientError, Connector};
 use crate::tls::TlsFiles;
@@ -39,13 +40,14 @@ pub(super) struct Launch {
 }
 
 /// A server running on 127.0.0.1, with a folder of its own; dropping it kills it and removes the
-/// folder.
+/// folder, and so does the end of this process, whatever ends it.
 ///
 /// It starts with `save ""`, `appendonly no`, `repl-diskless-sync-delay 0`, and DEBUG allowed.
 #[derive(Debug)]
 pub struct Peer {
     launch: Launch,
     child: Child,
+    watch: Option<Watch>,
 }
 
 impl Peer {
@@ -70,7 +72,15 @@ impl Peer {
 
     pub(super) fn launch(launch: Launch) -> io::Result<Peer> {
         let child = spawn(&launch)?;
-        Ok(Peer { launch, child })
+        let mut peer = Peer { launch, child, watch: None };
+        peer.watch_over()?;
+        Ok(peer)
+    }
+
+    /// Sees to it that the process we have now does not outlive us.
+    fn watch_over(&mut self) -> io::Result<()> {
+        self.watch = Some(Watch::over(self.pid(), self.dir())?);
+        Ok(())
     }
 
     /// Which server this is.
@@ -191,7 +201,11 @@ impl Peer {
     pub fn restart(&mut self) -> Result<(), PeerError> {
         let peer = self.server().name();
         self.stop();
-        self.child = spawn(&self.launch).map_err(|source| PeerError::Io {
+        let started = spawn(&self.launch).and_then(|child| {
+            self.child = child;
+            self.watch_over()
+        });
+        started.map_err(|source| PeerError::Io {
             peer,
             doing: "run its binary again".to_owned(),
             source,
