@@ -93,6 +93,7 @@ impl Fetcher {
         db: u32,
         keys: impl Iterator<Item = &'k [u8]>,
     ) -> Result<(), ClientError> {
+        self.release();
         self.out.clear();
         let mut queued = 0;
         let select = self.db != Some(db);
