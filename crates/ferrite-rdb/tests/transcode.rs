@@ -13,27 +13,7 @@ use ferrite_rdb::encode::{
 use ferrite_rdb::transcode::{Reencoded, Restorable, Transcoder, reencode};
 use ferrite_rdb::{Format, decode};
 use ferrite_testkit::{Client, Peer, Server};
-use values::{Detail, format, populate, strict_peer, target, view};
-
-struct Origin {
-    server: Server,
-    peer: Peer,
-    keys: Vec<(String, Vec<u8>)>,
-}
-
-impl Origin {
-    fn start(server: Server) -> Self {
-        let peer = strict_peer(server);
-        let mut client = peer.client();
-        let names = populate(&mut client, server);
-        let keys = names.into_iter().map(|key| {
-            let payload = client.ok(&["DUMP", &key]).bytes().unwrap().to_vec();
-            (key, payload)
-        });
-        let keys = keys.collect();
-        Self { server, peer, keys }
-    }
-}
+use values::{Detail, Origin, format, same, strict_peer, target, view};
 
 /// Every server with its values, and the same servers again, empty.
 fn servers() -> (Vec<Origin>, Vec<(Server, Client, Peer)>) {
@@ -78,13 +58,6 @@ fn check(
         digest_of(format(origin.server), original, detail),
         "digest of {place}"
     );
-}
-
-/// Compares two views, and shows the first difference only.
-fn same(left: &str, arrived: &str, place: &str) {
-    let at = left.bytes().zip(arrived.bytes()).take_while(|(a, b)| a == b).count();
-    let shown = |view: &str| view.chars().skip(at.saturating_sub(60)).take(160).collect::<String>();
-    assert!(left == arrived, "{place}:\n  left    {}\n  arrived {}", shown(left), shown(arrived));
 }
 
 #[test]

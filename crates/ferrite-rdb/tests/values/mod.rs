@@ -33,8 +33,36 @@ pub fn strict_peer(server: Server) -> Peer {
     peer.start().unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// A server with values, and their payloads.
+pub struct Origin {
+    pub server: Server,
+    pub peer: Peer,
+    pub keys: Vec<(String, Vec<u8>)>,
+}
+
+impl Origin {
+    pub fn start(server: Server) -> Self {
+        let peer = strict_peer(server);
+        let mut client = peer.client();
+        let names = populate(&mut client, server);
+        let keys = names.into_iter().map(|key| {
+            let payload = client.ok(&["DUMP", &key]).bytes().unwrap().to_vec();
+            (key, payload)
+        });
+        let keys = keys.collect();
+        Self { server, peer, keys }
+    }
+}
+
+/// Compares two views, and shows the first difference only.
+pub fn same(left: &str, arrived: &str, place: &str) {
+    let at = left.bytes().zip(arrived.bytes()).take_while(|(a, b)| a == b).count();
+    let shown = |view: &str| view.chars().skip(at.saturating_sub(60)).take(160).collect::<String>();
+    assert!(left == arrived, "{place}:\n  left    {}\n  arrived {}", shown(left), shown(arrived));
+}
+
 /// Makes a key of every type and encoding the server has; their names.
-pub fn populate(client: &mut Client, server: Server) -> Vec<String> {
+fn populate(client: &mut Client, server: Server) -> Vec<String> {
     strings(client);
     lists(client);
     sets(client);
