@@ -1,0 +1,247 @@
+//! How fast it goes and when it will be over, from one status after the other.
+//!
+//! The only clock is [`Status::elapsed_ms`], so the same statuses always give the same figures.
+
+use std::collections::VecDeque;
+
+use ferrite_migrate::{Phase, Status};
+
+use super::units::{bytes, count, duration, per_second, short_count};
+
+/// Rates are measured over this many milliseconds.
+const WINDOW_MS: u64 = 10_000;
+/// At most this many statuses are kept to measure rates.
+const SAMPLES_MAX: usize = 128;
+/// Columns of a bar.
+const BAR_WIDTH: u64 = 8;
+/// Below this share of the keys an end cannot be foretold: one percent.
+const ETA_FROM_PERCENT: u64 = 1;
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    elapsed_ms: u64,
+    keys: u64,
+    bytes: u64,
+}
+
+/// Measures one run.
+#[derive(Debug)]
+pub struct Meter {
+    /// Whether `keys_total` is what will be done: not if keys are selected by name or type.
+    is_total_known: bool,
+    phase: Option<Phase>,
+    samples: VecDeque<Sample>,
+}
+
+/// What there is to show at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// The stage.
+    pub phase: Phase,
+    /// Keys done.
+    pub keys: u64,
+    /// Keys there are.
+    pub keys_total: u64,
+    /// Share of the keys, 0 to 100, where it is known.
+    pub percent: Option<u64>,
+    /// Bytes done.
+    pub bytes: u64,
+    /// Keys a second.
+    pub keys_rate: u64,
+    /// Bytes a second.
+    pub bytes_rate: u64,
+    /// Milliseconds to the end, where they can be foretold.
+    pub eta_ms: Option<u64>,
+}
+
+impl Meter {
+    /// Begins to measure.
+    pub fn new(is_total_known: bool) -> Self {
+        Self { is_total_known, phase: None, samples: VecDeque::new() }
+    }
+
+    /// Takes in a status and gives the figures of this moment.
+    pub fn measure(&mut self, status: &Status) -> Figures {
+        if self.phase != Some(status.phase) {
+            self.phase = Some(status.phase);
+            self.samples.clear();
+        }
+        let now = Sample {
+            elapsed_ms: status.elapsed_ms,
+            keys: status.keys_done,
+            bytes: status.bytes_done,
+        };
+        let (keys_rate, bytes_rate) = self.rates(now);
+        let percent = self.percent(status);
+        Figures {
+            phase: status.phase,
+            keys: status.keys_done,
+            keys_total: status.keys_total,
+            percent,
+            bytes: status.bytes_done,
+            keys_rate,
+            bytes_rate,
+            eta_ms: eta(status, percent, keys_rate),
+        }
+    }
+
+    fn rates(&mut self, now: Sample) -> (u64, u64) {
+        let is_old = |sample: &Sample| now.elapsed_ms.saturating_sub(sample.elapsed_ms) > WINDOW_MS;
+        while self.samples.len() > 1 && self.samples.get(1).is_some_and(is_old) {
+            self.samples.pop_front();
+        }
+        let start = Sample { elapsed_ms: 0, keys: 0, bytes: 0 };
+        let then = self.samples.front().copied().unwrap_or(start);
+        if self.samples.len() < SAMPLES_MAX {
+            self.samples.push_back(now);
+        }
+        let passed = now.elapsed_ms.saturating_sub(then.elapsed_ms);
+        let rate = |new: u64, old: u64| match passed {
+            0 => 0,
+            _ => per_second(new.saturating_sub(old), passed),
+        };
+        (rate(now.keys, then.keys), rate(now.bytes, then.bytes))
+    }
+
+    fn percent(&self, status: &Status) -> Option<u64> {
+        let is_known = self.is_total_known && status.keys_total > 0;
+        is_known.then(|| {
+            let share = u128::from(status.keys_done) * 100 / u128::from(status.keys_total);
+            u64::try_from(share).unwrap_or(100).min(100)
+        })
+    }
+}
+
+fn eta(status: &Status, percent: Option<u64>, keys_rate: u64) -> Option<u64> {
+    let left = status.keys_total.checked_sub(status.keys_done)?;
+    if percent? < ETA_FROM_PERCENT || keys_rate == 0 {
+        return None;
+    }
+    u64::try_from(u128::from(left) * 1000 / u128::from(keys_rate)).ok()
+}
+
+impl Figures {
+    /// The stage in a word.
+    pub fn phase_name(&self) -> &'static str {
+        match self.phase {
+            Phase::Preflight => "checking",
+            Phase::Attaching => "attaching",
+            Phase::Copying => "copying",
+            Phase::Verifying => "verifying",
+            Phase::Finished => "finished",
+        }
+    }
+
+    /// A line for a terminal, of at most 80 columns, with a bar if the share is known.
+    pub fn bar(&self) -> String {
+        let mut parts = vec![self.phase_name().to_owned()];
+        if let Some(percent) = self.percent {
+            let full = percent * BAR_WIDTH / 100;
+            let bar: String = (0..BAR_WIDTH).map(|at| if at < full { '━' } else { '─' }).collect();
+            parts.push(format!("{bar} {percent}%"));
+        }
+        parts.push(format!("{}/{}", short_count(self.keys), short_count(self.keys_total)));
+        parts.push(bytes(self.bytes));
+        parts.push(format!("{}/s", short_count(self.keys_rate)));
+        parts.push(format!("{}/s", bytes(self.bytes_rate)));
+        if let Some(eta_ms) = self.eta_ms {
+            parts.push(format!("ETA {}", duration(eta_ms)));
+        }
+        parts.join(" ")
+    }
+
+    /// A line of its own, for logs.
+    pub fn line(&self) -> String {
+        let share = self.percent.map(|percent| format!(" ({percent}%)")).unwrap_or_default();
+        let eta = self.eta_ms.map(|eta| format!(" · ETA {}", duration(eta))).unwrap_or_default();
+        format!(
+            "{} {} of {} keys{share} · {} · {} keys/s · {}/s{eta}",
+            self.phase_name(),
+            count(self.keys),
+            count(self.keys_total),
+            bytes(self.bytes),
+            count(self.keys_rate),
+            bytes(self.bytes_rate),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(elapsed_ms: u64, keys_done: u64, bytes_done: u64) -> Status {
+        let (id, phase) = ("mig_x".to_owned(), Phase::Copying);
+        Status { id, phase, keys_done, keys_total: 1_000_000, bytes_done, elapsed_ms }
+    }
+
+    #[test]
+    fn a_line_has_everything() {
+        let mut meter = Meter::new(true);
+        meter.measure(&status(1000, 10_000, 10 << 20));
+        let figures = meter.measure(&status(5000, 110_000, 50 << 20));
+        assert_eq!(
+            figures.line(),
+            "copying 110,000 of 1,000,000 keys (11%) · 50.0 MiB · 25,000 keys/s · \
+             10.0 MiB/s · ETA 35 s"
+        );
+        assert_eq!(
+            figures.bar(),
+            "copying ──────── 11% 110k/1.00M 50.0 MiB 25.0k/s 10.0 MiB/s ETA 35 s"
+        );
+    }
+
+    #[test]
+    fn no_end_is_foretold_below_one_percent() {
+        let mut meter = Meter::new(true);
+        assert_eq!(meter.measure(&status(1000, 9_999, 0)).eta_ms, None);
+        assert_eq!(meter.measure(&status(2000, 10_000, 0)).percent, Some(1));
+        assert!(meter.measure(&status(3000, 20_000, 0)).eta_ms.is_some());
+    }
+
+    #[test]
+    fn a_selection_has_no_share_and_no_end() {
+        let figures = Meter::new(false).measure(&status(1000, 500_000, 0));
+        assert_eq!((figures.percent, figures.eta_ms), (None, None));
+        assert_eq!(figures.bar(), "copying 500k/1.00M 0 B 500k/s 0 B/s");
+        assert_eq!(figures.keys_rate, 500_000);
+    }
+
+    #[test]
+    fn a_stall_is_seen() {
+        let mut meter = Meter::new(true);
+        meter.measure(&status(1000, 100_000, 0));
+        for elapsed_ms in (2000..=20_000).step_by(1000) {
+            meter.measure(&status(elapsed_ms, 100_000, 0));
+        }
+        let figures = meter.measure(&status(21_000, 100_000, 0));
+        assert_eq!((figures.keys_rate, figures.eta_ms), (0, None));
+    }
+
+    #[test]
+    fn a_new_stage_is_measured_afresh() {
+        let mut meter = Meter::new(true);
+        meter.measure(&status(60_000, 900_000, 1 << 30));
+        let verifying = Status { phase: Phase::Verifying, ..status(1000, 50_000, 0) };
+        assert_eq!(meter.measure(&verifying).keys_rate, 50_000);
+    }
+
+    #[test]
+    fn eighty_columns_are_enough() {
+        let figures = Figures {
+            phase: Phase::Verifying,
+            keys: 888_000_000,
+            keys_total: 999_400_000,
+            percent: Some(100),
+            bytes: 888 << 20,
+            keys_rate: 888_000,
+            bytes_rate: 888 << 20,
+            eta_ms: Some(59 * 60_000 + 59_000),
+        };
+        assert_eq!(
+            figures.bar(),
+            "verifying ━━━━━━━━ 100% 888M/999M 888 MiB 888k/s 888 MiB/s ETA 59m59s"
+        );
+        assert!(figures.bar().chars().count() <= 80);
+    }
+}
