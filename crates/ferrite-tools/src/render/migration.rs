@@ -1,0 +1,305 @@
+//! The report of a migration, for people.
+
+use ferrite_migrate::{ExitCode, OnConflict, Report, Skip};
+
+use super::table::Sheet;
+use super::{Route, verification};
+use crate::term::clean::clean;
+use crate::term::color::Palette;
+use crate::term::units::{bytes, count, duration, per_second};
+
+/// Examples shown of the keys that were left out for one reason.
+const EXAMPLES_SHOWN_MAX: usize = 5;
+
+/// The report as a block of lines; `retry` says how an unfinished run is made again.
+pub fn text(report: &Report, route: &Route, retry: &str, palette: Palette) -> String {
+    let mut sheet = Sheet::new("MIGRATION REPORT", palette);
+    header(report, route, &mut sheet);
+    types(report, &mut sheet);
+    counts(report, &mut sheet);
+    if !report.skipped.is_empty() {
+        skipped(&report.skipped, &mut sheet);
+    }
+    if !report.warnings.is_empty() {
+        sheet.section("WARNINGS");
+        report.warnings.iter().for_each(|warning| sheet.line(clean(warning)));
+    }
+    if let Some(verified) = &report.verification {
+        sheet.line("");
+        sheet.line(verification::text(verified, palette));
+    }
+    sheet.line("");
+    sheet.line(result(report, retry, palette));
+    sheet.finish()
+}
+
+/// How an unfinished run is made again.
+pub fn retry(policy: OnConflict, dry_run: bool) -> &'static str {
+    match policy {
+        OnConflict::Fail if !dry_run => "run it again with --on-conflict replace",
+        _ => "run it again",
+    }
+}
+
+fn header(report: &Report, route: &Route, sheet: &mut Sheet) {
+    sheet.line("");
+    sheet.pair("Run", clean(&report.id));
+    sheet.pair("Source", &route.source);
+    sheet.pair("Target", &route.target);
+    sheet.pair("Mode", if report.dry_run { "dry run: nothing was written" } else { report.mode });
+    let reason = clean(&report.strategy_reason);
+    let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+    sheet.pair("Strategy", format!("{}{why}", report.strategy));
+}
+
+fn types(report: &Report, sheet: &mut Sheet) {
+    sheet.section(if report.dry_run { "KEYS THAT WOULD BE COPIED" } else { "KEYS COPIED" });
+    sheet.line(format!("{:<14}{:>16}{:>16}", "Type", "Keys", "Bytes"));
+    sheet.rule();
+    for one in &report.types {
+        sheet.line(row(one.type_name, one.keys, one.bytes));
+    }
+    sheet.line(row("total", report.keys.copied, report.bytes));
+}
+
+fn row(name: &str, keys: u64, size: u64) -> String {
+    format!("{:<14}{:>16}{:>16}", clean(name), count(keys), bytes(size))
+}
+
+fn counts(report: &Report, sheet: &mut Sheet) {
+    sheet.line("");
+    let keys = &report.keys;
+    let copied = if report.dry_run { "Would be copied" } else { "Copied" };
+    sheet.pair(copied, count(keys.copied));
+    let others = [
+        ("Identical", keys.identical, "already on the target, left alone"),
+        ("Skipped", keys.skipped, "left out, see below"),
+        ("Expired", keys.expired, "before they were written"),
+        ("Vanished", keys.vanished, "deleted on the source while it was read"),
+        ("Filtered", keys.filtered, "not selected"),
+    ];
+    for (name, number, meaning) in others {
+        if number > 0 {
+            sheet.pair(name, format!("{} ({meaning})", count(number)));
+        }
+    }
+    if report.functions > 0 {
+        sheet.pair("Functions", format!("{} libraries", count(report.functions)));
+    }
+    sheet.pair("Duration", duration(report.copy_ms));
+    if !report.dry_run {
+        let keys_rate = count(per_second(keys.copied, report.copy_ms));
+        let bytes_rate = bytes(per_second(report.bytes, report.copy_ms));
+        sheet.pair("Rate", format!("{keys_rate} keys/s, {bytes_rate}/s"));
+    }
+}
+
+fn skipped(skips: &[Skip], sheet: &mut Sheet) {
+    sheet.section("SKIPPED");
+    for skip in skips {
+        let keys = if skip.count == 1 { "key" } else { "keys" };
+        sheet.line(format!("{} {keys}: {}", count(skip.count), clean(&skip.reason)));
+        let examples = skip.examples.iter().take(EXAMPLES_SHOWN_MAX);
+        examples
+            .for_each(|(db, key)| sheet.line(format!("  db {db}  {}", clean(&key.to_string()))));
+        let shown = skip.examples.len().min(EXAMPLES_SHOWN_MAX);
+        let more = skip.count.saturating_sub(u64::try_from(shown).unwrap_or(u64::MAX));
+        if more > 0 && shown > 0 {
+            sheet.line(format!("  … and {} more", count(more)));
+        }
+    }
+}
+
+fn result(report: &Report, retry: &str, palette: Palette) -> String {
+    let code = report.exit_code();
+    let words = match code {
+        ExitCode::Done if report.dry_run => palette.good("✅ READY"),
+        ExitCode::Done if report.verification.is_some() => palette.good("✅ DONE AND VERIFIED"),
+        ExitCode::Done => palette.good("✅ DONE"),
+        ExitCode::Skipped => palette.warn("⚠ DONE WITH SKIPS"),
+        ExitCode::Mismatch => palette.bad("❌ DIFFERENCES FOUND"),
+        ExitCode::Interrupted => palette.warn("⚠ INTERRUPTED"),
+        ExitCode::Blocked => palette.bad("❌ BLOCKED"),
+        ExitCode::Usage | ExitCode::Failed => palette.bad("❌ FAILED"),
+    };
+    let meaning = match code {
+        ExitCode::Done if report.dry_run => "nothing was written; run it again without --dry-run",
+        ExitCode::Done if report.verification.is_some() => "every selected key is equal",
+        ExitCode::Done => "every selected key is on the target",
+        ExitCode::Skipped => "some keys were left out",
+        ExitCode::Mismatch => "source and target differ",
+        ExitCode::Interrupted => retry,
+        ExitCode::Blocked => "a check found a blocker; nothing was written",
+        ExitCode::Usage | ExitCode::Failed => "it can be run again",
+    };
+    format!("RESULT: {words} (exit {}: {meaning})", u8::from(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use ferrite_migrate::{
+        Check, CheckStatus, KeyCounts, KeyName, PreflightReport, TypeCount, VerificationReport,
+    };
+
+    use super::*;
+
+    fn route() -> Route {
+        Route { source: "redis://old:6379".to_owned(), target: "ferrite://new:6379".to_owned() }
+    }
+
+    fn report() -> Report {
+        Report {
+            id: "mig_abc123def456".to_owned(),
+            mode: "snapshot",
+            strategy: "psync",
+            strategy_reason: "the source lets us replicate".to_owned(),
+            dry_run: false,
+            interrupted: false,
+            preflight: PreflightReport::default(),
+            keys: KeyCounts { copied: 1_050_000, ..KeyCounts::default() },
+            bytes: 1_205_000_000,
+            functions: 0,
+            types: vec![
+                TypeCount { type_name: "string", keys: 800_000, bytes: 205_000_000 },
+                TypeCount { type_name: "hash", keys: 250_000, bytes: 1_000_000_000 },
+            ],
+            skipped: Vec::new(),
+            warnings: Vec::new(),
+            copy_ms: 42_000,
+            verification: None,
+        }
+    }
+
+    fn shown(report: &Report) -> String {
+        text(report, &route(), retry(OnConflict::Fail, false), Palette::PLAIN)
+    }
+
+    #[test]
+    fn a_clean_run_is_short() {
+        let expected = "\
+═══════════════════════════════════════════════════════
+MIGRATION REPORT
+═══════════════════════════════════════════════════════
+
+Run:              mig_abc123def456
+Source:           redis://old:6379
+Target:           ferrite://new:6379
+Mode:             snapshot
+Strategy:         psync (the source lets us replicate)
+
+KEYS COPIED
+─────────────────────────────────────────────────────
+Type                      Keys           Bytes
+─────────────────────────────────────────────────────
+string                 800,000         196 MiB
+hash                   250,000         954 MiB
+total                1,050,000        1.12 GiB
+
+Copied:           1,050,000
+Duration:         42 s
+Rate:             25,000 keys/s, 27.4 MiB/s
+
+RESULT: ✅ DONE (exit 0: every selected key is on the target)";
+        assert_eq!(shown(&report()), expected);
+    }
+
+    #[test]
+    fn what_is_not_copied_is_explained() {
+        let examples = (0..6).map(|n| (1, KeyName(format!("doc:{n}\n").into_bytes()))).collect();
+        let reason = "module type ReJSON-RL".to_owned();
+        let report = Report {
+            keys: KeyCounts {
+                copied: 5,
+                identical: 1,
+                skipped: 4000,
+                expired: 2,
+                vanished: 3,
+                filtered: 9,
+            },
+            functions: 2,
+            skipped: vec![Skip { reason, count: 4000, examples }],
+            warnings: vec!["the clock of the target is 3 s ahead\x1b".to_owned()],
+            ..report()
+        };
+        let expected = "
+Copied:           5
+Identical:        1 (already on the target, left alone)
+Skipped:          4,000 (left out, see below)
+Expired:          2 (before they were written)
+Vanished:         3 (deleted on the source while it was read)
+Filtered:         9 (not selected)
+Functions:        2 libraries
+Duration:         42 s
+Rate:             0 keys/s, 27.4 MiB/s
+
+SKIPPED
+─────────────────────────────────────────────────────
+4,000 keys: module type ReJSON-RL
+  db 1  doc:0\\n
+  db 1  doc:1\\n
+  db 1  doc:2\\n
+  db 1  doc:3\\n
+  db 1  doc:4\\n
+  … and 3,995 more
+
+WARNINGS
+─────────────────────────────────────────────────────
+the clock of the target is 3 s ahead\\u{1b}
+
+RESULT: ⚠ DONE WITH SKIPS (exit 5: some keys were left out)";
+        let text = shown(&report);
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn a_verification_is_part_of_the_report() {
+        let equal = VerificationReport {
+            success: true,
+            compared: 7,
+            matching: 7,
+            ..VerificationReport::default()
+        };
+        let verified = shown(&Report { verification: Some(equal.clone()), ..report() });
+        assert!(verified.contains("\nVERIFICATION REPORT\n"), "{verified}");
+        assert!(
+            verified.ends_with(
+                "RESULT: ✅ VERIFIED\n\n\
+                 RESULT: ✅ DONE AND VERIFIED (exit 0: every selected key is equal)"
+            ),
+            "{verified}"
+        );
+        let unequal = VerificationReport { mismatched: 1, ..equal };
+        let differs = shown(&Report { verification: Some(unequal), ..report() });
+        let last = "RESULT: ❌ DIFFERENCES FOUND (exit 4: source and target differ)";
+        assert!(differs.ends_with(last), "{differs}");
+    }
+
+    #[test]
+    fn a_dry_run_never_says_copied() {
+        let text = shown(&Report { dry_run: true, ..report() });
+        assert!(text.contains("KEYS THAT WOULD BE COPIED"), "{text}");
+        assert!(text.contains("Would be copied:  1,050,000"), "{text}");
+        assert!(text.contains("Mode:             dry run: nothing was written"), "{text}");
+        let last = "(exit 0: nothing was written; run it again without --dry-run)";
+        assert!(text.ends_with(last), "{text}");
+        assert!(!text.contains("Rate:"), "{text}");
+    }
+
+    #[test]
+    fn an_interrupted_run_says_how_to_go_on() {
+        let report = Report { interrupted: true, ..report() };
+        let last = "RESULT: ⚠ INTERRUPTED (exit 130: run it again with --on-conflict replace)";
+        assert!(shown(&report).ends_with(last));
+        let text = text(&report, &route(), retry(OnConflict::Replace, false), Palette::PLAIN);
+        assert!(text.ends_with("(exit 130: run it again)"), "{text}");
+    }
+
+    #[test]
+    fn a_blocked_rehearsal_is_blocked() {
+        let (status, detail) = (CheckStatus::Block, "too old".to_owned());
+        let checks = vec![Check { name: "version", status, detail, fix: None }];
+        let report = Report { dry_run: true, preflight: PreflightReport { checks }, ..report() };
+        let last = "RESULT: ❌ BLOCKED (exit 3: a check found a blocker; nothing was written)";
+        assert!(shown(&report).ends_with(last));
+    }
+}
