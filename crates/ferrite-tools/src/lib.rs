@@ -1,1 +1,23 @@
-//! The command ferrite-migrate.
+//! The commands of Ferrite: what their command lines mean and how they speak. The binaries only
+//! begin and end the process.
+//!
+//! ```text
+//! commands/<verb>.rs   one verb: its options and what it does     listed in commands/mod.rs
+//! args.rs              options that verbs share
+//! watch.rs             follows a run: events, progress, signals
+//! render/              what is said: for people, and as JSON
+//! term/                how it is said: units, colors, progress bar, errors
+//! ```
+//!
+//! stdout carries the result, stderr everything else. `--json` is a stable interface; the text for
+//! people is not.
+
+mod args;
+mod commands;
+mod render;
+mod term;
+mod watch;
+
+pub use commands::{Invocation, prepare};
+pub use term::error::Failure;
+pub use term::screen::Screen;

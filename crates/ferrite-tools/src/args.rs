@@ -1,0 +1,191 @@
+//! Options that several commands share, each group parsed and then put into a configuration.
+//!
+//! Parsing finds what is wrong with one option; [`configure`] finds what is wrong between them. Both happen before anything connects.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use ferrite_migrate::{Config, ConfigBuilder, Endpoint, KeyType, TlsOptions};
+
+use crate::term::color::ColorChoice;
+use crate::term::error::Failure;
+use crate::term::units::parse_size;
+
+/// Where the keys come from.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Source")]
+pub struct SourceArgs {
+    /// Address of the source. In the environment the password is out of sight of `ps`
+    #[arg(short, long, value_name = "URL", env = "FERRITE_SOURCE", hide_env_values = true)]
+    source: String,
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, value_name = "FILE")]
+    source_tls_ca: Option<PathBuf>,
+    /// Show this certificate (PEM) to the source
+    #[arg(long, value_name = "FILE", requires = "source_tls_key")]
+    source_tls_cert: Option<PathBuf>,
+    /// The private key (PEM) of that certificate
+    #[arg(long, value_name = "FILE", requires = "source_tls_cert")]
+    source_tls_key: Option<PathBuf>,
+    /// Expect this name in the certificate of the source, not the host of the address
+    #[arg(long, value_name = "NAME")]
+    source_tls_server_name: Option<String>,
+    /// Accept any certificate of the source: encrypted, but with whom is not checked
+    #[arg(long, conflicts_with = "source_tls_ca")]
+    source_insecure: bool,
+}
+
+/// Where the keys go.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Target")]
+pub struct TargetArgs {
+    /// Address of the target
+    #[arg(short, long, value_name = "URL", env = "FERRITE_TARGET", hide_env_values = true)]
+    target: String,
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, value_name = "FILE")]
+    target_tls_ca: Option<PathBuf>,
+    /// Show this certificate (PEM) to the target
+    #[arg(long, value_name = "FILE", requires = "target_tls_key")]
+    target_tls_cert: Option<PathBuf>,
+    /// The private key (PEM) of that certificate
+    #[arg(long, value_name = "FILE", requires = "target_tls_cert")]
+    target_tls_key: Option<PathBuf>,
+    /// Expect this name in the certificate of the target, not the host of the address
+    #[arg(long, value_name = "NAME")]
+    target_tls_server_name: Option<String>,
+    /// Accept any certificate of the target: encrypted, but with whom is not checked
+    #[arg(long, conflicts_with = "target_tls_ca")]
+    target_insecure: bool,
+}
+
+/// Which keys.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Keys")]
+pub struct KeyArgs {
+    /// Only keys whose name matches this glob pattern; repeat it for more
+    #[arg(short, long, value_name = "PATTERN")]
+    filter: Vec<OsString>,
+    /// Leave out keys whose name matches this glob pattern; repeat it for more
+    #[arg(short, long, value_name = "PATTERN")]
+    exclude: Vec<OsString>,
+    /// Only keys of this type; repeat it for more
+    #[arg(long = "type", value_name = "TYPE", value_parser = type_names())]
+    types: Vec<String>,
+}
+
+/// How much at once.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Resources")]
+pub struct ResourceArgs {
+    /// Workers, each with a connection of its own
+    #[arg(short, long, value_name = "N", default_value_t = 4)]
+    parallel: usize,
+    /// Keys that travel together
+    #[arg(short, long, value_name = "KEYS", default_value_t = 1000)]
+    batch_size: usize,
+    /// Upper bound for the memory of this process, such as 128MiB, 1gb (1024³) or 1g (1000³)
+    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = parse_size)]
+    memory_limit: u64,
+}
+
+/// What is said, and how.
+#[derive(clap::Args, Clone, Copy)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Write events, status and report to stdout as JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Say more: every check, and what the engine logs (RUST_LOG chooses finer)
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// When to use colors
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+}
+
+const KEY_TYPES: [KeyType; 6] =
+    [KeyType::String, KeyType::List, KeyType::Set, KeyType::Zset, KeyType::Hash, KeyType::Stream];
+
+fn type_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(KEY_TYPES.map(KeyType::name))
+}
+
+impl KeyArgs {
+    /// Whether all keys are meant.
+    pub fn is_everything(&self) -> bool {
+        self.filter.is_empty() && self.exclude.is_empty() && self.types.is_empty()
+    }
+
+    fn select(&self, mut config: ConfigBuilder) -> ConfigBuilder {
+        for pattern in &self.filter {
+            config = config.include_pattern(pattern.as_encoded_bytes());
+        }
+        for pattern in &self.exclude {
+            config = config.exclude_pattern(pattern.as_encoded_bytes());
+        }
+        let is_wanted = |key_type: &KeyType| self.types.iter().any(|name| name == key_type.name());
+        KEY_TYPES.into_iter().filter(is_wanted).fold(config, ConfigBuilder::key_type)
+    }
+}
+
+impl SourceArgs {
+    fn tls(&self) -> TlsOptions {
+        TlsOptions {
+            ca: self.source_tls_ca.clone(),
+            cert: self.source_tls_cert.clone(),
+            key: self.source_tls_key.clone(),
+            server_name: self.source_tls_server_name.clone(),
+            insecure: self.source_insecure,
+        }
+    }
+}
+
+impl TargetArgs {
+    fn tls(&self) -> TlsOptions {
+        TlsOptions {
+            ca: self.target_tls_ca.clone(),
+            cert: self.target_tls_cert.clone(),
+            key: self.target_tls_key.clone(),
+            server_name: self.target_tls_server_name.clone(),
+            insecure: self.target_insecure,
+        }
+    }
+}
+
+/// The configuration of what all commands share, completed by `rest` with what one has alone.
+///
+/// # Errors
+/// Options that do not fit each other, or a value out of its range.
+pub fn configure(
+    source: SourceArgs,
+    target: TargetArgs,
+    keys: &KeyArgs,
+    resources: &ResourceArgs,
+    rest: impl FnOnce(ConfigBuilder) -> ConfigBuilder,
+) -> Result<Config, Failure> {
+    let config = Config::builder()
+        .parallel(resources.parallel)
+        .batch_size(resources.batch_size)
+        .memory_limit(resources.memory_limit)
+        .source_tls(source.tls())
+        .source(source.source)
+        .target_tls(target.tls())
+        .target(target.target);
+    let config = rest(keys.select(config)).build()?;
+    check_tls("source", &config.source)?;
+    check_tls("target", &config.target)?;
+    Ok(config)
+}
+
+/// TLS options for an address without TLS would be ignored: refuse them.
+fn check_tls(name: &str, end: &Endpoint) -> Result<(), Failure> {
+    if end.tls == TlsOptions::default() || end.address.is_tls() {
+        return Ok(());
+    }
+    let doing = format!("the options of the {name}");
+    let cause = format!("TLS options are given, but {} is an address without TLS", end.address);
+    let with_tls = end.address.clone().with_tls(true);
+    Err(Failure::usage(doing, cause).with_hint(format!("--{name} {with_tls}")))
+}

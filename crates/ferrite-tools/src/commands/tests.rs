@@ -1,0 +1,142 @@
+//! The list of verbs, their pinned help, and command lines that are refused.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands")
+}
+
+fn names(ending: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter_map(|name| name.strip_suffix(ending).map(str::to_owned)).collect()
+}
+
+#[test]
+fn folder_and_list_agree() {
+    let listed: BTreeSet<String> = VERBS.iter().map(|verb| verb.name.to_owned()).collect();
+    let mut files = names(".rs");
+    assert!(files.remove("mod") && files.remove("tests"));
+    assert_eq!(files, listed);
+    let mut helps = names(".help.txt");
+    assert!(helps.remove("ferrite-migrate"));
+    assert_eq!(helps, listed);
+}
+
+/// Set `UPDATE_HELP=1` to write the files anew.
+fn check_help(name: &str, help: &str) {
+    let path = folder().join(format!("{name}.help.txt"));
+    if std::env::var_os("UPDATE_HELP").is_some() {
+        std::fs::write(&path, help).unwrap();
+    }
+    let pinned = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        pinned, help,
+        "the help of `{name}` is not what {name}.help.txt says; if it is meant to change: \
+         UPDATE_HELP=1 cargo test -p ferrite-tools help"
+    );
+}
+
+fn help_of(args: &[&str]) -> String {
+    let error = command().term_width(100).try_get_matches_from(args).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DisplayHelp);
+    error.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[test]
+fn the_help_is_pinned() {
+    check_help("ferrite-migrate", &help_of(&["ferrite-migrate", "--help"]));
+    for verb in VERBS {
+        check_help(verb.name, &help_of(&["ferrite-migrate", verb.name, "--help"]));
+    }
+}
+
+#[test]
+fn every_help_has_an_example_that_parses() {
+    for verb in VERBS {
+        let help = help_of(&["ferrite-migrate", verb.name, "--help"]).replace("\\\n", "");
+        let examples: Vec<_> =
+            help.lines().filter_map(|line| line.strip_prefix("  ferrite-migrate ")).collect();
+        assert!(examples.len() >= 2, "{}", verb.name);
+        for example in examples {
+            let args = example.split_whitespace().map(|word| word.trim_matches('\''));
+            let args = ["ferrite-migrate"].into_iter().chain(args).map(OsString::from).collect();
+            let matches = command().try_get_matches_from(with_default_verb(args)).unwrap();
+            let (name, matches) = matches.subcommand().unwrap();
+            assert_eq!(name, verb.name);
+            assert!((verb.prepare)(matches).is_ok(), "{example}");
+        }
+    }
+}
+
+#[test]
+fn the_parser_is_consistent() {
+    command().debug_assert();
+}
+
+fn refused(args: &[&str]) -> Failure {
+    let args = ["ferrite-migrate"].iter().chain(args).map(OsString::from).collect();
+    let args = with_default_verb(args);
+    match command().try_get_matches_from(&args) {
+        Err(error) => refusal(&error, &args),
+        Ok(matches) => {
+            let (name, matches) = matches.subcommand().unwrap();
+            let verb = VERBS.iter().find(|verb| verb.name == name).unwrap();
+            (verb.prepare)(matches).err().unwrap()
+        }
+    }
+}
+
+const ENDS: [&str; 4] = ["-s", "redis://h:1", "-t", "redis://h:2"];
+
+#[test]
+fn refusals_say_why() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["--mode", "live"], "has only the mode `snapshot`"),
+        (&["--mode", "fast"], "`fast` is not a mode"),
+        (&["--memory-limit", "1tb"], "a size is a whole number"),
+        (&["--memory-limit", "1mb"], "memory-limit must be at least"),
+        (&["--parallel", "0"], "parallel must be between 1 and"),
+        (&["--type", "module"], "[possible values: string, list, set, zset, hash, stream]"),
+        (&["--strategy", "guess"], "[possible values: auto, psync, scan]"),
+        (&["--source-tls-ca", "ca.pem"], "redis://h:1 is an address without TLS"),
+        (&["--target-insecure"], "redis://h:2 is an address without TLS"),
+        (&["--target-tls-cert", "c.pem"], "--target-tls-key <FILE>"),
+        (&["--resume"], "unexpected argument '--resume'"),
+    ];
+    for (options, why) in cases {
+        let args = [&ENDS[..], options].concat();
+        let failure = refused(&args);
+        assert!(failure.cause.contains(why), "{options:?}: {}", failure.cause);
+        assert_eq!((failure.kind, failure.exit_code), ("config", 1));
+    }
+}
+
+#[test]
+fn verify_refuses_two_coverages_and_empty_ones() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["--sample", "5", "--full"], "cannot be used with"),
+        (&["--sample", "5", "--sample-rate", "0.1"], "cannot be used with"),
+        (&["--sample", "0"], "at least 1"),
+        (&["--sample-rate", "0"], "greater than 0"),
+        (&["--sample-rate", "1.5"], "greater than 0"),
+        (&["--sample-rate", "nan"], "greater than 0"),
+    ];
+    for (options, why) in cases {
+        let failure = refused(&[&["verify"], &ENDS[..], options].concat());
+        assert!(failure.cause.contains(why), "{options:?}: {}", failure.cause);
+    }
+}
+
+#[test]
+fn secrets_do_not_come_back() {
+    let url = "redis://u:hunter2@h:99999";
+    for args in [&["migrate", url][..], &["-s", url, "-t", "redis://h"], &[url]] {
+        let failure = refused(args);
+        let text = format!("{failure:?}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}

@@ -1,0 +1,171 @@
+//! Follows a run to its end: shows its events and its progress, and passes on signals.
+
+use std::pin::pin;
+
+use ferrite_migrate::{
+    Coverage, Event, MigrateError, Migration, Report, Status, Stopper, VerificationReport,
+};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::render::Output;
+use crate::term::error::Failure;
+use crate::term::progress::{PERIOD, Progress};
+use crate::term::signals::Signals;
+
+/// Watches one run.
+pub struct Watch<'a> {
+    output: &'a Output,
+    progress: Progress,
+    events: Option<UnboundedReceiver<Event>>,
+    signals: Signals,
+    ticks: Interval,
+    stopper: Stopper,
+    is_stopping: bool,
+}
+
+/// What happened next.
+enum Wake<T> {
+    Ended(Result<T, MigrateError>),
+    Event(Event),
+    Tick,
+    Signal,
+}
+
+impl<'a> Watch<'a> {
+    /// Begins to watch; from here on, signals no longer kill the process.
+    pub fn new(
+        migration: &mut Migration,
+        output: &'a Output,
+        is_total_known: bool,
+    ) -> Result<Self, Failure> {
+        let signals = Signals::new()
+            .map_err(|error| Failure::system("taking over the handling of signals", &error))?;
+        let mut ticks = interval(PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Ok(Self {
+            output,
+            progress: Progress::new(output.screen().clone(), is_total_known),
+            events: migration.events(),
+            signals,
+            ticks,
+            stopper: migration.stopper(),
+            is_stopping: false,
+        })
+    }
+
+    /// Makes the checks and begins to copy. Nothing is written before this ends, so that a signal
+    /// can end it at once.
+    pub async fn start(&mut self, migration: &mut Migration) -> Result<(), Failure> {
+        let mut work = pin!(migration.start());
+        loop {
+            match self.next(work.as_mut()).await {
+                Wake::Ended(result) => return self.ended(result),
+                Wake::Event(event) => self.output.event(&event),
+                Wake::Tick => {}
+                Wake::Signal => {
+                    let doing = "the checks before the run";
+                    return Err(Failure::interrupted(doing, "interrupted; nothing was written", 0));
+                }
+            }
+        }
+    }
+
+    /// Waits for the end of the copy.
+    pub async fn wait(&mut self, migration: &mut Migration) -> Result<Report, Failure> {
+        loop {
+            match self.next(migration.wait()).await {
+                Wake::Ended(result) => return self.ended(result),
+                Wake::Event(event) => self.output.event(&event),
+                Wake::Tick => self.tick(&migration.status()),
+                Wake::Signal => self.signal(&migration.status(), COPY_LEFT)?,
+            }
+        }
+    }
+
+    /// Compares both ends.
+    pub async fn verify(
+        &mut self,
+        migration: &Migration,
+        coverage: Coverage,
+    ) -> Result<VerificationReport, Failure> {
+        let mut work = pin!(migration.verify_coverage(coverage));
+        loop {
+            match self.next(work.as_mut()).await {
+                Wake::Ended(result) => return self.ended(result),
+                Wake::Event(event) => self.output.event(&event),
+                Wake::Tick => self.tick(&migration.status()),
+                Wake::Signal => self.signal(&migration.status(), VERIFY_LEFT)?,
+            }
+        }
+    }
+
+    async fn next<T>(&mut self, work: impl Future<Output = Result<T, MigrateError>>) -> Wake<T> {
+        tokio::select! {
+            biased;
+            () = self.signals.next() => Wake::Signal,
+            Some(event) = next_event(self.events.as_mut()) => Wake::Event(event),
+            result = work => Wake::Ended(result),
+            _ = self.ticks.tick() => Wake::Tick,
+        }
+    }
+
+    /// Shows what happened right before the end.
+    fn ended<T>(&mut self, result: Result<T, MigrateError>) -> Result<T, Failure> {
+        while let Some(event) = self.events.as_mut().and_then(|events| events.try_recv().ok()) {
+            self.output.event(&event);
+        }
+        result.map_err(Failure::from)
+    }
+
+    fn tick(&mut self, status: &Status) {
+        if self.progress.show(status) {
+            self.output.status(status);
+        }
+    }
+
+    fn signal(&mut self, status: &Status, left: Left) -> Result<(), Failure> {
+        if self.is_stopping {
+            let keys_copied = if left.counts_keys { status.keys_done } else { 0 };
+            return Err(Failure::interrupted(left.doing, left.state, keys_copied));
+        }
+        self.is_stopping = true;
+        self.stopper.stop();
+        self.output.line(left.stopping);
+        Ok(())
+    }
+}
+
+/// What is said when the operator interrupts.
+#[derive(Clone, Copy)]
+struct Left {
+    /// At the first signal.
+    stopping: &'static str,
+    /// What was being done, at the second.
+    doing: &'static str,
+    /// What it leaves behind, at the second.
+    state: &'static str,
+    counts_keys: bool,
+}
+
+const COPY_LEFT: Left = Left {
+    stopping: "stopping: what is on its way still arrives; Ctrl-C again leaves at once",
+    doing: "copying",
+    state: "interrupted without waiting; the last batches may or may not have arrived, \
+            no key is half-written",
+    counts_keys: true,
+};
+
+const VERIFY_LEFT: Left = Left {
+    stopping: "stopping: the report will say what was compared; Ctrl-C again leaves at once",
+    doing: "comparing",
+    state: "interrupted without waiting; nothing was written",
+    counts_keys: false,
+};
+
+async fn next_event(events: Option<&mut UnboundedReceiver<Event>>) -> Option<Event> {
+    match events {
+        Some(events) => events.recv().await,
+        None => None,
+    }
+}
