@@ -291,3 +291,68 @@ impl Sink for OwnedOnly<'_> {
         self.encoder.unsupported(what);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::length;
+
+    /// A group with two pending entries, one of which nobody owns (type 27).
+    fn stream_with_unowned() -> Vec<u8> {
+        let mut body = Vec::new();
+        // No listpacks, no entries; last, first, largest deleted id; entries added.
+        [0, 0, 7, 0, 0, 0, 6, 0, 2].into_iter().for_each(|number| length(&mut body, number));
+        // One group: name, last id, entries read, two pending entries.
+        body.extend_from_slice(b"\x01\x01g\x07\x00\x02\x02");
+        for ms in [5_u64, 6] {
+            body.extend_from_slice(&raw_id(ms));
+            body.extend_from_slice(&9_i64.to_le_bytes());
+            body.push(1);
+        }
+        // One consumer: name, seen, active, one id it owns.
+        body.extend_from_slice(b"\x01\x01c");
+        body.extend_from_slice(&[0; 16]);
+        body.push(1);
+        body.extend_from_slice(&raw_id(5));
+        // The group's one entry that was given back; no producers.
+        body.push(1);
+        body.extend_from_slice(&raw_id(6));
+        body.extend_from_slice(&[0; 5]);
+        body
+    }
+
+    fn raw_id(ms: u64) -> Vec<u8> {
+        [ms.to_be_bytes(), [0; 8]].concat()
+    }
+
+    #[derive(Default)]
+    struct Pending(Vec<u64>);
+
+    impl Sink for Pending {
+        fn stream_pending(&mut self, id: StreamId, _delivered_ms: i64, _count: u64) {
+            self.0.push(id.ms);
+        }
+    }
+
+    #[test]
+    fn entries_nobody_owns_are_left_out_and_named() {
+        let body = stream_with_unowned();
+        let to = Target::for_server(Dialect::Redis, 7, 2);
+        let mut out = Vec::new();
+        let written = reencode(Format::redis(14), TYPE_STREAM_5, &body, &to, &mut out).unwrap();
+        let Reencoded::Written(losses) = written else { panic!("{written:?}") };
+        assert!(losses.iter().any(|loss| loss.contains("NACK")), "{losses:?}");
+        let mut pending = Pending::default();
+        decode(to.format, out[0], &out[1..], &mut pending).unwrap();
+        assert_eq!(pending.0, [5]);
+    }
+
+    #[test]
+    fn empty_collections_are_impossible() {
+        let to = Target::for_server(Dialect::Redis, 6, 2);
+        for type_byte in [1, 2, 4, 5] {
+            let written = reencode(Format::redis(9), type_byte, &[0], &to, &mut Vec::new());
+            assert_eq!(written, Ok(Reencoded::Impossible(EMPTY)), "type {type_byte}");
+        }
+    }
+}
