@@ -10,10 +10,10 @@ const STRINGS_PER_COMMAND: usize = 50;
 const STRING_BYTES: usize = 100;
 /// Fields of a hash, and bytes of each value.
 const FIELDS: u64 = 10;
-const FIELD_BYTES: usize = 24;
+const FIELD_BYTES: usize = 22;
 /// Members of lists, sets and sorted sets, and bytes of each.
 const MEMBERS: u64 = 20;
-const MEMBER_BYTES: usize = 18;
+const MEMBER_BYTES: usize = 17;
 /// Entries of a stream, and how many of them are pending in its group.
 const ENTRIES: u64 = 10;
 const PENDING: u64 = 3;
