@@ -3,11 +3,16 @@
 //! A batch of keys is read in one transaction, so that value and expiry of a key belong together:
 //!
 //! ```text
-//! MULTI  PEXPIRETIME k1  DUMP k1  PEXPIRETIME k2  DUMP k2 …  EXEC        (Redis 7.0 on)
-//! MULTI  TIME  PTTL k1  DUMP k1 …  EXEC                                  (before)
+//! MULTI  PEXPIRETIME k1  PEXPIRETIME k2 …  DUMP k1  DUMP k2 …  EXEC        (Redis 7.0 on)
+//! MULTI  TIME  PTTL k1  PTTL k2 …          DUMP k1  DUMP k2 …  EXEC        (before)
 //! ```
 //!
+//! Before Redis 7.0 an expiry is told only as time left. The clock is asked right before, and no
+//! `DUMP` comes in between, so that the moment is right to about a millisecond.
+//!
 //! A value above the limit is not held: its bytes are streamed off the socket through a decoder.
+
+use std::collections::VecDeque;
 
 use ferrite_client::{ClientError, Connection, Receiver, ReplyError, Sender};
 use ferrite_rdb::{Format, Sink, ValueDecoder, dump};
@@ -58,7 +63,8 @@ pub struct Fetcher {
     value_limit: usize,
     db: Option<u32>,
     out: Vec<u8>,
-    now_ms: u64,
+    /// Of the keys that are still to come.
+    expiries: VecDeque<Option<u64>>,
     /// What [`payload`](Self::payload) borrows: its range in the receive buffer.
     current: (usize, usize),
     /// Bytes of a large payload not yet read.
@@ -78,7 +84,7 @@ impl Fetcher {
             value_limit,
             db: None,
             out: Vec::new(),
-            now_ms: 0,
+            expiries: VecDeque::new(),
             current: (0, 0),
             left: 0,
         }
@@ -91,7 +97,7 @@ impl Fetcher {
     pub async fn request<'k>(
         &mut self,
         db: u32,
-        keys: impl Iterator<Item = &'k [u8]>,
+        keys: impl Iterator<Item = &'k [u8]> + Clone,
     ) -> Result<(), ClientError> {
         self.release();
         self.out.clear();
@@ -106,10 +112,14 @@ impl Fetcher {
             queued += 1;
         }
         let expiry: &[u8] = if self.expiretime { b"PEXPIRETIME" } else { b"PTTL" };
-        for key in keys {
+        for key in keys.clone() {
             resp::command(&mut self.out, &[expiry, key]);
+            queued += 1;
+        }
+        let asked = queued - usize::from(!self.expiretime);
+        for key in keys {
             resp::command(&mut self.out, &[&b"DUMP"[..], key]);
-            queued += 2;
+            queued += 1;
         }
         resp::command(&mut self.out, &[b"EXEC"]);
         self.sender.send(&self.out).await?;
@@ -121,11 +131,11 @@ impl Fetcher {
         for _ in 0..queued {
             self.status("DUMP").await?;
         }
-        self.begin().await
+        self.begin(asked).await
     }
 
-    /// The header of `EXEC`'s reply, and the server's clock where it was asked for.
-    async fn begin(&mut self) -> Result<(), ClientError> {
+    /// The header of `EXEC`'s reply, the server's clock where it was asked for, all expiries.
+    async fn begin(&mut self, keys: usize) -> Result<(), ClientError> {
         loop {
             match self.peek()? {
                 Some((ReplyRef::Aggregate(AggregateKind::Array, _), used)) => {
@@ -137,16 +147,23 @@ impl Fetcher {
                 None => fill_more(&mut self.receiver).await?,
             }
         }
-        if !self.expiretime {
-            let time = self.receiver.value().await?;
-            let part = |index: usize| {
-                let parts = time.as_array()?;
-                parts.get(index)?.as_str()?.parse::<u64>().ok()
-            };
-            let (seconds, micros) = (part(0).unwrap_or(0), part(1).unwrap_or(0));
-            self.now_ms = seconds.saturating_mul(1000).saturating_add(micros / 1000);
+        let now_ms = if self.expiretime { 0 } else { self.clock().await? };
+        self.expiries.clear();
+        for _ in 0..keys {
+            // Time left counts from now, an absolute time from zero; negative means none.
+            let time = u64::try_from(self.integer().await?).ok();
+            self.expiries.push_back(time.map(|time| now_ms.saturating_add(time)));
         }
         Ok(())
+    }
+
+    /// The reply to `TIME`, as Unix time in milliseconds.
+    async fn clock(&mut self) -> Result<u64, ClientError> {
+        let time = self.receiver.value().await?;
+        let parts = time.as_array().unwrap_or_default();
+        let part = |index: usize| parts.get(index)?.as_str()?.parse::<u64>().ok();
+        let (seconds, micros) = (part(0).unwrap_or(0), part(1).unwrap_or(0));
+        Ok(seconds.saturating_mul(1000).saturating_add(micros / 1000))
     }
 
     /// The next key of the request.
@@ -155,12 +172,7 @@ impl Fetcher {
     /// The loss of the connection, or a refusal.
     pub async fn next(&mut self) -> Result<Fetched, ClientError> {
         self.release();
-        let expiry = self.integer().await?;
-        let expires_at_ms = match (expiry, u64::try_from(expiry)) {
-            (_, Err(_)) => None,
-            (_, Ok(at)) if self.expiretime => Some(at),
-            (_, Ok(left)) => Some(self.now_ms.saturating_add(left)),
-        };
+        let expires_at_ms = self.expiries.pop_front().flatten();
         let Some(length) = self.bulk_header().await? else { return Ok(Fetched::Missing) };
         if length <= self.value_limit {
             while self.receiver.buffered().len() < length + 2 {
