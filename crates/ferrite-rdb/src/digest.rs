@@ -84,15 +84,20 @@ pub struct Digester {
     count: u64,
     /// Elements whose order does not matter.
     sum: u128,
-    /// Elements whose order matters. Boxed and made on demand: it is half a kilobyte, and most
-    /// values are strings in one piece.
-    ordered: Option<Box<Xxh3>>,
-    /// Whether anything was given to `ordered`; `sum` is not used then.
+    /// Whether the order of elements matters; `sum` is not used then.
     is_ordered: bool,
+    /// Elements whose order matters, gathered up to [`GATHER`], or else the current element.
     scratch: Vec<u8>,
+    /// What was gathered before. Made on demand: it is half a kilobyte, and most values fit into
+    /// the scratch buffer.
+    hasher: Option<Box<Xxh3>>,
+    /// Whether anything was given to the hasher.
+    is_long: bool,
     omitted: Vec<&'static str>,
 }
 
+/// Bytes gathered before they are hashed: small pieces are expensive one by one.
+const GATHER: usize = 4096;
 /// Bytes the scratch buffer keeps between values.
 const SCRATCH_KEPT: usize = 1 << 20;
 
@@ -137,17 +142,17 @@ impl Digester {
             kind: Kind::Empty,
             count: 0,
             sum: 0,
-            ordered: None,
             is_ordered: false,
             scratch: Vec::new(),
+            hasher: None,
+            is_long: false,
             omitted: Vec::new(),
         }
     }
 
     /// The digest of the value, and the digester ready for another one.
     pub fn finish(&mut self) -> Digest {
-        let ordered = self.ordered.as_ref().filter(|_| self.is_ordered);
-        let elements = ordered.map_or(self.sum, |hasher| hasher.digest128());
+        let elements = if self.is_ordered { self.ordered() } else { self.sum };
         let mut input = [0; 25];
         input[0] = self.kind as u8;
         input[1..9].copy_from_slice(&self.count.to_le_bytes());
@@ -170,15 +175,38 @@ impl Digester {
         self.omitted.clear();
         self.scratch.clear();
         self.scratch.shrink_to(SCRATCH_KEPT);
-        if let Some(hasher) = self.ordered.as_mut().filter(|_| self.is_ordered) {
+        if let Some(hasher) = self.hasher.as_mut().filter(|_| self.is_long) {
             hasher.reset();
         }
+        self.is_long = false;
         self.is_ordered = false;
     }
 
-    fn ordered(&mut self) -> &mut Xxh3 {
+    /// The hash of all elements whose order matters.
+    fn ordered(&mut self) -> u128 {
+        if !self.is_long {
+            return xxh3_128(&self.scratch);
+        }
+        self.hash_gathered(&[]);
+        self.hasher.as_ref().map_or(0, |hasher| hasher.digest128())
+    }
+
+    /// Takes the next bytes of elements whose order matters.
+    fn feed(&mut self, bytes: &[u8]) {
         self.is_ordered = true;
-        self.ordered.get_or_insert_with(|| Box::new(Xxh3::new()))
+        if self.scratch.len() + bytes.len() <= GATHER {
+            self.scratch.extend_from_slice(bytes);
+        } else {
+            self.hash_gathered(bytes);
+        }
+    }
+
+    fn hash_gathered(&mut self, bytes: &[u8]) {
+        let hasher = self.hasher.get_or_insert_with(|| Box::new(Xxh3::new()));
+        hasher.update(&self.scratch);
+        hasher.update(bytes);
+        self.scratch.clear();
+        self.is_long = true;
     }
 
     fn element(&mut self, kind: Kind, hash: u128) {
@@ -190,17 +218,15 @@ impl Digester {
     /// A piece of a stream: a mark and numbers, all of which a mark has in the same number.
     fn stream(&mut self, mark: Mark, numbers: &[u64]) {
         self.kind = Kind::Stream;
-        let hasher = self.ordered();
-        hasher.update(&[mark as u8]);
+        self.feed(&[mark as u8]);
         for number in numbers {
-            hasher.update(&number.to_le_bytes());
+            self.feed(&number.to_le_bytes());
         }
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        let hasher = self.ordered();
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
+        self.feed(&(bytes.len() as u64).to_le_bytes());
+        self.feed(bytes);
     }
 
     fn counters(&self) -> bool {
@@ -215,7 +241,7 @@ impl Sink for Digester {
         if !self.is_ordered && piece.len() as u64 == total {
             self.sum = xxh3_128(piece);
         } else if !piece.is_empty() {
-            self.ordered().update(piece);
+            self.feed(piece);
         }
     }
 
@@ -301,7 +327,7 @@ impl Sink for Digester {
     fn module(&mut self, name: &str, raw: &[u8]) {
         self.kind = Kind::Module;
         self.bytes(name.as_bytes());
-        self.ordered().update(raw);
+        self.feed(raw);
     }
 }
 

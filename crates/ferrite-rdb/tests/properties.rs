@@ -26,9 +26,11 @@ enum Value {
     Stream(Stream),
 }
 
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
 #[derive(Clone, Debug)]
 struct Stream {
-    entries: BTreeMap<(u64, u64), Vec<(Vec<u8>, Vec<u8>)>>,
+    entries: BTreeMap<(u64, u64), Fields>,
     added: u64,
     deleted: (u64, u64),
     groups: Vec<Group>,

@@ -6,8 +6,8 @@
 
 use super::WINDOW;
 
-/// Table entries: 8 Ki groups of three bytes are remembered.
-const TABLE_BITS: u32 = 13;
+/// Groups of three bytes that are remembered, as a power of two: about one a byte, up to 8 Ki.
+const TABLE_BITS: std::ops::RangeInclusive<u32> = 6..=13;
 /// The longest copy one sequence can say.
 const MAX_MATCH: usize = 264;
 /// The most literals one sequence can hold.
@@ -18,10 +18,11 @@ const MAX_LITERALS: usize = 32;
 #[must_use]
 pub fn compress(input: &[u8], out: &mut Vec<u8>) -> bool {
     let start = out.len();
-    let mut table = vec![0_u32; 1 << TABLE_BITS];
+    let bits = input.len().max(1).ilog2().clamp(*TABLE_BITS.start(), *TABLE_BITS.end());
+    let mut table = vec![0_u32; 1 << bits];
     let mut literals = 0;
     let mut at = 0;
-    while let Some(hash) = hash(input, at) {
+    while let Some(hash) = hash(input, at, bits) {
         let candidate = table.get_mut(hash).map(|slot| std::mem::replace(slot, at as u32 + 1));
         match candidate.and_then(|candidate| find_match(input, at, candidate)) {
             Some((distance, len)) => {
@@ -46,11 +47,11 @@ pub fn compress(input: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// Where in the table the three bytes at `at` belong; `None` for the last two bytes, and above
 /// 4 GiB, which the table cannot point to.
-fn hash(input: &[u8], at: usize) -> Option<usize> {
+fn hash(input: &[u8], at: usize, bits: u32) -> Option<usize> {
     u32::try_from(at).ok().filter(|at| *at < u32::MAX)?;
     let group = input.get(at..at + 3)?;
     let word = group.iter().fold(0_u32, |word, byte| (word << 8) | u32::from(*byte));
-    Some((word.wrapping_mul(0x9e37_79b1) >> (32 - TABLE_BITS)) as usize)
+    Some((word.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize)
 }
 
 /// How far back and how long the match with a remembered place (plus one; 0 is none) is.
