@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use ferrite_migrate::{
-    Coverage, Event, MigrateError, Migration, Report, Status, Stopper, VerificationReport,
+    Coverage, Event, MigrateError, Migration, Phase, Report, Status, Stopper, VerificationReport,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -78,7 +78,7 @@ impl<'a> Watch<'a> {
                 Wake::Ended(result) => return self.ended(result),
                 Wake::Event(event) => self.output.event(&event),
                 Wake::Tick => self.tick(&migration.status()),
-                Wake::Signal => self.signal(&migration.status(), COPY_LEFT)?,
+                Wake::Signal => self.signal(&migration.status())?,
             }
         }
     }
@@ -95,7 +95,7 @@ impl<'a> Watch<'a> {
                 Wake::Ended(result) => return self.ended(result),
                 Wake::Event(event) => self.output.event(&event),
                 Wake::Tick => self.tick(&migration.status()),
-                Wake::Signal => self.signal(&migration.status(), VERIFY_LEFT)?,
+                Wake::Signal => self.signal(&migration.status())?,
             }
         }
     }
@@ -124,9 +124,11 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn signal(&mut self, status: &Status, left: Left) -> Result<(), Failure> {
+    fn signal(&mut self, status: &Status) -> Result<(), Failure> {
+        let is_copying = status.phase != Phase::Verifying;
+        let left = if is_copying { COPY_LEFT } else { VERIFY_LEFT };
         if self.is_stopping {
-            let keys_copied = if left.counts_keys { status.keys_done } else { 0 };
+            let keys_copied = if is_copying { status.keys_done } else { 0 };
             return Err(Failure::interrupted(left.doing, left.state, keys_copied));
         }
         self.is_stopping = true;
@@ -145,7 +147,6 @@ struct Left {
     doing: &'static str,
     /// What it leaves behind, at the second.
     state: &'static str,
-    counts_keys: bool,
 }
 
 const COPY_LEFT: Left = Left {
@@ -153,14 +154,12 @@ const COPY_LEFT: Left = Left {
     doing: "copying",
     state: "interrupted without waiting; the last batches may or may not have arrived, \
             no key is half-written",
-    counts_keys: true,
 };
 
 const VERIFY_LEFT: Left = Left {
     stopping: "stopping: the report will say what was compared; Ctrl-C again leaves at once",
     doing: "comparing",
-    state: "interrupted without waiting; nothing was written",
-    counts_keys: false,
+    state: "interrupted without waiting; a comparison writes nothing",
 };
 
 async fn next_event(events: Option<&mut UnboundedReceiver<Event>>) -> Option<Event> {

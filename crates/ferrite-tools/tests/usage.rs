@@ -7,7 +7,7 @@ use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
 const SOURCE: &str = "redis://127.0.0.1:1";
-const TARGET: &str = "redis://127.0.0.1:1/1";
+const TARGET: &str = "redis://127.0.0.1:2";
 
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ferrite-migrate"));
