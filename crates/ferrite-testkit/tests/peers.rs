@@ -1,6 +1,7 @@
 //! Every server really starts, is the version it claims to be, and obeys.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use ferrite_testkit::client::Connector;
 use ferrite_testkit::{Client, Peer, PeerError, Reply, Server, TlsFiles};
@@ -41,6 +42,24 @@ fn a_peer_and_its_folder_are_gone_after_drop() {
     drop(peer);
     assert!(!dir.exists());
     assert!(Client::connect(addr).is_err());
+}
+
+#[test]
+fn a_server_dropped_while_saving_takes_the_saving_child_along() {
+    let peer = Peer::builder(Server::Redis70).arg("--rdb-key-save-delay", "1000").start().unwrap();
+    let mut client = peer.client();
+    client.ok(&["DEBUG", "POPULATE", "100000"]);
+    client.ok(&["BGSAVE"]);
+    assert!(info(&mut client, "persistence").contains("rdb_bgsave_in_progress:1"));
+    let (dir, pid) = (peer.dir().to_path_buf(), peer.pid());
+    let child = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    drop(peer);
+    assert!(!dir.exists());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // A dead process that nobody has waited for yet has an empty command line.
+    while fs::read(format!("/proc/{}/cmdline", child.trim())).is_ok_and(|line| !line.is_empty()) {
+        assert!(Instant::now() < deadline, "the saving child lives on");
+    }
 }
 
 #[test]
@@ -102,7 +121,7 @@ fn an_rdb_file_can_be_given_at_start() {
     let first = Peer::start(Server::Redis62).unwrap();
     first.client().ok(&["SET", "k", "v"]);
     first.client().ok(&["SAVE"]);
-    let rdb = std::fs::read(first.dir().join("dump.rdb")).unwrap();
+    let rdb = fs::read(first.dir().join("dump.rdb")).unwrap();
     let second = Peer::builder(Server::Valkey91).rdb(&rdb).start().unwrap();
     assert_eq!(second.client().call(&["GET", "k"]), "v");
 }

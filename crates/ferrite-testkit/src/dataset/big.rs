@@ -4,7 +4,7 @@ use super::random::Random;
 use super::{DEFAULT_SEED, LoadError, expect_ok};
 use crate::client::{Client, Pipeline};
 
-/// Bytes appended to a string at a time.
+/// Bytes written into a string at a time.
 const PIECE: u64 = 16 * 1024 * 1024;
 /// Bytes of one member of a collection.
 const MEMBER_BYTES: u64 = 100;
@@ -44,15 +44,20 @@ impl Collection {
 /// [`LoadError`] when the server refuses.
 pub fn string(client: &mut Client, key: &[u8], bytes: u64) -> Result<(), LoadError> {
     let mut piece = Random::new(DEFAULT_SEED).bytes(usize::try_from(bytes.min(PIECE)).unwrap_or(0));
-    let mut left = bytes;
-    while left > 0 {
-        let length = usize::try_from(left.min(PIECE)).unwrap_or(piece.len());
+    if bytes > PIECE {
+        // Its full size at once, instead of a copy of the whole for each piece.
+        expect_ok(client, &[b"SETRANGE", key, (bytes - 1).to_string().as_bytes(), b"\0"])?;
+    }
+    let mut offset = 0;
+    while offset < bytes {
+        let length = usize::try_from((bytes - offset).min(PIECE)).unwrap_or(piece.len());
         // Pieces differ in their first bytes, so that one put in the wrong place shows.
-        for (byte, mark) in piece.iter_mut().zip(left.to_le_bytes()) {
+        for (byte, mark) in piece.iter_mut().zip(offset.to_le_bytes()) {
             *byte = mark;
         }
-        expect_ok(client, &[b"APPEND", key, piece.get(..length).unwrap_or_default()])?;
-        left -= length as u64;
+        let part = piece.get(..length).unwrap_or_default();
+        expect_ok(client, &[b"SETRANGE", key, offset.to_string().as_bytes(), part])?;
+        offset += length as u64;
     }
     Ok(())
 }

@@ -165,8 +165,14 @@ impl Peer {
         connector.connect()
     }
 
-    /// Kills the server at once (SIGKILL); its folder stays. Harmless when it is dead already.
+    /// Kills the server and its children at once (SIGKILL), so that none of them goes on writing
+    /// into its folder, which stays. Harmless when it is dead already.
     pub fn kill(&mut self) {
+        if self.exited().is_none() {
+            // Frozen, it starts no more children while those it has are killed.
+            self.freeze();
+            usage::children(self.pid()).into_iter().for_each(|child| send(child, Signal::KILL));
+        }
         // An error means the process has ended, which is what was wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -228,16 +234,20 @@ impl Peer {
 
     fn signal(&self, signal: Signal) {
         // Until it is waited for, the pid is the child's own: nobody else can be hit.
-        if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
-            // An error means the process has ended already.
-            let _ = kill_process(pid, signal);
-        }
+        send(self.pid(), signal);
     }
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+fn send(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // An error means the process has ended already.
+        let _ = kill_process(pid, signal);
     }
 }
 

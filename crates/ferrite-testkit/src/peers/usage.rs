@@ -61,7 +61,8 @@ fn peak_rss(pid: u32) -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-fn children(pid: u32) -> Vec<u32> {
+/// Children of the process that still run.
+pub(super) fn children(pid: u32) -> Vec<u32> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let lists =
         tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());

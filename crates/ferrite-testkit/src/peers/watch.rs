@@ -8,10 +8,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Waits, then makes sure by its working folder that the process is still the server.
+/// Waits, makes sure by its working folder that the process is still the server, and ends it with
+/// its children, such as one saving an RDB file.
 const SCRIPT: &str = r#"
 read -r line
-[ "$(readlink "/proc/$1/cwd")" = "$2" ] && kill -9 "$1"
+[ "$(readlink "/proc/$1/cwd")" = "$2" ] && kill -9 $(cat "/proc/$1/task/"*/children) "$1"
 rm -rf "$2"
 "#;
 
