@@ -336,7 +336,7 @@ impl Sink for ValueEncoder<'_> {
                 self.count(TYPE_HASH_2);
                 self.string(field);
                 self.string(value);
-                let at = expires_at_ms.map_or(-1, |at| at as i64);
+                let at = expires_at_ms.map_or(-1, |at| i64::try_from(at).unwrap_or(i64::MAX));
                 self.out.extend_from_slice(&at.to_le_bytes());
             }
             HashLayout::Metadata { min_expires_at_ms } => {
