@@ -15,7 +15,9 @@ const EXAMPLES_SHOWN_MAX: usize = 5;
 pub fn text(report: &Report, route: &Route, retry: &str, palette: Palette) -> String {
     let mut sheet = Sheet::new("MIGRATION REPORT", palette);
     header(report, route, &mut sheet);
-    types(report, &mut sheet);
+    if !report.types.is_empty() {
+        types(report, &mut sheet);
+    }
     counts(report, &mut sheet);
     if !report.skipped.is_empty() {
         skipped(&report.skipped, &mut sheet);
@@ -272,6 +274,14 @@ RESULT: ⚠ DONE WITH SKIPS (exit 5: some keys were left out)";
         let differs = shown(&Report { verification: Some(unequal), ..report() });
         let last = "RESULT: ❌ DIFFERENCES FOUND (exit 4: source and target differ)";
         assert!(differs.ends_with(last), "{differs}");
+    }
+
+    #[test]
+    fn a_run_without_keys_has_no_table() {
+        let keys = KeyCounts { identical: 3, ..KeyCounts::default() };
+        let text = shown(&Report { keys, types: Vec::new(), ..report() });
+        assert!(!text.contains("KEYS COPIED"), "{text}");
+        assert!(text.contains("\n\nCopied:           0\nIdentical:        3 ("), "{text}");
     }
 
     #[test]

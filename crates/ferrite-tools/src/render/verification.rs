@@ -34,8 +34,11 @@ pub fn verdict(report: &VerificationReport, palette: Palette) -> String {
 fn summary(report: &VerificationReport, sheet: &mut Sheet) {
     sheet.section("SUMMARY");
     sheet.pair("Keys compared", count(report.compared));
-    let share = percent(report.matching, report.compared);
-    sheet.pair("Matching", format!("{} ({share})", count(report.matching)));
+    let share = match report.compared {
+        0 => String::new(),
+        compared => format!(" ({})", percent(report.matching, compared)),
+    };
+    sheet.pair("Matching", format!("{}{share}", count(report.matching)));
     sheet.pair("Mismatched", count(report.mismatched));
     let missing_source = match report.sampled_from {
         Some(_) => "not looked for (a sample is of source keys)".to_owned(),

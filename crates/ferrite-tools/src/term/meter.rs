@@ -50,6 +50,8 @@ pub struct Figures {
     pub keys_rate: u64,
     /// Bytes a second.
     pub bytes_rate: u64,
+    /// Milliseconds since the stage began.
+    pub elapsed_ms: u64,
     /// Milliseconds to the end, where they can be foretold.
     pub eta_ms: Option<u64>,
 }
@@ -81,6 +83,7 @@ impl Meter {
             bytes: status.bytes_done,
             keys_rate,
             bytes_rate,
+            elapsed_ms: status.elapsed_ms,
             eta_ms: eta(status, percent, keys_rate),
         }
     }
@@ -132,8 +135,18 @@ impl Figures {
         }
     }
 
+    /// What is said while nothing moves yet.
+    fn waiting(&self) -> Option<String> {
+        let is_waiting = self.phase == Phase::Attaching;
+        let elapsed = duration(self.elapsed_ms);
+        is_waiting.then(|| format!("attaching: waiting for the source to send · {elapsed}"))
+    }
+
     /// A line for a terminal, of at most 80 columns, with a bar if the share is known.
     pub fn bar(&self) -> String {
+        if let Some(line) = self.waiting() {
+            return line;
+        }
         let mut parts = vec![self.phase_name().to_owned()];
         if let Some(percent) = self.percent {
             let full = percent * BAR_WIDTH / 100;
@@ -152,6 +165,9 @@ impl Figures {
 
     /// A line of its own, for logs.
     pub fn line(&self) -> String {
+        if let Some(line) = self.waiting() {
+            return line;
+        }
         let share = self.percent.map(|percent| format!(" ({percent}%)")).unwrap_or_default();
         let eta = self.eta_ms.map(|eta| format!(" · ETA {}", duration(eta))).unwrap_or_default();
         format!(
@@ -227,6 +243,14 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_forks_is_waited_for() {
+        let attaching = Status { phase: Phase::Attaching, ..status(5000, 0, 0) };
+        let figures = Meter::new(true).measure(&attaching);
+        assert_eq!(figures.line(), "attaching: waiting for the source to send · 5.0 s");
+        assert_eq!(figures.bar(), figures.line());
+    }
+
+    #[test]
     fn eighty_columns_are_enough() {
         let figures = Figures {
             phase: Phase::Verifying,
@@ -236,6 +260,7 @@ mod tests {
             bytes: 888 << 20,
             keys_rate: 888_000,
             bytes_rate: 888 << 20,
+            elapsed_ms: 1,
             eta_ms: Some(59 * 60_000 + 59_000),
         };
         assert_eq!(
