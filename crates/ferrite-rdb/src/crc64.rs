@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn pieces_of_any_size_give_the_checksum_of_the_whole() {
-        let data: Vec<u8> = (0..200_000_u32).map(|i| (i * 31 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..200_000_u32).map(|i| ((i * 31) >> 3) as u8).collect();
         let whole = crc64(&data);
         for size in [1, 7, 100, 4096, GATHER - 1, GATHER, GATHER + 1, 150_000] {
             let mut crc = Crc64::new();

@@ -47,6 +47,13 @@ fn attributes_belong_to_one_key() {
 }
 
 #[test]
+fn redis_enterprise_keeps_books_in_front_of_a_key() {
+    let body = b"\x6b\x40\x43\x79\x40\xff\x00\x01a\x01b\x6b\x07\x00\x01e\x01f";
+    let keys = "key 0 a string - - -\nvalue b\nkey 0 e string - - -\nvalue f\n";
+    check(&stream(b"REDIS0012", body), keys, &[]);
+}
+
+#[test]
 fn keydb_puts_expiring_members_behind_the_key() {
     let body = b"\xfc\x01\0\0\0\0\0\0\0\xfa\x0bmvcc-tstamp\x0512345\x02\x01k\x01\x01m\
         \xfa\x13keydb-subexpire-key\x01m\xfa\x14keydb-subexpire-when\x0d4102444800123";

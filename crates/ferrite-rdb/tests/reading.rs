@@ -156,6 +156,8 @@ fn errors_name_the_offset_and_the_key() {
     let error = list(bytes, NO_LIMIT, WHOLE).err().unwrap();
     assert_eq!(error.kind, ErrorKind::Type(8));
     assert_eq!(error.key.as_deref(), Some(&b"key"[..]));
-    assert_eq!(error.offset, 16);
+    assert_eq!(error.offset, 12);
+    let error = list(b"REDIS0011\x08\x81\xff", NO_LIMIT, WHOLE).err().unwrap();
+    assert_eq!((error.kind, error.key, error.offset), (ErrorKind::Type(8), None, 10));
     assert_eq!(Reader::new(0).format().dialect, Dialect::Redis);
 }

@@ -178,12 +178,12 @@ impl Reader {
         cursor: &mut Cursor<'a>,
         available: usize,
     ) -> Scan<Event<'a>> {
-        let key = text(cursor.stored()?)?;
-        let start = cursor.pos();
         let layout = match layout(self.format, type_byte) {
             Ok(layout) => layout,
-            Err(kind) => return Err(self.fail(&key, kind)),
+            Err(kind) => return Err(self.refuse(kind, cursor)),
         };
+        let key = text(cursor.stored()?)?;
+        let start = cursor.pos();
         let by_reference =
             matches!(layout, Layout::HashTemplateListpackRef | Layout::HashTemplateArrayRef);
         if by_reference {
@@ -215,6 +215,14 @@ impl Reader {
         let start = self.offset + start as u64;
         self.state = State::Large(Large { key: head.key.to_vec(), start, body });
         Event::Large(head)
+    }
+
+    /// The error for a type that cannot be read, naming the key if there is one to be read.
+    #[cold]
+    fn refuse(&mut self, kind: ErrorKind, cursor: &Cursor<'_>) -> Stop {
+        let key = Cursor::new(cursor.rest()).stored().and_then(text);
+        self.failed_key = key.ok().map(Cow::into_owned);
+        Stop::Bad(kind)
     }
 
     #[cold]

@@ -7,6 +7,10 @@ use crate::cursor::{Cursor, Scan, Stop};
 use crate::types::module::{self, ModuleName};
 use crate::{Dialect, ErrorKind};
 
+/// Redis Enterprise: when the key was last used in memory, and the slot it is in. Bookkeeping of
+/// that server, of no meaning to others.
+const ENTERPRISE_LRU: u8 = 107;
+const ENTERPRISE_SLOT: u8 = 121;
 const DRAGONFLY_FLAGS: u8 = 220;
 const HASH_TEMPLATE: u8 = 242;
 const KEY_META: u8 = 243;
@@ -63,6 +67,9 @@ impl Reader {
                 }
                 IDLE => attributes.idle_s = Some(cursor.length()?),
                 FREQ => attributes.freq = Some(cursor.byte()?),
+                ENTERPRISE_LRU | ENTERPRISE_SLOT if self.format.dialect == Dialect::Redis => {
+                    cursor.length()?;
+                }
                 opcode @ HASH_TEMPLATE.. => {
                     let event = self.opcode(opcode, cursor)?;
                     self.attributes = attributes;
