@@ -169,6 +169,8 @@ fn only_what_has_to_be_is_written_anew() {
     }
     // Redis and Valkey 9.1 store some lengths in different ways.
     assert_eq!(passed_on(&old, Server::Valkey91), ["stream:long"]);
+    let new = Origin::start(Server::Redis70);
+    assert_eq!(passed_on(&new, Server::Valkey91), ["hash:16378", "list:long", "stream:long"]);
     // Higher versions need at least another footer.
     assert_eq!(passed_on(&redis, Server::Valkey91).len(), redis.keys.len());
 }

@@ -26,6 +26,7 @@ pub fn strict_peer(server: Server) -> Peer {
     let peer = Peer::builder(server)
         .arg("sanitize-dump-payload", "yes")
         .arg(&format!("hash-max-{packed}-entries"), "32")
+        .arg(&format!("hash-max-{packed}-value"), "20000")
         .arg(&format!("zset-max-{packed}-entries"), "32")
         .arg("set-max-intset-entries", "32")
         .arg("list-compress-depth", "1")
@@ -144,6 +145,9 @@ fn hashes(client: &mut Client) {
     call(client, "HSET hash:small field value number 12 empty-not x");
     add(client, &["HSET", "hash:large"], (0..200).map(|i| format!("{i}")));
     client.ok(&["HSET", "hash:long", "field", &"v".repeat(5000), "", ""]);
+    for len in [16_377, 16_378, 16_379] {
+        client.ok(&["HSET", &format!("hash:{len}"), "field", &"v".repeat(len), "after", "1"]);
+    }
 }
 
 fn streams(client: &mut Client) {
@@ -161,7 +165,7 @@ fn streams(client: &mut Client) {
     call(client, "XADD stream:empty 9-9 a 1");
     call(client, "XDEL stream:empty 9-9");
     client.ok(&["XADD", "stream:long", "1-1", "field", &"w".repeat(20_000)]);
-    // Lengths at which the layout of listpacks changes, twice not at the same length everywhere.
+    // Lengths at which the layout of listpacks changes, not at the same length everywhere.
     for len in [16_377, 16_378, 16_379, 2_097_145, 2_097_146, 2_097_147] {
         client.ok(&["XADD", "stream:long", &format!("{len}-0"), "field", &"f".repeat(len)]);
     }
