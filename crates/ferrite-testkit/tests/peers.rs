@@ -58,10 +58,14 @@ fn a_server_dropped_while_saving_takes_the_saving_child_along() {
     client.ok(&["BGSAVE"]);
     assert!(info(&mut client, "persistence").contains("rdb_bgsave_in_progress:1"));
     let (dir, pid) = (peer.dir().to_path_buf(), peer.pid());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let is_saved = |file: fs::DirEntry| file.file_name().to_string_lossy().starts_with("temp-");
+    while !fs::read_dir(&dir).unwrap().flatten().any(is_saved) {
+        assert!(Instant::now() < deadline, "no file is being saved");
+    }
     let child = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     drop(peer);
     assert!(!dir.exists());
-    let deadline = Instant::now() + Duration::from_secs(10);
     while is_alive(child.trim()) {
         assert!(Instant::now() < deadline, "the saving child lives on");
     }
