@@ -1,32 +1,26 @@
-//! Copies one server to another and prints the report: the whole library in thirty lines.
-use ferrite_migrate::{Config, Migration, OnConflict, Strategy};
+//! Copies one server to another with the Rust interface and compares both.
+//!
+//! ```sh
+//! cargo run -p ferrite-migrate --example copy redis://old:6379 redis://new:6379
+//! ```
+#![expect(clippy::print_stdout, reason = "an example shows its result")]
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+use ferrite_migrate::{Config, Migration, Mode};
+
+#[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args: Vec<String> = std::env::args().collect();
-    let strategy = match args.get(3).map(String::as_str) {
-        Some("psync") => Strategy::Psync,
-        Some("scan") => Strategy::Scan,
-        _ => Strategy::Auto,
+    let mut arguments = std::env::args().skip(1);
+    let (Some(source), Some(target)) = (arguments.next(), arguments.next()) else {
+        return Err("two addresses are needed: a source and a target".into());
     };
-    let config = Config::builder()
-        .source(args[1].clone())
-        .target(args[2].clone())
-        .strategy(strategy)
-        .on_conflict(if args.get(5).is_some() { OnConflict::Replace } else { OnConflict::Fail })
-        .verify(args.get(4).is_some_and(|a| a == "verify"))
-        .build()?;
+    let config = Config::builder().source(source).target(target).mode(Mode::Snapshot).build()?;
+
     let mut migration = Migration::new(config).await?;
-    match migration.start().await {
-        Ok(()) => {}
-        Err(e) => {
-            println!("{e:#?}");
-            return Ok(());
-        }
-    }
-    match migration.wait().await {
-        Ok(report) => println!("{report:#?}"),
-        Err(e) => println!("{e:#?}"),
-    }
+    migration.start().await?;
+    let report = migration.wait().await?;
+    println!("{} keys copied by {}", report.keys.copied, report.strategy);
+
+    let result = migration.verify().await?;
+    println!("verified: {} ({} keys compared)", result.success, result.compared);
     Ok(())
 }

@@ -239,7 +239,7 @@ impl Fetcher {
             }
             // An element larger than the buffer was sized for: let it grow by doubling.
             self.receiver.set_max_buffer((have * 2).max(self.value_limit * 2 + (1 << 20)));
-            self.receiver.reserve((have * 2).clamp(1 << 16, body + dump::FOOTER_LEN + 2));
+            self.receiver.reserve((have * 2).max(1 << 16).min(body + dump::FOOTER_LEN + 2));
             fill_more(&mut self.receiver).await?;
         }
     }

@@ -49,7 +49,7 @@ pub enum Element<'a> {
 }
 
 #[derive(Clone, Debug)]
-enum Item {
+enum Stored {
     StringPart(u64, Range<usize>),
     ListItem(Range<usize>),
     SetMember(Range<usize>),
@@ -68,7 +68,7 @@ enum Item {
 #[derive(Debug, Default)]
 pub struct Elements {
     arena: Vec<u8>,
-    items: Vec<Item>,
+    items: Vec<Stored>,
     /// Whether the value ends here, complete and checked.
     pub last: bool,
 }
@@ -88,33 +88,33 @@ impl Elements {
         self.items.iter().map(|item| self.element(item))
     }
 
-    fn element(&self, item: &Item) -> Element<'_> {
+    fn element(&self, item: &Stored) -> Element<'_> {
         let at = |range: &Range<usize>| self.arena.get(range.clone()).unwrap_or_default();
         match item {
-            Item::StringPart(total, piece) => {
+            Stored::StringPart(total, piece) => {
                 Element::StringPart { total: *total, piece: at(piece) }
             }
-            Item::ListItem(item) => Element::ListItem(at(item)),
-            Item::SetMember(member) => Element::SetMember(at(member)),
-            Item::ZsetMember(member, score) => Element::ZsetMember(at(member), *score),
-            Item::HashField(field, value, expiry) => {
+            Stored::ListItem(item) => Element::ListItem(at(item)),
+            Stored::SetMember(member) => Element::SetMember(at(member)),
+            Stored::ZsetMember(member, score) => Element::ZsetMember(at(member), *score),
+            Stored::HashField(field, value, expiry) => {
                 Element::HashField(at(field), at(value), *expiry)
             }
-            Item::StreamEntry(id, fields) => {
+            Stored::StreamEntry(id, fields) => {
                 Element::StreamEntry(*id, fields.iter().map(at).collect())
             }
-            Item::StreamMeta(meta) => Element::StreamMeta(*meta),
-            Item::StreamGroup(name, last_id, entries_read) => Element::StreamGroup {
+            Stored::StreamMeta(meta) => Element::StreamMeta(*meta),
+            Stored::StreamGroup(name, last_id, entries_read) => Element::StreamGroup {
                 name: at(name),
                 last_id: *last_id,
                 entries_read: *entries_read,
             },
-            Item::StreamPending(id, delivered_ms, count) => {
+            Stored::StreamPending(id, delivered_ms, count) => {
                 Element::StreamPending(*id, *delivered_ms, *count)
             }
-            Item::StreamConsumer(name) => Element::StreamConsumer(at(name)),
-            Item::StreamConsumerPending(id) => Element::StreamConsumerPending(*id),
-            Item::Unsupported(what) => Element::Unsupported(what),
+            Stored::StreamConsumer(name) => Element::StreamConsumer(at(name)),
+            Stored::StreamConsumerPending(id) => Element::StreamConsumerPending(*id),
+            Stored::Unsupported(what) => Element::Unsupported(what),
         }
     }
 
@@ -151,24 +151,24 @@ impl ElementsSink {
 impl Sink for ElementsSink {
     fn string_part(&mut self, total: u64, piece: &[u8]) {
         let range = self.elements.store(piece);
-        self.elements.items.push(Item::StringPart(total, range));
+        self.elements.items.push(Stored::StringPart(total, range));
     }
     fn list_item(&mut self, item: &[u8]) {
         let range = self.elements.store(item);
-        self.elements.items.push(Item::ListItem(range));
+        self.elements.items.push(Stored::ListItem(range));
     }
     fn set_member(&mut self, member: &[u8]) {
         let range = self.elements.store(member);
-        self.elements.items.push(Item::SetMember(range));
+        self.elements.items.push(Stored::SetMember(range));
     }
     fn zset_member(&mut self, member: &[u8], score: f64) {
         let range = self.elements.store(member);
-        self.elements.items.push(Item::ZsetMember(range, score));
+        self.elements.items.push(Stored::ZsetMember(range, score));
     }
     fn hash_field(&mut self, field: &[u8], value: &[u8], expires_at_ms: Option<u64>) {
         let field = self.elements.store(field);
         let value = self.elements.store(value);
-        self.elements.items.push(Item::HashField(field, value, expires_at_ms));
+        self.elements.items.push(Stored::HashField(field, value, expires_at_ms));
     }
     fn stream_entry(&mut self, id: StreamId, fields: &StreamFields) {
         let mut ranges = Vec::with_capacity(fields.len() * 2);
@@ -176,26 +176,26 @@ impl Sink for ElementsSink {
             ranges.push(self.elements.store(name));
             ranges.push(self.elements.store(value));
         }
-        self.elements.items.push(Item::StreamEntry(id, ranges));
+        self.elements.items.push(Stored::StreamEntry(id, ranges));
     }
     fn stream_meta(&mut self, meta: &StreamMeta) {
-        self.elements.items.push(Item::StreamMeta(*meta));
+        self.elements.items.push(Stored::StreamMeta(*meta));
     }
     fn stream_group(&mut self, group: &StreamGroup<'_>) {
         let name = self.elements.store(group.name);
-        self.elements.items.push(Item::StreamGroup(name, group.last_id, group.entries_read));
+        self.elements.items.push(Stored::StreamGroup(name, group.last_id, group.entries_read));
     }
     fn stream_pending(&mut self, id: StreamId, delivered_ms: i64, count: u64) {
-        self.elements.items.push(Item::StreamPending(id, delivered_ms, count));
+        self.elements.items.push(Stored::StreamPending(id, delivered_ms, count));
     }
     fn stream_consumer(&mut self, consumer: &StreamConsumer<'_>) {
         let name = self.elements.store(consumer.name);
-        self.elements.items.push(Item::StreamConsumer(name));
+        self.elements.items.push(Stored::StreamConsumer(name));
     }
     fn stream_consumer_pending(&mut self, id: StreamId) {
-        self.elements.items.push(Item::StreamConsumerPending(id));
+        self.elements.items.push(Stored::StreamConsumerPending(id));
     }
     fn unsupported(&mut self, what: &'static str) {
-        self.elements.items.push(Item::Unsupported(what));
+        self.elements.items.push(Stored::Unsupported(what));
     }
 }

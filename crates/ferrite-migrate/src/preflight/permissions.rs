@@ -94,36 +94,41 @@ async fn target(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
     Ok(())
 }
 
-/// Without `RESTORE`, keys are built by the commands of their types.
+/// Without `RESTORE`, keys are built by the commands of their types. They are only queued, and
+/// discarded.
 async fn by_commands(
     checked: &mut Checked,
     key: &[u8],
     refused: &ReplyError,
 ) -> Result<(), MigrateError> {
-    let commands: [&[&[u8]]; 10] = [
-        &[b"SET", key, b"", b"NOSUCHOPTION"],
-        &[b"RPUSH", key],
-        &[b"SADD", key],
-        &[b"ZADD", key, b"no score", b"member"],
-        &[b"HSET", key, b"field"],
-        &[b"XADD", key, b"no id", b"field", b"value"],
+    let commands: [&[&[u8]]; 12] = [
+        &[b"MULTI"],
+        &[b"SET", key, b"v"],
+        &[b"RPUSH", key, b"v"],
+        &[b"SADD", key, b"v"],
+        &[b"ZADD", key, b"0", b"v"],
+        &[b"HSET", key, b"f", b"v"],
+        &[b"XADD", key, b"*", b"f", b"v"],
         &[b"PEXPIREAT", key, b"1"],
         &[b"PERSIST", key],
         &[b"RENAMENX", key, key],
         &[b"DEL", key],
+        &[b"DISCARD"],
     ];
+    let mut denied = None;
     for command in commands {
-        if let Answer::Denied(error) = ask(checked, command).await? {
-            checked.report.block(
-                "target permissions",
-                format!("neither RESTORE ({refused}) nor {} ({error}) is allowed", name(command)),
-                format!(
-                    "ACL SETUSER <user> +restore +{} on the target",
-                    name(command).to_lowercase()
-                ),
-            );
-            return Ok(());
+        let answer = ask(checked, command).await?;
+        if let (Answer::Denied(error), None) = (answer, &denied) {
+            denied = Some((name(command), error));
         }
+    }
+    if let Some((command, error)) = denied {
+        checked.report.block(
+            "target permissions",
+            format!("neither RESTORE ({refused}) nor {command} ({error}) is allowed"),
+            format!("ACL SETUSER <user> +restore +{} on the target", command.to_lowercase()),
+        );
+        return Ok(());
     }
     checked.report.warn(
         "target permissions",

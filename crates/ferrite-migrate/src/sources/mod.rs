@@ -42,6 +42,9 @@ pub enum OpenError {
     Failed(MigrateError),
 }
 
+/// A source that is being opened.
+pub type Opening = BoxFuture<'static, Result<Box<dyn Source>, OpenError>>;
+
 /// A way of reading a server.
 #[derive(Clone, Copy)]
 pub struct SourceDescriptor {
@@ -52,7 +55,7 @@ pub struct SourceDescriptor {
     /// Whether a name or type filter reads less of the source, not only less of what was sent.
     pub filters_at_server: bool,
     /// Connects to the source.
-    pub open: fn(Arc<Job>, Arc<Checked>) -> BoxFuture<'static, Result<Box<dyn Source>, OpenError>>,
+    pub open: fn(Arc<Job>, Arc<Checked>) -> Opening,
 }
 
 /// All ways of reading, best first.

@@ -150,24 +150,26 @@ impl Comparer {
             report.matching += equal;
         });
         self.job.progress(keys.len() as u64, 0);
-        for key in suspects {
-            self.second_look(db, key).await?;
-        }
-        Ok(())
+        self.second_look(db, suspects).await
     }
 
-    /// Looks at a key that differs until it does not, or often enough.
-    async fn second_look(&mut self, db: u32, key: &[u8]) -> Result<(), MigrateError> {
-        let mut verdict = Verdict::Gone;
-        for _ in 0..SECOND_LOOKS {
-            tokio::time::sleep(BEFORE_SECOND_LOOK).await;
-            let mut verdicts = self.look(db, &[key]).await?;
-            verdict = verdicts.pop().unwrap_or(Verdict::Gone);
-            if !matches!(verdict, Verdict::Differs(..)) {
+    /// Looks at keys that differ until they do not, or often enough.
+    async fn second_look(&mut self, db: u32, mut keys: Vec<&[u8]>) -> Result<(), MigrateError> {
+        for look in 1..=SECOND_LOOKS {
+            if keys.is_empty() {
                 break;
             }
+            tokio::time::sleep(BEFORE_SECOND_LOOK).await;
+            let verdicts = self.look(db, &keys).await?;
+            let mut differ = Vec::new();
+            for (key, verdict) in keys.into_iter().zip(verdicts) {
+                match verdict {
+                    Verdict::Differs(..) if look < SECOND_LOOKS => differ.push(key),
+                    verdict => self.settle(db, key, verdict),
+                }
+            }
+            keys = differ;
         }
-        self.settle(db, key, verdict);
         Ok(())
     }
 

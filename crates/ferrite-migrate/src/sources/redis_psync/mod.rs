@@ -12,7 +12,7 @@ use ferrite_rdb::{Event, Format, Head, Reader, Step, ValueKind};
 use tokio::sync::mpsc;
 
 use super::redis_scan::source_error;
-use super::{BoxFuture, Closed, Feed, OpenError, Source, SourceDescriptor};
+use super::{BoxFuture, Closed, Feed, OpenError, Opening, Source, SourceDescriptor};
 use crate::config::Strategy;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
@@ -27,10 +27,7 @@ pub const DESCRIPTOR: SourceDescriptor = SourceDescriptor {
     open,
 };
 
-fn open(
-    job: Arc<Job>,
-    checked: Arc<Checked>,
-) -> BoxFuture<'static, Result<Box<dyn Source>, OpenError>> {
+fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
     Box::pin(async move {
         let connector = checked.source.connector.clone();
         let options = AttachOptions { rdb_only: true, ..AttachOptions::default() };

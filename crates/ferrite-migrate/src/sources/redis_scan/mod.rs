@@ -14,7 +14,7 @@ use ferrite_rdb::{ErrorKind as RdbErrorKind, ValueKind, dump};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use super::{BoxFuture, Closed, Feed, OpenError, Source, SourceDescriptor};
+use super::{BoxFuture, Closed, Feed, Opening, Source, SourceDescriptor};
 use crate::config::Strategy;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
@@ -38,10 +38,7 @@ const NAMES_MAX: usize = 8;
 /// Keys read in one transaction: the source answers nobody else meanwhile.
 const TRANSACTION_KEYS_MAX: usize = 100;
 
-fn open(
-    job: Arc<Job>,
-    checked: Arc<Checked>,
-) -> BoxFuture<'static, Result<Box<dyn Source>, OpenError>> {
+fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
     Box::pin(async move { Ok(Box::new(ScanSource { job, checked }) as Box<dyn Source>) })
 }
 

@@ -237,7 +237,7 @@ impl Encoder {
     ) -> Result<(), MigrateError> {
         let key = batch.key(record);
         self.scratch.clear();
-        let start = dump::begin(&mut self.scratch);
+        let start = dump::begin(&self.scratch);
         let values = &self.capabilities.values;
         let value = batch.value(record);
         let type_byte = record.head.type_byte;

@@ -33,7 +33,12 @@ pub struct KeyWriter {
     connector: Connector,
     capabilities: Capabilities,
     link: Option<(Sender, Receiver)>,
+    /// Whether an `XCLAIM` of the current key claimed nothing.
+    unclaimed: bool,
 }
+
+/// What `XCLAIM` cannot do; `RESTORE` can.
+const UNCLAIMED: &str = "pending entries of deleted stream entries: only RESTORE can carry them";
 
 /// How writing one key ended.
 enum Written {
@@ -45,7 +50,7 @@ impl KeyWriter {
     /// A writer that has not connected yet.
     #[must_use]
     pub fn new(job: Arc<Job>, connector: Connector, capabilities: Capabilities) -> Self {
-        Self { job, connector, capabilities, link: None }
+        Self { job, connector, capabilities, link: None, unclaimed: false }
     }
 
     /// Writes one key.
@@ -88,6 +93,7 @@ impl KeyWriter {
         record: &mut LargeRecord,
         temporary: &[u8],
     ) -> Result<Option<(Written, u64)>, MigrateError> {
+        self.unclaimed = false;
         self.select(record).await?;
         let mut commands = KeyCommands::new(temporary.to_vec(), self.capabilities.dialect);
         let mut bytes = record.key.len() as u64;
@@ -102,7 +108,10 @@ impl KeyWriter {
                 break;
             }
         }
-        let losses = std::mem::take(&mut commands.losses);
+        let mut losses = std::mem::take(&mut commands.losses);
+        if self.unclaimed {
+            losses.push(UNCLAIMED);
+        }
         self.job.tally(|tally| {
             losses.iter().for_each(|loss| tally.leave_out(record.db, &record.key, loss));
         });
@@ -178,7 +187,7 @@ impl KeyWriter {
     ) -> Result<Value, MigrateError> {
         let Some((sender, receiver)) = &mut self.link else { return Ok(Value::Null) };
         let exchanged = exchange(sender, receiver, out, replies).await;
-        let (last, refused) = match exchanged {
+        let Exchanged { last, refused, empty } = match exchanged {
             Ok(exchanged) => exchanged,
             Err(error) => {
                 self.link = None;
@@ -186,6 +195,7 @@ impl KeyWriter {
                 return Err(target_error(doing, &self.connector, &error));
             }
         };
+        self.unclaimed |= empty;
         refused.map_or(Ok(last), |error| Err(self.refused(record, &error)))
     }
 
@@ -229,15 +239,25 @@ async fn exchange(
     receiver: &mut Receiver,
     out: &[u8],
     replies: usize,
-) -> Result<(Value, Option<ReplyError>), ClientError> {
+) -> Result<Exchanged, ClientError> {
     sender.send(out).await?;
-    let mut last = Value::Null;
-    let mut refused = None;
+    let mut exchanged = Exchanged { last: Value::Null, refused: None, empty: false };
     for _ in 0..replies {
-        last = receiver.value().await?;
-        if let (Some(error), None) = (last.as_error(), &refused) {
-            refused = Some(ReplyError::parse(error));
+        exchanged.last = receiver.value().await?;
+        exchanged.empty |= exchanged.last.as_array().is_some_and(<[Value]>::is_empty);
+        if let (Some(error), None) = (exchanged.last.as_error(), &exchanged.refused) {
+            exchanged.refused = Some(ReplyError::parse(error));
         }
     }
-    Ok((last, refused))
+    Ok(exchanged)
+}
+
+/// What a number of replies said.
+struct Exchanged {
+    last: Value,
+    /// The first error.
+    refused: Option<ReplyError>,
+    /// Whether one was an empty list: of all commands we send, only an `XCLAIM` that found
+    /// nothing to claim answers so.
+    empty: bool,
 }
