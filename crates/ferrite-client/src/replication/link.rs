@@ -18,7 +18,7 @@ pub enum RdbFill {
 /// A server that takes us for its replica.
 ///
 /// First the RDB (`rdb_…`), then the commands (`stream_…`), through one buffer. From the
-/// beginning of the RDB the server hears of us every second. Must be used within a tokio
+/// beginning of the RDB the server hears of us every second, unless it sends the RDB alone. Must be used within a tokio
 /// runtime. Dropping it ends the connection.
 #[derive(Debug)]
 pub struct ReplicationLink {
@@ -27,6 +27,10 @@ pub struct ReplicationLink {
     /// The write half until acknowledging starts.
     sender: Option<Sender>,
     acknowledger: Option<Acknowledger>,
+    /// Whether nothing is to be written any more. A server that sends the RDB alone closes the
+    /// connection behind it; if bytes of ours were unread then, its kernel would reset the
+    /// connection and ours would throw away what it had received.
+    silent: bool,
     /// Where we are in the server's history.
     offset: u64,
 }
@@ -51,9 +55,10 @@ impl ReplicationLink {
         sender.set_timeout(Some(options.silence));
         let mut start = psync(&mut sender, &mut receiver, options.resume.as_ref()).await?;
         start.refused = refused;
+        let silent = options.rdb_only && !start.refused.contains(&"rdb-only");
         let transfer = if start.full { Transfer::new() } else { Transfer::none() };
         let (sender, offset) = (Some(sender), start.offset);
-        let mut link = Self { receiver, transfer, sender, acknowledger: None, offset };
+        let mut link = Self { receiver, transfer, sender, silent, acknowledger: None, offset };
         link.acknowledge_once_begun();
         Ok((link, start))
     }
@@ -188,6 +193,7 @@ impl ReplicationLink {
 
     fn acknowledge_once_begun(&mut self) {
         if self.transfer.has_begun()
+            && !self.silent
             && let Some(sender) = self.sender.take()
         {
             self.acknowledger = Some(Acknowledger::start(sender, self.offset));
