@@ -191,3 +191,43 @@ fn command_name<A: AsRef<[u8]>>(arguments: &[A]) -> String {
     let name = arguments.first().map(AsRef::as_ref).unwrap_or_default();
     String::from_utf8_lossy(name.get(..40).unwrap_or(name)).to_uppercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferrite_resp::skip;
+    use std::io::{Read, Write};
+
+    /// Redis takes commands for ever and piles replies up; a server with bounded memory reads
+    /// nothing while its replies are not read. This one holds no reply at all.
+    #[tokio::test]
+    async fn a_server_that_waits_for_its_reader_is_read_while_writing() {
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut held, mut piece) = (Vec::new(), vec![0; 64 << 10]);
+            let mut reply = Vec::new();
+            encode::bulk(&mut reply, &[b'x'; 4000]);
+            while let Ok(count @ 1..) = theirs.read(&mut piece) {
+                held.extend_from_slice(&piece[..count]);
+                let mut at = 0;
+                while let Ok(Some(used)) = skip(&held[at..]) {
+                    at += used;
+                    theirs.write_all(&reply).unwrap();
+                }
+                held.drain(..at);
+            }
+        });
+        ours.set_nonblocking(true).unwrap();
+        let stream = Stream::Unix(tokio::net::UnixStream::from_std(ours).unwrap());
+        let timeout = Some(Duration::from_secs(10));
+        let mut connection = Connection::new(stream, "test".into(), timeout);
+        let mut pipeline = Pipeline::new();
+        for _ in 0..50_000 {
+            pipeline.push(&["GET", "a key of some length, so that the commands fill a socket"]);
+        }
+        let replies = connection.pipeline(&pipeline).await.unwrap();
+        assert_eq!(replies.len(), 50_000);
+        drop(connection);
+        server.join().unwrap();
+    }
+}

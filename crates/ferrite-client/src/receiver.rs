@@ -21,7 +21,7 @@ pub struct Receiver {
     decoder: Decoder,
     address: Arc<str>,
     timeout: Option<Duration>,
-    /// Bytes sent by the other half: while they move, the server is alive.
+    /// Bytes of long messages sent by the other half: while they move, the server is alive.
     written: Arc<AtomicU64>,
 }
 
@@ -41,7 +41,7 @@ impl Receiver {
         &self.address
     }
 
-    /// How long to wait while no byte comes and none goes; `None` to wait for ever. Begins as
+    /// How long to wait while no byte comes and no long message is being sent; `None` to wait for ever. Begins as
     /// the connector's reply timeout. Set `None` when replies may not be due.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;

@@ -19,6 +19,9 @@ pub struct Sender {
     half: WriteHalf,
     address: Arc<str>,
     timeout: Option<Duration>,
+    /// Bytes of long messages taken by the system: a sign of life for the receiver, since the
+    /// system takes more only when the server does. Messages that fit at once are not counted:
+    /// the system takes them for a dead server too.
     written: Arc<AtomicU64>,
 }
 
@@ -48,7 +51,9 @@ impl Sender {
         while !rest.is_empty() {
             let piece = rest.get(..WRITE_PIECE).unwrap_or(rest);
             let count = self.write_some(piece).await?;
-            self.written.fetch_add(count as u64, Ordering::Relaxed);
+            if count < bytes.len() {
+                self.written.fetch_add(count as u64, Ordering::Relaxed);
+            }
             rest = rest.get(count..).unwrap_or_default();
         }
         self.half.flush().await.map_err(|cause| self.broken(cause))

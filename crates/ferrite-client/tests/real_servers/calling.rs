@@ -6,7 +6,7 @@ use ferrite_client::{ClientError, Pipeline, Value};
 use ferrite_resp::{ReplyRef, encode, peek};
 use ferrite_testkit::{Direction, Peer, Proxy, Server};
 
-use super::{SHORT, connect, connector, start};
+use super::{SHORT, connect, connector, soon, start};
 
 /// Bytes in no simple pattern, so that a shifted or repeated block is noticed.
 fn noise(length: usize) -> Vec<u8> {
@@ -111,13 +111,34 @@ async fn slow_upload_is_not_silence() {
     let peer = start(Server::Redis70);
     let proxy = Proxy::start(peer.addr()).unwrap();
     let mut connection = connector(&proxy.url()).connect().await.unwrap();
-    connection.set_timeout(Some(SHORT));
-    // About three seconds of sending without any reply.
-    proxy.throttle(Some(8 << 20));
-    let value = noise(24 << 20);
+    let silence = Duration::from_millis(1500);
+    connection.set_timeout(Some(silence));
+    // About four seconds of sending without any reply, the last half second of it from the
+    // sockets' buffers.
+    proxy.throttle(Some(16 << 20));
+    let value = noise(64 << 20);
     let began = Instant::now();
     connection.call(&[b"SET", b"k".as_slice(), &value]).await.unwrap();
-    assert!(began.elapsed() > SHORT * 2);
+    assert!(began.elapsed() > silence * 2);
+}
+
+#[tokio::test]
+async fn a_trickle_to_a_frozen_server_does_not_hide_its_silence() {
+    let peer = start(Server::Redis70);
+    let (mut sender, mut receiver) = connect(&peer).await.into_split();
+    receiver.set_timeout(Some(SHORT));
+    peer.freeze();
+    let trickle = tokio::spawn(async move {
+        let mut clock = tokio::time::interval(SHORT / 5);
+        loop {
+            clock.tick().await;
+            sender.send(b"PING\r\n").await.unwrap();
+        }
+    });
+    let error = soon("the silence is noticed", receiver.fill()).await.unwrap_err();
+    trickle.abort();
+    peer.thaw();
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
 }
 
 #[tokio::test]

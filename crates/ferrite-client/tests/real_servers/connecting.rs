@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ferrite_client::{Address, AuthFailure, Backoff, ClientError, Connector, Secret};
 use ferrite_testkit::{Peer, Proxy, Server};
 
-use super::{SHORT, address, connect, connector, start};
+use super::{SHORT, address, connect, connector, soon, start};
 
 fn failure(error: &ClientError) -> AuthFailure {
     match error {
@@ -178,12 +178,15 @@ async fn busy_server_is_transient() {
     });
     let patient = Backoff { first: Duration::from_millis(10), ..Backoff::default() };
     // Until the script runs, connecting works; then it says BUSY.
-    let busy = loop {
-        match connector(&peer.url()).connect().await {
-            Ok(_) => tokio::task::yield_now().await,
-            Err(error) => break error,
+    let busy = async {
+        loop {
+            match connector(&peer.url()).connect().await {
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => return error,
+            }
         }
     };
+    let busy = soon("the server is busy", busy).await;
     assert!(busy.is_transient());
     assert_eq!(busy.reply().unwrap().code, "BUSY");
     let mut killer = std::net::TcpStream::connect(peer.addr()).unwrap();
