@@ -159,6 +159,15 @@ fn limits_hold() {
 }
 
 #[test]
+fn the_limit_is_of_one_reply_not_of_all() {
+    let mut decoder = Decoder::new(Limits { reply: 20, ..Limits::default() });
+    for _ in 0..100 {
+        let (_, value) = decoder.decode(b"*1\r\n$4\r\nabcd\r\n").unwrap();
+        assert_eq!(value, Some(Value::Array(vec![bulk("abcd")])));
+    }
+}
+
+#[test]
 fn announced_sizes_are_not_believed() {
     let count = Limits::default().elements;
     assert_eq!(decode(format!("*{count}\r\n").as_bytes(), &Limits::default()), Ok(None));
