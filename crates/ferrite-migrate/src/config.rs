@@ -133,17 +133,17 @@ impl Config {
         ConfigBuilder::default()
     }
 
-    /// The only database to read, if the source's address names one other than 0.
+    /// The only database to read, if the source's address names one.
     #[must_use]
     pub fn source_db(&self) -> Option<u32> {
-        Some(self.source.address.database()).filter(|db| *db != 0)
+        self.source.address.named_database()
     }
 
     /// The database to write to instead of the one a key comes from, if the target's address
-    /// names one other than 0.
+    /// names one.
     #[must_use]
     pub fn target_db(&self) -> Option<u32> {
-        Some(self.target.address.database()).filter(|db| *db != 0)
+        self.target.address.named_database()
     }
 
     /// The size in bytes from which one value is streamed in parts instead of held whole.
@@ -321,11 +321,12 @@ impl ConfigBuilder {
         let target = endpoint("target", self.target, self.target_tls)?;
         between("parallel", self.parallel, 1, PARALLEL_MAX)?;
         between("batch-size", self.batch_size, 1, BATCH_SIZE_MAX)?;
-        if target.address.database() != 0 && source.address.database() == 0 {
+        if let (None, Some(db)) = (source.address.named_database(), target.address.named_database())
+        {
             return Err(ConfigError(format!(
-                "the target names database {}, but all databases of the source would go there; \
-                 name one in the source, as in redis://host:6379/1",
-                target.address.database()
+                "the target names database {db}, but the source names none, so all its databases \
+                 would go there; name one in the source too, as in redis://host:6379/{db}, or \
+                 none in both"
             )));
         }
         if self.memory_limit < MEMORY_LIMIT_MIN {

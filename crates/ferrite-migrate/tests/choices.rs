@@ -5,7 +5,8 @@ mod common;
 
 use common::{assert_empty, assert_same, between, listing, ok, run, start, start_with_everything};
 use ferrite_migrate::{
-    CheckStatus, Config, ErrorKind, ExitCode, KeyType, MigrateError, OnConflict, Strategy,
+    CheckStatus, Config, ErrorKind, ExitCode, KeyType, MigrateError, Migration, OnConflict,
+    Strategy,
 };
 use ferrite_testkit::{Peer, Server};
 
@@ -181,6 +182,29 @@ fn a_rehearsal_counts_and_writes_nothing() {
         assert!(report.skipped.iter().any(|skip| skip.reason.contains("fields of the hash")));
         assert_empty(&target);
     }
+}
+
+#[test]
+fn a_rehearsal_knows_what_would_be_skipped() {
+    let (source, target) = (small_source(), start(Server::Redis70));
+    ok(&mut target.client(), &["MSET", "user:2", "theirs", "user:list", "theirs"]);
+    let config = between(&source, &target).on_conflict(OnConflict::Skip).dry_run(true);
+    let report = run(config).expect("a rehearsal");
+    assert_eq!((report.keys.copied, report.keys.skipped), (4, 2));
+}
+
+#[test]
+fn stopping_while_the_source_prepares_ends_at_once() {
+    let (source, target) = (small_source(), start(Server::Redis70));
+    ok(&mut source.client(), &["CONFIG", "SET", "repl-diskless-sync-delay", "3600"]);
+    let report = common::runtime().block_on(async {
+        let config = between(&source, &target).build().expect("a usable configuration");
+        let mut migration = Migration::new(config).await.expect("a migration");
+        migration.start().await.expect("a start");
+        migration.stopper().stop();
+        migration.wait().await.expect("an orderly end")
+    });
+    assert_eq!((report.exit_code(), report.keys.copied), (ExitCode::Interrupted, 0));
 }
 
 #[test]

@@ -314,3 +314,38 @@ fn the_same_server_cannot_be_both_ends() {
     let blocking = blockers(&run(between(&source, &source)).expect_err("one server"));
     assert!(blocking.contains("same server"), "{blocking}");
 }
+
+/// The source behind a proxy that inverts one byte on its way to us.
+fn copy_damaged(source: &Peer, strategy: Strategy, after: u64) -> (Peer, MigrateError) {
+    let target = start(Server::Redis70);
+    let proxy = Proxy::start(source.addr()).expect("a proxy");
+    proxy.damage_after(Direction::ToClient, after);
+    let config = Config::builder().source(proxy.url()).target(target.url()).strategy(strategy);
+    (target, run(config).expect_err("a byte was inverted"))
+}
+
+#[test]
+fn a_damaged_rdb_is_noticed_at_the_latest_at_its_end() {
+    let source = source_with_keys();
+    for after in [300_000, 700_001, 1_100_003] {
+        let (_, error) = copy_damaged(&source, Strategy::Psync, after);
+        assert_eq!(error.exit_code(), ExitCode::Failed, "{error}");
+        assert!(matches!(error.kind, ErrorKind::Data | ErrorKind::Target), "{error:?}");
+        assert!(error.to_string().contains("at byte") || error.to_string().contains("key \""));
+    }
+}
+
+#[test]
+fn a_damaged_value_names_its_key() {
+    let source = start(Server::Redis70);
+    let mut client = source.client();
+    let value = "x".repeat(100_000);
+    ok(&mut client, &["CONFIG", "SET", "rdbcompression", "no"]);
+    for number in 0..20 {
+        ok(&mut client, &["SET", &format!("value:{number}"), &value]);
+    }
+    let (target, error) = copy_damaged(&source, Strategy::Scan, 1_000_000);
+    failed(&error, ErrorKind::Target);
+    assert!(error.to_string().contains("value:"), "{error}");
+    assert_part_of(&target, &source);
+}

@@ -109,3 +109,28 @@ fn redis_6_2_to_redis_7_0() {
 fn valkey_8_1_to_redis_8_0() {
     arrives_whole(Server::Valkey81, Server::Redis80);
 }
+
+/// Redis 8.0 has vector sets, kept as a module's data type.
+#[test]
+fn module_values_go_where_the_module_is_and_are_named_elsewhere() {
+    let source = start(Server::Redis80);
+    let mut client = source.client();
+    client.ok(&["VADD", "vectors", "VALUES", "3", "1", "0.5", "0", "first"]);
+    client.ok(&["VADD", "vectors", "VALUES", "3", "0", "1", "0.25", "second"]);
+    client.ok(&["SET", "plain", "v"]);
+    for strategy in [Strategy::Psync, Strategy::Scan] {
+        let target = start(Server::Redis80);
+        let report = copy(&source, &target, strategy);
+        assert_eq!(report.exit_code(), ExitCode::Done);
+        let verification = report.verification.expect("it was asked for");
+        assert_eq!(verification.matching + verification.not_comparable, 2);
+        let theirs = target.client().ok(&["VEMB", "vectors", "second"]);
+        assert_eq!(theirs, client.ok(&["VEMB", "vectors", "second"]));
+
+        let target = start(Server::Redis70);
+        let report = copy(&source, &target, strategy);
+        assert_eq!((report.exit_code(), report.keys.copied), (ExitCode::Skipped, 1));
+        assert_eq!(report.skipped[0].examples[0].1.to_string(), "vectors");
+        assert!(report.skipped[0].reason.contains("module"), "{:?}", report.skipped);
+    }
+}

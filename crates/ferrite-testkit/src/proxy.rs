@@ -1,5 +1,5 @@
 //! A TCP proxy between a client and a server that breaks the connection on demand: cuts it now or
-//! after some bytes, stalls it, slows it down.
+//! after some bytes, stalls it, slows it down, damages a byte.
 //!
 //! ```text
 //! client ── ToServer ──▶ proxy ──▶ server        two threads per connection, one per direction
@@ -33,6 +33,7 @@ pub enum Direction {
 struct Flow {
     moved: u64,
     cut_after: Option<u64>,
+    damage_after: Option<u64>,
     bytes_per_second: Option<u64>,
 }
 
@@ -159,6 +160,12 @@ impl Proxy {
         self.shared.change(|state| state.flow(direction).cut_after = Some(bytes));
     }
 
+    /// Inverts the byte that comes after this many more bytes in a direction, counted over all
+    /// connections, once.
+    pub fn damage_after(&self, direction: Direction, bytes: u64) {
+        self.shared.change(|state| state.flow(direction).damage_after = Some(bytes));
+    }
+
     /// Accepts new connections only to close them at once, until told otherwise.
     pub fn refuse(&self, refuse: bool) {
         self.shared.change(|state| state.refusing = refuse);
@@ -280,6 +287,9 @@ fn pump(
         pace(length, direction, number, shared);
         let Some(allowed) = admit(length as u64, direction, number, shared) else { return Ok(()) };
         let allowed = usize::try_from(allowed).unwrap_or(length);
+        if let Some(byte) = damaged(allowed, direction, shared).and_then(|at| buffer.get_mut(at)) {
+            *byte = !*byte;
+        }
         to.write_all(buffer.get(..allowed).unwrap_or_default())?;
         if allowed < length {
             shared.change(State::cut);
@@ -298,6 +308,15 @@ fn pace(bytes: usize, direction: Direction, number: u64, shared: &Shared) {
     };
     // Whether time passed or the connection ended shows in the state itself.
     let _ = shared.changed.wait_timeout_while(state, wait, goes_on);
+}
+
+/// The place of the byte to damage among the next `length`, if it is one of them.
+fn damaged(length: usize, direction: Direction, shared: &Shared) -> Option<usize> {
+    let mut state = shared.lock();
+    let due = &mut state.flow(direction).damage_after;
+    let left = usize::try_from((*due)?).unwrap_or(usize::MAX);
+    *due = left.checked_sub(length).map(|left| left as u64);
+    (left < length).then_some(left)
 }
 
 fn chunk_size(bytes_per_second: Option<u64>) -> usize {

@@ -71,7 +71,8 @@ pub struct Address {
     tls: bool,
     username: Option<String>,
     password: Option<Secret>,
-    database: u32,
+    /// `None` where the address names none.
+    database: Option<u32>,
     /// `redis`, `valkey`, `keydb`, `ferrite`, as written; for display only.
     family: &'static str,
 }
@@ -89,7 +90,7 @@ impl Address {
 
     fn new(endpoint: Endpoint) -> Self {
         let (username, password) = (None, None);
-        Self { endpoint, tls: false, username, password, database: 0, family: "redis" }
+        Self { endpoint, tls: false, username, password, database: None, family: "redis" }
     }
 
     /// What to connect to.
@@ -128,8 +129,13 @@ impl Address {
         self.password.as_ref()
     }
 
-    /// The database selected after connecting.
+    /// The database selected after connecting: the one the address names, else 0.
     pub fn database(&self) -> u32 {
+        self.database.unwrap_or(0)
+    }
+
+    /// The database the address names, if it names one.
+    pub fn named_database(&self) -> Option<u32> {
         self.database
     }
 
@@ -164,7 +170,7 @@ impl Address {
     /// With this database.
     #[must_use]
     pub fn with_database(mut self, database: u32) -> Self {
-        self.database = database;
+        self.database = Some(database);
         self
     }
 }
@@ -174,14 +180,14 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Endpoint::Unix(path) = &self.endpoint {
             write!(f, "unix://{}", path.display())?;
-            return if self.database == 0 { Ok(()) } else { write!(f, "?db={}", self.database) };
+            return self.database.map_or(Ok(()), |database| write!(f, "?db={database}"));
         }
         write!(f, "{}{}://", self.family, if self.tls { "s" } else { "" })?;
         if let Some(username) = &self.username {
             write!(f, "{username}@")?;
         }
         write!(f, "{}", self.endpoint)?;
-        if self.database == 0 { Ok(()) } else { write!(f, "/{}", self.database) }
+        self.database.map_or(Ok(()), |database| write!(f, "/{database}"))
     }
 }
 

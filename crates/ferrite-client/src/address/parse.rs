@@ -90,7 +90,7 @@ fn tcp(family: &'static str, tls: bool, rest: &str) -> Result<Address, String> {
         set_identity(&mut address, identity)?;
     }
     if !database.is_empty() {
-        address.database = database_number(database)?;
+        address.database = Some(database_number(database)?);
     }
     set_parameters(&mut address, parameters)?;
     Ok(address)
@@ -139,7 +139,7 @@ fn set_parameters(address: &mut Address, parameters: &str) -> Result<(), String>
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         match name {
-            "db" => address.database = database_number(value)?,
+            "db" => address.database = Some(database_number(value)?),
             "user" | "username" => {
                 address.username = Some(text_of(percent_decode(value, "user name")?, "user name")?);
             }

@@ -23,9 +23,12 @@ fn every_part_is_found() {
 
 #[test]
 fn parts_may_be_missing() {
-    for text in ["redis://h", "redis://h:6379", "redis://h/", "redis://h/0", "h", "h:6379"] {
+    for text in ["redis://h", "redis://h:6379", "redis://h/", "h", "h:6379"] {
         assert_eq!(parsed(text), Address::tcp("h", 6379), "{text}");
     }
+    let named = ["redis://h", "redis://h/0", "redis://h/7", "unix:///s?db=0"];
+    let named = named.map(|text| parsed(text).named_database());
+    assert_eq!(named, [None, Some(0), Some(7), Some(0)], "0 can be meant");
     let address = parsed("redis://:secret@h");
     assert_eq!((address.username(), address.password().unwrap().expose()), (None, &b"secret"[..]));
     assert_eq!(parsed("redis://bob@h").username(), Some("bob"));

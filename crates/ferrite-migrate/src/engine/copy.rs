@@ -37,7 +37,11 @@ pub async fn run(job: Arc<Job>, checked: Checked) -> Result<Report, MigrateError
 async fn run_checked(job: &Arc<Job>, checked: Arc<Checked>) -> Result<Report, MigrateError> {
     let keys_total = checked.source.keys_total(&job.config);
     job.begin(Phase::Attaching, keys_total);
-    let Chosen { source, strategy, reason } = choose(job, &checked).await?;
+    let chosen = tokio::select! {
+        chosen = choose(job, &checked) => chosen?,
+        () = job.stop.stopped() => return Ok(stopped_early(job, &checked)),
+    };
+    let Chosen { source, strategy, reason } = chosen;
     let capabilities = checked.capabilities(&job.config, strategy == Strategy::Scan);
     job.begin(Phase::Copying, keys_total);
     let began = Instant::now();
@@ -45,6 +49,12 @@ async fn run_checked(job: &Arc<Job>, checked: Arc<Checked>) -> Result<Report, Mi
     let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let verification = verify(job, &checked).await?;
     Ok(report(job, &checked, strategy, reason, copy_ms, verification))
+}
+
+/// The report of a run that was stopped before a strategy was chosen.
+fn stopped_early(job: &Job, checked: &Checked) -> Report {
+    let reason = String::from("stopped before the source began to send");
+    report(job, checked, job.config.strategy, reason, 0, None)
 }
 
 async fn verify(

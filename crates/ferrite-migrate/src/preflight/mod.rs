@@ -110,7 +110,7 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
         return Err(MigrateError::blocked(report));
     };
     let mut checked = Checked { report, source, target, restore: true, set: true };
-    state::check(job, &mut checked);
+    state::check(&mut checked);
     if !checked.report.is_blocked() {
         permissions::check(job, &mut checked).await?;
     }

@@ -54,7 +54,7 @@ pub fn reach_fix(error: &ClientError) -> String {
 }
 
 /// Everything that follows from what both ends say of themselves.
-pub fn check(job: &Job, checked: &mut Checked) {
+pub fn check(checked: &mut Checked) {
     let Checked { report, source, target, .. } = checked;
     same_server(&source.info, &target.info, report);
     loading(&source.info, &target.info, report);
@@ -71,7 +71,6 @@ pub fn check(job: &Job, checked: &mut Checked) {
     memory(&source.info, &target.info, report);
     eviction(&target.info, report);
     persistence(&target.info, report);
-    let _ = job;
 }
 
 fn same_server(source: &ServerInfo, target: &ServerInfo, report: &mut PreflightReport) {

@@ -62,7 +62,8 @@ pub struct VerificationReport {
     pub missing_source: u64,
     /// Keys on the source only.
     pub missing_target: u64,
-    /// Keys the target cannot hold, and which were therefore not compared.
+    /// Keys that could not be compared: the target cannot hold them, or they are a module's own
+    /// data, of which only the module can say whether other bytes are another value.
     pub not_comparable: u64,
     /// Keys on the source when only a sample was compared.
     #[serde(skip_serializing_if = "Option::is_none")]

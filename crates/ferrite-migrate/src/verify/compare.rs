@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferrite_client::{ClientError, Connector};
-use ferrite_rdb::digest::{Digest, DigestOptions, Digester};
+use ferrite_rdb::digest::{Digest, DigestOptions};
 use ferrite_rdb::transcode::{Restorable, Route, Transcoder};
-use ferrite_rdb::{Format, ValueKind, dump};
+use ferrite_rdb::{Format, ValueKind, decode, dump};
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Findings, value};
+use super::Findings;
+use super::value::{self, Measured};
 use crate::engine::{Job, now_ms};
 use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
@@ -43,6 +44,8 @@ struct Found {
     kind: Option<ValueKind>,
     expires_at_ms: Option<u64>,
     digest: Digest,
+    /// Bytes of a string, elements of anything else.
+    size: u64,
     type_byte: u8,
 }
 
@@ -135,6 +138,7 @@ impl Comparer {
     }
 
     async fn transaction(&mut self, db: u32, keys: &[&[u8]]) -> Result<(), MigrateError> {
+        self.job.progress(keys.len() as u64, 0);
         let mut suspects = Vec::new();
         let mut equal = 0;
         let verdicts = self.look(db, keys).await?;
@@ -149,7 +153,6 @@ impl Comparer {
             report.compared += equal;
             report.matching += equal;
         });
-        self.job.progress(keys.len() as u64, 0);
         self.second_look(db, suspects).await
     }
 
@@ -205,6 +208,7 @@ impl Comparer {
     async fn compare(&mut self, key: &[u8]) -> Result<Verdict, MigrateError> {
         let ours = self.source.next().await?;
         let theirs = self.target.next().await?;
+        self.job.progress(0, self.source.fetcher.payload().len() as u64);
         if let (Fetched::Small { expires_at_ms: a }, Fetched::Small { expires_at_ms: b }) =
             (&ours, &theirs)
         {
@@ -275,8 +279,13 @@ impl Comparer {
             let detail = format!("source {}, target {}", name(ours.kind), name(theirs.kind));
             return Verdict::Differs(DifferenceKind::Type, detail);
         }
+        if ours.digest != theirs.digest && ours.kind == Some(ValueKind::Module) {
+            // Only the module knows whether other bytes are another value: vector sets, for
+            // example, store a graph that is built by chance.
+            return Verdict::NotComparable;
+        }
         if ours.digest != theirs.digest {
-            let detail = format!("digest source {}, target {}", ours.digest, theirs.digest);
+            let detail = differing(ours, theirs);
             return Verdict::Differs(DifferenceKind::Value, detail);
         }
         self.compare_expiry(ours.expires_at_ms, theirs.expires_at_ms)
@@ -296,6 +305,18 @@ impl Comparer {
         let detail = format!("source {}, target {}", text(ours), text(theirs));
         Verdict::Differs(DifferenceKind::Expiry, detail)
     }
+}
+
+/// In what two values of one type differ, as far as that can be said in a few words.
+fn differing(ours: &Found, theirs: &Found) -> String {
+    let unit = match ours.kind {
+        Some(ValueKind::String | ValueKind::Module) => "bytes",
+        _ => "elements",
+    };
+    if ours.size == theirs.size {
+        return format!("{} {unit} on both, with other content", ours.size);
+    }
+    format!("source {} {unit}, target {} {unit}", ours.size, theirs.size)
 }
 
 impl End {
@@ -321,15 +342,17 @@ impl End {
                 let payload = dump::split(self.fetcher.payload());
                 let payload = payload.map_err(|error| self.bad_value(key, &error))?;
                 let (type_byte, body) = (payload.type_byte, payload.body);
-                let digest = ferrite_rdb::digest::digest(self.format, type_byte, body, options);
-                let digest = digest.map_err(|error| self.bad_value(key, &error))?;
+                let mut sized = Measured::new(options);
+                decode(self.format, type_byte, body, &mut sized)
+                    .map_err(|error| self.bad_value(key, &error))?;
+                let (digest, size) = sized.finish();
                 let kind = ValueKind::of(self.format, type_byte);
-                Ok(Some(Found { kind, expires_at_ms, digest, type_byte }))
+                Ok(Some(Found { kind, expires_at_ms, digest, size, type_byte }))
             }
             Fetched::Large { expires_at_ms, type_byte } => {
-                let digest = self.stream(key, type_byte, options).await?;
+                let (digest, size) = self.stream(key, type_byte, options).await?;
                 let kind = ValueKind::of(self.format, type_byte);
-                Ok(Some(Found { kind, expires_at_ms, digest, type_byte }))
+                Ok(Some(Found { kind, expires_at_ms, digest, size, type_byte }))
             }
         }
     }
@@ -339,10 +362,10 @@ impl End {
         key: &[u8],
         type_byte: u8,
         options: &DigestOptions,
-    ) -> Result<Digest, MigrateError> {
+    ) -> Result<(Digest, u64), MigrateError> {
         let stream = LargeStream::new(self.format, type_byte);
         let mut stream = stream.map_err(|error| self.bad_value(key, &error))?;
-        let mut digester = Digester::new(options);
+        let mut digester = Measured::new(options);
         loop {
             match self.fetcher.stream(&mut stream, &mut digester).await {
                 Ok(true) => return Ok(digester.finish()),

@@ -77,7 +77,9 @@ pub async fn compare(
     coverage: Coverage,
 ) -> Result<VerificationReport, MigrateError> {
     let checked = Checked::connect(job).await?;
-    compare_checked(job, &checked, coverage).await
+    let compared = compare_checked(job, &checked, coverage).await;
+    job.begin(Phase::Finished, 0);
+    compared
 }
 
 /// Compares two servers that are connected.
@@ -100,7 +102,6 @@ pub async fn compare_checked(
     if coverage == Coverage::Full && !job.stop.is_stopped() {
         extra::find(job, checked, &findings).await?;
     }
-    job.begin(Phase::Finished, 0);
     let mut report = VerificationReport::default();
     findings.count(|found| report = std::mem::take(found));
     report.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -1,7 +1,9 @@
 //! Fingerprints of values.
 
-use ferrite_rdb::digest::{Digest, DigestOptions, StreamDetail, digest};
-use ferrite_rdb::{Error, Format, dump};
+use ferrite_rdb::digest::{Digest, DigestOptions, Digester, StreamDetail, digest};
+use ferrite_rdb::{
+    Error, Format, Sink, StreamConsumer, StreamFields, StreamGroup, StreamId, StreamMeta, dump,
+};
 
 use crate::engine::now_ms;
 
@@ -31,4 +33,73 @@ pub fn digest_value(format: Format, type_byte: u8, value: &[u8]) -> Result<Diges
 pub fn digest_payload(format: Format, payload: &[u8]) -> Result<Digest, Error> {
     let payload = dump::split(payload)?;
     digest_value(format, payload.type_byte, payload.body)
+}
+
+/// A fingerprint and a size, taken together.
+pub struct Measured {
+    digester: Digester,
+    size: u64,
+}
+
+impl Measured {
+    /// Of nothing yet.
+    #[must_use]
+    pub fn new(options: &DigestOptions) -> Self {
+        Self { digester: Digester::new(options), size: 0 }
+    }
+
+    /// The fingerprint, and the bytes of a string or the elements of anything else.
+    #[must_use]
+    pub fn finish(mut self) -> (Digest, u64) {
+        (self.digester.finish(), self.size)
+    }
+}
+
+impl Sink for Measured {
+    fn string_part(&mut self, total: u64, piece: &[u8]) {
+        self.size = total;
+        self.digester.string_part(total, piece);
+    }
+    fn list_item(&mut self, item: &[u8]) {
+        self.size += 1;
+        self.digester.list_item(item);
+    }
+    fn set_member(&mut self, member: &[u8]) {
+        self.size += 1;
+        self.digester.set_member(member);
+    }
+    fn zset_member(&mut self, member: &[u8], score: f64) {
+        self.size += 1;
+        self.digester.zset_member(member, score);
+    }
+    fn hash_field(&mut self, field: &[u8], value: &[u8], expires_at_ms: Option<u64>) {
+        self.size += 1;
+        self.digester.hash_field(field, value, expires_at_ms);
+    }
+    fn stream_entry(&mut self, id: StreamId, fields: &StreamFields) {
+        self.size += 1;
+        self.digester.stream_entry(id, fields);
+    }
+    fn stream_meta(&mut self, meta: &StreamMeta) {
+        self.digester.stream_meta(meta);
+    }
+    fn stream_group(&mut self, group: &StreamGroup<'_>) {
+        self.digester.stream_group(group);
+    }
+    fn stream_pending(&mut self, id: StreamId, delivered_ms: i64, count: u64) {
+        self.digester.stream_pending(id, delivered_ms, count);
+    }
+    fn stream_consumer(&mut self, consumer: &StreamConsumer<'_>) {
+        self.digester.stream_consumer(consumer);
+    }
+    fn stream_consumer_pending(&mut self, id: StreamId) {
+        self.digester.stream_consumer_pending(id);
+    }
+    fn unsupported(&mut self, what: &'static str) {
+        self.digester.unsupported(what);
+    }
+    fn module(&mut self, name: &str, raw: &[u8]) {
+        self.size = raw.len() as u64;
+        self.digester.module(name, raw);
+    }
 }

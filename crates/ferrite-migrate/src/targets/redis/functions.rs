@@ -26,7 +26,7 @@ pub async fn load(
         job.tally(|tally| tally.functions += 1);
         return Ok(());
     }
-    let mut connection = connect(job, connector).await?;
+    let mut connection = connect(connector).await?;
     let replace = capabilities.on_conflict == OnConflict::Replace;
     let command: &[&[u8]] = match replace {
         true => &[b"FUNCTION", b"LOAD", b"REPLACE", code],

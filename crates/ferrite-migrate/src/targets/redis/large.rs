@@ -120,7 +120,7 @@ impl KeyWriter {
 
     async fn select(&mut self, record: &LargeRecord) -> Result<(), MigrateError> {
         if self.link.is_none() {
-            self.link = Some(connect(&self.job, &self.connector).await?.into_split());
+            self.link = Some(connect(&self.connector).await?.into_split());
         }
         let mut out = Vec::new();
         let db = self.capabilities.db.unwrap_or(record.db).to_string();
@@ -209,7 +209,7 @@ impl KeyWriter {
     /// the target cannot be reached any more, the key expires by itself.
     async fn clean(&mut self, db: u32, temporary: &[u8]) {
         self.link = None;
-        let Ok(mut connection) = connect(&self.job, &self.connector).await else { return };
+        let Ok(mut connection) = connect(&self.connector).await else { return };
         let db = self.capabilities.db.unwrap_or(db).to_string();
         if connection.call(&[&b"SELECT"[..], db.as_bytes()]).await.is_ok() {
             let _ = connection.call(&[&b"DEL"[..], temporary]).await;

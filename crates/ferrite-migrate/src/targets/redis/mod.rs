@@ -24,7 +24,6 @@ use ferrite_client::Connector;
 use ferrite_rdb::transcode::Target;
 
 use crate::config::OnConflict;
-use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 
 pub use commands::Dialect;
@@ -100,11 +99,7 @@ pub fn hint(code: &str) -> &'static str {
 ///
 /// # Errors
 /// Why the target cannot be reached.
-pub async fn connect(
-    job: &Job,
-    connector: &Connector,
-) -> Result<ferrite_client::Connection, MigrateError> {
-    let _ = job;
+pub async fn connect(connector: &Connector) -> Result<ferrite_client::Connection, MigrateError> {
     connector
         .connect()
         .await

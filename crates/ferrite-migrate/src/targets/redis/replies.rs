@@ -197,7 +197,7 @@ impl Replies {
 
     async fn ask(&mut self, db: u32, command: &[&[u8]]) -> Result<Value, MigrateError> {
         if self.asking.is_none() {
-            self.asking = Some(connect(&self.job, &self.connector).await?);
+            self.asking = Some(connect(&self.connector).await?);
         }
         let asked = match &mut self.asking {
             None => return Ok(Value::Null),

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use ferrite_client::{Connector, Sender};
+use ferrite_client::{Connector, Pipeline, Sender, Value};
 use ferrite_rdb::decode;
 use tokio::sync::{Mutex, mpsc};
 
 use super::encode::{Encoded, Encoder, Expect, LeftOut, data_error};
 use super::large::KeyWriter;
-use super::replies::{Pending, Replies};
+use super::replies::{ALREADY_THERE, Pending, Replies};
 use super::{Capabilities, connect, functions, target_error};
+use crate::config::OnConflict;
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::model::{Batch, ElementsSink, LargeRecord};
@@ -41,7 +42,7 @@ pub async fn work(
     capabilities: Capabilities,
     items: Items,
 ) -> Result<(), MigrateError> {
-    let (sender, receiver) = connect(&job, &connector).await?.into_split();
+    let (sender, receiver) = connect(&connector).await?.into_split();
     let (pending, outstanding) = mpsc::channel(PENDING_MAX);
     let replies = Replies::new(Arc::clone(&job), connector.clone(), capabilities.clone());
     let reading = tokio::spawn(replies.read(receiver, outstanding));
@@ -105,8 +106,7 @@ impl Worker {
         let Encoded { bytes, expects, strings, .. } = encoded;
         let pending = Pending { batch, expects, strings };
         if self.job.config.dry_run {
-            pending.count_all(&self.job);
-            return Ok(());
+            return self.rehearse(&pending).await;
         }
         if pending.expects.is_empty() || self.pending.send(pending).await.is_err() {
             return Ok(());
@@ -116,6 +116,40 @@ impl Worker {
             .send(&bytes)
             .await
             .map_err(|error| target_error("writing keys", &self.connector, &error))
+    }
+
+    /// Counts what would be written, and what the policy `skip` would leave alone.
+    async fn rehearse(&mut self, pending: &Pending) -> Result<(), MigrateError> {
+        let keys = pending.keys();
+        let there = match self.capabilities.on_conflict {
+            OnConflict::Skip => self.existing(&pending.batch, &keys).await?,
+            _ => Vec::new(),
+        };
+        let batch = &pending.batch;
+        self.job.tally(|tally| {
+            for record in there.iter().filter_map(|index| batch.records.get(*index as usize)) {
+                tally.skip(batch.db, batch.key(record), ALREADY_THERE);
+            }
+        });
+        let written: Vec<u32> = keys.into_iter().filter(|key| !there.contains(key)).collect();
+        super::replies::count(&self.job, batch, &written);
+        Ok(())
+    }
+
+    /// Those of the keys that are on the target.
+    async fn existing(&self, batch: &Batch, keys: &[u32]) -> Result<Vec<u32>, MigrateError> {
+        let db = self.capabilities.db.unwrap_or(batch.db).to_string();
+        let mut pipeline = Pipeline::new();
+        pipeline.push(&[&b"SELECT"[..], db.as_bytes()]);
+        for record in keys.iter().filter_map(|index| batch.records.get(*index as usize)) {
+            pipeline.push(&[&b"EXISTS"[..], batch.key(record)]);
+        }
+        let lost = |error| target_error("looking for keys", &self.connector, &error);
+        let mut connection = connect(&self.connector).await?;
+        let replies = connection.pipeline(&pipeline).await.map_err(lost)?;
+        let answers = keys.iter().zip(replies.iter().skip(1));
+        let there = answers.filter(|(_, reply)| matches!(reply, Ok(Value::Integer(1))));
+        Ok(there.map(|(index, _)| *index).collect())
     }
 
     /// Counts the keys that are not among the commands, or writes them by other commands.
@@ -182,17 +216,16 @@ impl Worker {
 }
 
 impl Pending {
-    /// Counts every key that would be written: a rehearsal.
-    fn count_all(&self, job: &Job) {
-        let keys = self.expects.iter().flat_map(|expect| match *expect {
+    /// Every key that has a command.
+    fn keys(&self) -> Vec<u32> {
+        let of = |expect: &Expect| match *expect {
             Expect::Select => Vec::new(),
             Expect::Key(index) => vec![index],
             Expect::Strings { start, count } => {
                 let range = start as usize..(start + count) as usize;
                 self.strings.get(range).unwrap_or_default().to_vec()
             }
-        });
-        let keys: Vec<u32> = keys.collect();
-        super::replies::count(job, &self.batch, &keys);
+        };
+        self.expects.iter().flat_map(of).collect()
     }
 }
