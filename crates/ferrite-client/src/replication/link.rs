@@ -18,8 +18,8 @@ pub enum RdbFill {
 /// A server that takes us for its replica.
 ///
 /// First the RDB (`rdb_…`), then the commands (`stream_…`), through one buffer. From the
-/// beginning of the RDB the server hears of us every second, unless it sends the RDB alone. Must be used within a tokio
-/// runtime. Dropping it ends the connection.
+/// beginning of the RDB the server hears of us every second, unless it sends the RDB alone.
+/// Must be used within a tokio runtime. Dropping it ends the connection.
 #[derive(Debug)]
 pub struct ReplicationLink {
     receiver: Receiver,
