@@ -122,7 +122,15 @@ fn a_user_without_a_needed_command_is_told_which() {
     let config = Config::builder().source(source.url()).target(target.url_with("writer", "pw"));
     let blocking = blockers(&run(config).expect_err("RESTORE and RPUSH are denied"));
     assert!(blocking.contains("RESTORE") && blocking.contains("RPUSH"), "{blocking}");
+    ok(&mut source.client(), &["ACL", "SETUSER", "blind", "on", ">pw", "~*", "+@all", "-info"]);
+    let config = Config::builder().source(source.url_with("blind", "pw")).target(target.url());
+    assert!(blockers(&run(config).expect_err("INFO is denied")).contains("+info"));
+    let config = Config::builder().source(source.url_with("reader", "pw")).target(target.url());
+    let blocking = blockers(&run(config.verify(true)).expect_err("it cannot be verified"));
+    assert!(blocking.contains("DUMP"), "{blocking}");
     assert_empty(&target);
+    let config = Config::builder().source(source.url_with("reader", "pw")).target(target.url());
+    assert_eq!(run(config).expect("replication needs no DUMP").strategy, "psync");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use ferrite_client::{ClientError, ReplyError};
 
 use super::{Checked, Server};
-use crate::config::OnConflict;
+use crate::config::{OnConflict, Strategy};
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::sources::redis_scan::source_error;
@@ -38,38 +38,63 @@ fn probe_key(job: &Job) -> Vec<u8> {
     format!("ferrite-migrate:probe:{}", job.id).into_bytes()
 }
 
+/// Whether keys can be read one by one. Without that, replication may still read the source, but
+/// nothing can be verified.
 async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
-    let key = probe_key(job);
-    let expiry: &[u8] = if checked.source.has_expiretime() { b"PEXPIRETIME" } else { b"PTTL" };
-    let commands: [&[&[u8]]; 3] =
-        [&[b"SCAN", b"0", b"COUNT", b"1"], &[b"DUMP", &key], &[expiry, &key]];
-    let mut denied = Vec::new();
-    for command in commands {
-        let answer = probe(&mut checked.source, command).await;
-        let lost = |error| source_error(&checked.source.connector, "checking permissions", &error);
-        if let Answer::Denied(error) = answer.map_err(lost)? {
-            denied.push((name(command), error));
-        }
-    }
-    match denied.first() {
-        None => checked.report.ok("source permissions", "SCAN, DUMP and expiries can be read"),
-        Some((command, error)) if job.config.strategy == crate::Strategy::Scan => {
-            checked.report.block(
-                "source permissions",
-                format!("{command} is refused: {error}"),
-                format!("ACL SETUSER <user> +{} on the source", command.to_lowercase()),
-            );
-        }
-        Some((command, error)) => checked.report.warn(
-            "source permissions",
-            format!("{command} is refused, so only replication can read the source: {error}"),
-            format!("ACL SETUSER <user> +{} on the source", command.to_lowercase()),
-        ),
+    let denied = readable(job, &mut checked.source).await;
+    let lost = |error| source_error(&checked.source.connector, "checking permissions", &error);
+    let Some((command, error)) = denied.map_err(lost)? else {
+        checked.report.ok("source permissions", "keys and expiries can be read");
+        return Ok(());
+    };
+    let fix = format!("ACL SETUSER <user> +{} on the source", command.to_lowercase());
+    let needed = job.config.strategy == Strategy::Scan || job.config.verify;
+    if needed {
+        let detail = format!("{command} is refused: {error}");
+        checked.report.block("source permissions", detail, fix);
+    } else {
+        let detail = format!("{command} is refused, so only replication can read it: {error}");
+        checked.report.warn("source permissions", detail, fix);
     }
     Ok(())
 }
 
+/// The first of the commands that read keys which a server refuses.
+async fn readable(
+    job: &Job,
+    server: &mut Server,
+) -> Result<Option<(String, ReplyError)>, ClientError> {
+    let key = probe_key(job);
+    let expiry: &[u8] = if server.has_expiretime() { b"PEXPIRETIME" } else { b"PTTL" };
+    let commands: [&[&[u8]]; 6] = [
+        &[b"SCAN", b"0", b"COUNT", b"1"],
+        &[b"EXISTS", &key],
+        &[b"MULTI"],
+        &[b"DUMP", &key],
+        &[expiry, &key],
+        &[b"EXEC"],
+    ];
+    let mut denied = None;
+    for command in commands {
+        if let (Answer::Denied(error), None) = (probe(server, command).await?, &denied) {
+            denied = Some((name(command), error));
+        }
+    }
+    Ok(denied)
+}
+
 async fn target(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
+    if job.config.verify {
+        let denied = readable(job, &mut checked.target).await;
+        let lost = |error| target_error("checking permissions", &checked.target.connector, &error);
+        if let Some((command, error)) = denied.map_err(lost)? {
+            checked.report.block(
+                "target permissions",
+                format!("{command} is refused, so the copy cannot be verified: {error}"),
+                format!("ACL SETUSER <user> +{} on the target", command.to_lowercase()),
+            );
+        }
+    }
     let key = probe_key(job);
     let restore = ask(checked, &[b"RESTORE", &key, b"0", b"not a payload"]).await?;
     let set = ask(checked, &[b"SET", &key, b"", b"NOSUCHOPTION"]).await?;

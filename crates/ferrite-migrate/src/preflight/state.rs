@@ -56,6 +56,7 @@ pub fn reach_fix(error: &ClientError) -> String {
 /// Everything that follows from what both ends say of themselves.
 pub fn check(checked: &mut Checked) {
     let Checked { report, source, target, .. } = checked;
+    told(&source.info, &target.info, report);
     same_server(&source.info, &target.info, report);
     loading(&source.info, &target.info, report);
     cluster(&source.info, &target.info, report);
@@ -71,6 +72,19 @@ pub fn check(checked: &mut Checked) {
     memory(&source.info, &target.info, report);
     eviction(&target.info, report);
     persistence(&target.info, report);
+}
+
+/// Databases and versions are known from `INFO` only: without it keys would be overlooked.
+fn told(source: &ServerInfo, target: &ServerInfo, report: &mut PreflightReport) {
+    for (name, info) in [("source information", source), ("target information", target)] {
+        if info.info.get("redis_version").is_none() {
+            report.block(
+                name,
+                "the server does not answer INFO, so its version and databases are unknown",
+                "ACL SETUSER <user> +info",
+            );
+        }
+    }
 }
 
 fn same_server(source: &ServerInfo, target: &ServerInfo, report: &mut PreflightReport) {
