@@ -292,3 +292,22 @@ async fn the_address_may_name_a_database() {
     let mut connection = connect(&peer).await;
     assert_eq!(connection.call(&["DBSIZE"]).await.unwrap().as_int(), Some(20_000));
 }
+
+/// A server that sends its RDB alone closes the connection behind it. Bytes of ours that it had
+/// not read by then made its kernel reset the connection, and ours dropped up to a socket
+/// buffer full of RDB: so nothing may be written once the RDB has begun. The link is slow enough
+/// here for two acknowledgements, one a second.
+#[tokio::test]
+async fn an_rdb_alone_is_received_in_silence() {
+    let peer = builder(Server::Redis70, true).start().unwrap_or_else(|error| panic!("{error}"));
+    fill(&peer, 40_000);
+    let proxy = Proxy::start(peer.addr()).unwrap();
+    let options = AttachOptions { rdb_only: true, ..Default::default() };
+    let (mut link, _) = attach(&connector(&proxy.url()), &options).await;
+    let said = proxy.moved(Direction::ToServer);
+    proxy.throttle(Some(700_000));
+    let began = Instant::now();
+    let rdb = read_rdb(&mut link, usize::MAX).await.unwrap();
+    assert!(began.elapsed() > Duration::from_millis(1500), "{} bytes were too quick", rdb.len());
+    assert_eq!(proxy.moved(Direction::ToServer), said);
+}
