@@ -152,6 +152,12 @@ impl Config {
         usize::try_from(self.memory_limit / 16).unwrap_or(usize::MAX).clamp(1 << 20, 64 << 20)
     }
 
+    /// The same for values read by `DUMP`, of which every worker may hold one from each end.
+    #[must_use]
+    pub fn fetch_limit(&self) -> usize {
+        (self.value_limit() / self.parallel).max(64 << 10)
+    }
+
     /// How many bytes of keys and values may be on their way at once.
     #[must_use]
     pub fn in_flight_limit(&self) -> usize {

@@ -35,6 +35,9 @@ impl From<ClientError> for FetchError {
     }
 }
 
+/// Room in the receive buffer beyond the value being read: the replies that follow it.
+const SLACK: usize = 256 << 10;
+
 /// One key as it was read.
 #[derive(Debug)]
 pub enum Fetched {
@@ -76,7 +79,7 @@ impl Fetcher {
     #[must_use]
     pub fn new(connection: Connection, expiretime: bool, value_limit: usize) -> Self {
         let (sender, mut receiver) = connection.into_split();
-        receiver.set_max_buffer(value_limit * 2 + (1 << 20));
+        receiver.set_max_buffer(value_limit * 2 + SLACK);
         Self {
             sender,
             receiver,
@@ -238,7 +241,7 @@ impl Fetcher {
                 return Err(FetchError::Value(ferrite_rdb::Error::new(kind, 0)));
             }
             // An element larger than the buffer was sized for: let it grow by doubling.
-            self.receiver.set_max_buffer((have * 2).max(self.value_limit * 2 + (1 << 20)));
+            self.receiver.set_max_buffer((have * 2).max(self.value_limit * 2 + SLACK));
             self.receiver.reserve((have * 2).max(1 << 16).min(body + dump::FOOTER_LEN + 2));
             fill_more(&mut self.receiver).await?;
         }

@@ -80,7 +80,7 @@ impl Comparer {
         checked: &Checked,
         findings: Arc<Findings>,
     ) -> Result<Self, MigrateError> {
-        let limit = job.config.value_limit() / 4;
+        let limit = job.config.fetch_limit();
         let fetcher = |connection, server: &crate::preflight::Server| {
             Fetcher::new(connection, server.has_expiretime(), limit)
         };

@@ -132,7 +132,7 @@ impl Reader {
             .connect()
             .await
             .map_err(|error| source_error(connector, "connecting a reader", &error))?;
-        let limit = feed.job.config.value_limit();
+        let limit = feed.job.config.fetch_limit();
         let fetcher = Fetcher::new(connection, checked.source.has_expiretime(), limit);
         Ok(Self { fetcher, connector: connector.clone(), feed, checked: Arc::clone(checked) })
     }
