@@ -184,6 +184,19 @@ fn a_rehearsal_counts_and_writes_nothing() {
     }
 }
 
+/// `SCAN` may list a key twice, so what is there with the same value and expiry is no conflict.
+#[test]
+fn what_is_there_already_and_the_same_is_not_skipped() {
+    let (source, target) = (small_source(), start(Server::Redis70));
+    let mut there = target.client();
+    ok(&mut there, &["MSET", "user:1", "a", "user:2", "other value"]);
+    ok(&mut there, &["SET", "temp:1", "c", "EX", "1000"]);
+    ok(&mut there, &["RPUSH", "user:list", "x", "y"]);
+    let config = between(&source, &target).on_conflict(OnConflict::Skip);
+    let report = run(config.strategy(Strategy::Scan)).expect("a copy");
+    assert_eq!((report.keys.identical, report.keys.skipped, report.keys.copied), (2, 2, 2));
+}
+
 #[test]
 fn a_rehearsal_knows_what_would_be_skipped() {
     let (source, target) = (small_source(), start(Server::Redis70));

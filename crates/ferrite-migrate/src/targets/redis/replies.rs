@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::encode::Expect;
 use super::{Capabilities, connect, hint, target_error};
 use crate::config::OnConflict;
-use crate::engine::Job;
+use crate::engine::{Job, now_ms};
 use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::fill_more;
 use crate::model::Batch;
@@ -36,6 +36,9 @@ enum Answer {
     /// Refused.
     Refused(ReplyError),
 }
+
+/// Expiries closer than this, in milliseconds, are the same: one is told by the target's clock.
+const SAME_EXPIRY_MS: u64 = 1000;
 
 /// Why a key that is already there was not written.
 pub const ALREADY_THERE: &str = "already on the target (--on-conflict skip)";
@@ -184,7 +187,7 @@ impl Replies {
         }
     }
 
-    /// Whether the target has the very value we were about to write.
+    /// Whether the target has the very value and expiry we were about to write.
     async fn is_same(&mut self, batch: &Batch, index: u32) -> Result<bool, MigrateError> {
         let Some(record) = batch.records.get(index as usize) else { return Ok(false) };
         let (key, type_byte) = (batch.key(record), record.head.type_byte);
@@ -192,7 +195,16 @@ impl Replies {
         let Some(payload) = reply.as_bytes() else { return Ok(false) };
         let ours = crate::verify::digest_value(batch.format, type_byte, batch.value(record));
         let theirs = crate::verify::digest_payload(self.capabilities.values.format, payload);
-        Ok(matches!((ours, theirs), (Ok(ours), Ok(theirs)) if ours == theirs))
+        if !matches!((ours, theirs), (Ok(ours), Ok(theirs)) if ours == theirs) {
+            return Ok(false);
+        }
+        let left = self.ask(batch.db, &[b"PTTL", key]).await?;
+        let left = left.as_int().and_then(|left| u64::try_from(left).ok());
+        Ok(match (record.head.expires_at_ms, left) {
+            (None, None) => true,
+            (Some(at), Some(left)) => at.abs_diff(now_ms() + left) <= SAME_EXPIRY_MS,
+            _ => false,
+        })
     }
 
     async fn ask(&mut self, db: u32, command: &[&[u8]]) -> Result<Value, MigrateError> {
