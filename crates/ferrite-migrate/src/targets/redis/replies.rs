@@ -1,5 +1,6 @@
 //! Reads the replies to batches and counts what they say.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ferrite_client::{Connection, Connector, Receiver, ReplyError, Value};
@@ -258,26 +259,19 @@ pub fn conflict(connector: &Connector, key: &[u8]) -> MigrateError {
 
 /// Counts written keys, by type.
 pub fn count(job: &Job, batch: &Batch, written: &[u32]) {
-    const KINDS: usize = 8;
-    let mut by_kind: [Option<(ValueKind, u64, u64)>; KINDS] = [None; KINDS];
-    for &index in written {
-        let Some(record) = batch.records.get(index as usize) else { continue };
+    let mut kinds: BTreeMap<ValueKind, (u64, u64)> = BTreeMap::new();
+    for record in written.iter().filter_map(|index| batch.records.get(*index as usize)) {
         let Some(kind) = ValueKind::of(batch.format, record.head.type_byte) else { continue };
-        let bytes = (batch.key(record).len() + batch.value(record).len()) as u64;
-        if let Some(slot) = by_kind.get_mut(kind as usize % KINDS) {
-            let (_, keys, total) = slot.get_or_insert((kind, 0, 0));
-            *keys += 1;
-            *total += bytes;
-        }
+        let (keys, bytes) = kinds.entry(kind).or_default();
+        *keys += 1;
+        *bytes += (batch.key(record).len() + batch.value(record).len()) as u64;
     }
-    let mut sums = (0, 0);
     job.tally(|tally| {
-        for (kind, keys, bytes) in by_kind.iter().flatten() {
+        for (kind, (keys, bytes)) in &kinds {
             tally.copied(*kind, *keys, *bytes);
-            sums = (sums.0 + keys, sums.1 + bytes);
         }
     });
-    job.progress(sums.0, sums.1);
+    job.progress(written.len() as u64, kinds.values().map(|(_, bytes)| bytes).sum());
 }
 
 /// Collects a string.
