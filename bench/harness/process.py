@@ -62,14 +62,17 @@ class PeakWatch(threading.Thread):
         self.pid, self.peak, self.over = pid, 0, threading.Event()
 
     def run(self):
-        while not self.over.wait(PEAK_SAMPLE_S):
+        while True:
             self.peak = max(self.peak, peak_kib(self.pid))
+            if self.over.wait(PEAK_SAMPLE_S):
+                return
 
     def result_mib(self, ru_maxrss):
         self.over.set()
         self.join()
         floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return max(self.peak, ru_maxrss if ru_maxrss > floor else 0) / 1024
+        peak = max(self.peak, ru_maxrss if ru_maxrss > floor else 0)
+        return peak / 1024 if peak else None
 
 
 def run(argv, folder, timeout_s, memory=True):

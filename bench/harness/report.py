@@ -25,6 +25,8 @@ def number(value, form):
 
 def table(head, lines):
     """A Markdown table, aligned so that it is read as it stands."""
+    if not lines:
+        return "Nothing was measured."
     rows = [head, *lines]
     widths = [max(len(row[at]) for row in rows) for at in range(len(head))]
 
