@@ -110,7 +110,7 @@ Examples:
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --verify
   ferrite-migrate migrate -s rediss://old:6380 --source-tls-ca ca.pem -t unix:///run/new.sock
   ferrite-migrate migrate -s redis://old -t redis://new -f 'user:*' -e 'user:tmp:*' --type hash
-  ferrite-migrate migrate -s redis://old/2 -t redis://new/0 --on-conflict replace -p 8 --json
+  ferrite-migrate migrate -s redis://old/2 -t redis://new/2 --on-conflict replace -p 8 --json
 
 Ctrl-C stops in order: what is on its way arrives, the report says what is done. A second one
 leaves at once. Exit codes are listed by `ferrite-migrate --help`.";
