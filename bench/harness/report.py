@@ -4,7 +4,7 @@ import csv
 import os
 import statistics
 
-from .contestants import Native
+from .contestants import NATIVE
 from .machine import describe
 
 COLUMNS = (
@@ -66,7 +66,7 @@ def remarks(found):
 
 def copy_section(bench, rows):
     found = groups(rows, "copy")
-    native = median(succeeded(found.get(Native.name, [])), "wall_s")
+    native = median(succeeded(found.get(NATIVE, [])), "wall_s")
     lines = []
     for name, all_rows in found.items():
         good = succeeded(all_rows)
