@@ -6,8 +6,8 @@
 use crate::cursor::{Cursor, MAX_ELEMENT_LEN, Scan, Scratch, Stop};
 use crate::types::stream::StreamBody;
 use crate::types::string::StringBody;
-use crate::types::{Counted, Layout, hash, list, module, set, standalone_layout};
-use crate::types::{template, walk, zset};
+use crate::types::{Counted, Layout, hash, key_meta, list, module, opaque, set};
+use crate::types::{standalone_layout, template, walk, zset};
 use crate::{Dialect, Error, ErrorKind, Format, Sink};
 
 /// The buffer a caller can be asked to hold for one unit of a value, in bytes: a field of a hash
@@ -36,6 +36,8 @@ pub struct ValueDecoder {
     done: bool,
     /// The smallest expiry of a hash, read first.
     minimum: Option<u64>,
+    /// Whether it was reported that members of a set expire.
+    is_expiry_reported: bool,
     counted: Counted,
     string: StringBody,
     stream: StreamBody,
@@ -53,16 +55,13 @@ impl ValueDecoder {
     }
 
     pub(crate) fn with_layout(layout: Layout) -> Self {
-        let packed_or_nodes = match layout {
-            _ if is_counted(layout) => Counted::default(),
-            _ => Counted::of(1),
-        };
         Self {
             layout,
             offset: 0,
             done: false,
             minimum: None,
-            counted: packed_or_nodes,
+            is_expiry_reported: false,
+            counted: units(layout),
             string: StringBody::default(),
             stream: StreamBody::default(),
             scratch: Default::default(),
@@ -111,12 +110,19 @@ impl ValueDecoder {
     }
 
     fn run<S: Sink + ?Sized>(&mut self, cursor: &mut Cursor<'_>, sink: &mut S) -> Scan<()> {
+        if self.layout == Layout::BehindMetadata {
+            self.layout = key_meta::inner(cursor)?;
+            self.counted = units(self.layout);
+            cursor.commit();
+            sink.unsupported(key_meta::LEFT_BEHIND);
+        }
         let layout = self.layout;
         let [first, second, _] = &mut self.scratch;
         match layout {
             Layout::String => self.string.run(cursor, sink),
             Layout::Stream(version) => self.stream.run(version, cursor, first, sink),
             Layout::Module => module::whole(cursor, sink),
+            Layout::Opaque(opaque) => opaque::whole(opaque, cursor, sink),
             Layout::List | Layout::ListZiplist | Layout::Quicklist | Layout::Quicklist2 => {
                 self.counted.run(cursor, |cursor| list::unit(layout, cursor, first, second, sink))
             }
@@ -125,6 +131,10 @@ impl ValueDecoder {
             }
             Layout::Zset | Layout::ZsetText | Layout::ZsetZiplist | Layout::ZsetListpack => {
                 self.counted.run(cursor, |cursor| zset::unit(layout, cursor, first, second, sink))
+            }
+            Layout::SetExpiring => {
+                let (counted, is_reported) = (&mut self.counted, &mut self.is_expiry_reported);
+                set::expiring(counted, cursor, &mut self.scratch, is_reported, sink)
             }
             _ => self.hash(cursor, sink),
         }
@@ -135,6 +145,7 @@ impl ValueDecoder {
         match self.layout {
             Layout::Hash => hash::plain(counted, cursor, scratch, sink),
             Layout::HashExpiring => hash::expiring(counted, cursor, scratch, sink),
+            Layout::HashExpiringSeconds => hash::expiring_seconds(counted, cursor, scratch, sink),
             Layout::HashMetadata { minimum } => {
                 if minimum && self.minimum.is_none() {
                     self.minimum = Some(cursor.u64_le()?);
@@ -160,6 +171,11 @@ impl std::fmt::Debug for ValueDecoder {
     }
 }
 
+/// The units of a layout: counted in front, or a packed collection or string in one.
+fn units(layout: Layout) -> Counted {
+    if is_counted(layout) { Counted::default() } else { Counted::of(1) }
+}
+
 /// Whether a layout starts with a count of units.
 const fn is_counted(layout: Layout) -> bool {
     matches!(
@@ -168,10 +184,12 @@ const fn is_counted(layout: Layout) -> bool {
             | Layout::Quicklist
             | Layout::Quicklist2
             | Layout::Set
+            | Layout::SetExpiring
             | Layout::Zset
             | Layout::ZsetText
             | Layout::Hash
             | Layout::HashExpiring
+            | Layout::HashExpiringSeconds
             | Layout::HashMetadata { .. }
     )
 }

@@ -8,11 +8,13 @@
 //!  \______ covered by the CRC ________/
 //! ```
 //!
-//! The version is the RDB version of the server that made the payload. Redis refuses versions
+//! Redis 8.6 puts data that modules attached to the key in front of the type byte; [`split`] takes
+//! it off. The version is the RDB version of the server that made the payload. Redis refuses versions
 //! above its own; Valkey refuses 12 to 79, which are Redis' after the fork. The body depends on
 //! the type byte alone, so the footer may be rewritten with a lower version whenever the target
 //! knows the type byte: see [`crate::transcode`].
 
+use crate::types::key_meta::{self, KEY_META};
 use crate::{Error, ErrorKind, crc64};
 
 /// Bytes of the footer: version and checksum.
@@ -25,6 +27,9 @@ pub struct Payload<'a> {
     pub type_byte: u8,
     /// The value, as in an RDB file.
     pub body: &'a [u8],
+    /// Data of modules that stood in front of the type byte, without its opcode; of no use to
+    /// servers without those modules. Mostly empty.
+    pub metadata: &'a [u8],
     /// RDB version of the server that wrote it.
     pub version: u16,
 }
@@ -35,14 +40,19 @@ pub struct Payload<'a> {
 /// refuse such a payload, and so does this.
 ///
 /// # Errors
-/// [`ErrorKind::Truncated`] for fewer than 11 bytes, [`ErrorKind::Checksum`] for damaged ones.
+/// [`ErrorKind::Truncated`] for fewer than 11 bytes, [`ErrorKind::Checksum`] for damaged ones,
+/// and what is wrong with the data of modules in front.
 pub fn split(payload: &[u8]) -> Result<Payload<'_>, Error> {
     let truncated = || Error::new(ErrorKind::Truncated("a DUMP payload"), payload.len() as u64);
     let (covered, stored) = payload.split_last_chunk::<8>().ok_or_else(truncated)?;
     let (value, version) = covered.split_last_chunk::<2>().ok_or_else(truncated)?;
     let (&type_byte, body) = value.split_first().ok_or_else(truncated)?;
     verify(covered, u64::from_le_bytes(*stored))?;
-    Ok(Payload { type_byte, body, version: u16::from_le_bytes(*version) })
+    let (metadata, type_byte, body) = match type_byte {
+        KEY_META => key_meta::peel(body)?,
+        _ => (&[][..], type_byte, body),
+    };
+    Ok(Payload { type_byte, body, metadata, version: u16::from_le_bytes(*version) })
 }
 
 fn verify(covered: &[u8], stored: u64) -> Result<(), Error> {
@@ -96,11 +106,28 @@ mod tests {
     #[test]
     fn a_payload_of_a_real_server_is_split_and_written_again() {
         let payload = split(HELLO).unwrap();
-        assert_eq!(payload, Payload { type_byte: 0, body: b"\x05hello", version: 10 });
+        assert_eq!(
+            payload,
+            Payload { type_byte: 0, body: b"\x05hello", metadata: b"", version: 10 }
+        );
         let mut out = b"before".to_vec();
         write(&mut out, payload.type_byte, payload.body, payload.version);
         assert_eq!(out.strip_prefix(b"before").unwrap(), HELLO);
         assert_eq!(payload_len(payload.body.len()), HELLO.len());
+    }
+
+    #[test]
+    fn data_of_modules_is_taken_off() {
+        let metadata = b"\x01abcd\x02\x05\x05\x02hi\x00";
+        let mut out = Vec::new();
+        write(&mut out, KEY_META, &[&metadata[..], b"\x00\x05hello"].concat(), 13);
+        let payload = split(&out).unwrap();
+        assert_eq!(payload, Payload { type_byte: 0, body: b"\x05hello", metadata, version: 13 });
+        for body in [&b"\x01abcd\x09\x00"[..], b"\x01abcd\x00", b"\x00\xf3\x00\x00", b"\x01ab"] {
+            let mut out = Vec::new();
+            write(&mut out, KEY_META, body, 13);
+            assert!(split(&out).is_err(), "{body:?}");
+        }
     }
 
     #[test]

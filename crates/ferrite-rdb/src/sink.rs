@@ -160,14 +160,16 @@ pub trait Sink {
     fn stream_consumer_pending(&mut self, id: StreamId) {
         let _ = id;
     }
-    /// State that exists only in newer formats than this crate carries on, by name: idempotent
-    /// producers of a stream (type 26), the NACK zone of a group (type 27). Reported so that
-    /// nothing is dropped silently.
+    /// State that exists only in formats this crate does not carry on, by name: idempotent
+    /// producers of a stream (type 26), the NACK zone of a group (type 27), metadata of modules in
+    /// front of a value, the expiry of set members (Dragonfly). Reported so that nothing is
+    /// dropped silently.
     fn unsupported(&mut self, what: &'static str) {
         let _ = what;
     }
     /// The whole value of a module type, raw as in the RDB (module id first), with the module
-    /// type's nine-letter name.
+    /// type's nine-letter name; or of a type only servers of one family have, raw, with its
+    /// [`crate::type_name`].
     fn module(&mut self, name: &str, raw: &[u8]) {
         let _ = (name, raw);
     }

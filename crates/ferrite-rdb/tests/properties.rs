@@ -278,7 +278,8 @@ proptest! {
         }
         let mut payload = Vec::new();
         dump::write(&mut payload, encoded[0], &encoded[1..], 12);
-        for from in [REDIS, VALKEY, Format { dialect: Dialect::KeyDb, version: 9 }] {
+        let nine = [Dialect::KeyDb, Dialect::Dragonfly].map(|dialect| Format { dialect, version: 9 });
+        for from in [REDIS, VALKEY].into_iter().chain(nine) {
             for target in targets() {
                 let mut out = Vec::new();
                 let _ = Transcoder::new(from, &target).payload(&payload, &mut out);

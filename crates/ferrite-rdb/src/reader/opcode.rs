@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{Event, Head, Reader, text};
 use crate::cursor::{Cursor, Scan, Stop};
+use crate::types::key_meta::{self, KEY_META};
 use crate::types::module::{self, ModuleName};
 use crate::{Dialect, ErrorKind};
 
@@ -13,7 +14,6 @@ const ENTERPRISE_LRU: u8 = 107;
 const ENTERPRISE_SLOT: u8 = 121;
 const DRAGONFLY_FLAGS: u8 = 220;
 const HASH_TEMPLATE: u8 = 242;
-const KEY_META: u8 = 243;
 const SLOT_INFO: u8 = 244;
 const FUNCTION: u8 = 245;
 const FUNCTION_PRE_GA: u8 = 246;
@@ -110,7 +110,8 @@ impl Reader {
             }
             KEY_META => self.key_meta_or_slot_import(cursor),
             _ => Err(Stop::Bad(match self.format.dialect {
-                Dialect::Valkey => ErrorKind::Unsupported("command in a snapshot (Valkey 9.2)"),
+                // It is known where such a command ends, but without it the copy is another one.
+                Dialect::Valkey => ErrorKind::Unsupported("write in a snapshot (Valkey 9.2)"),
                 _ => ErrorKind::Type(opcode),
             })),
         }
@@ -132,11 +133,8 @@ impl Reader {
         let start = cursor.pos() - 1;
         let what = match self.format.dialect {
             Dialect::Redis => {
-                for _ in 0..cursor.length()? {
-                    cursor.array::<4>()?;
-                    module::skip_fields(cursor)?;
-                }
-                "metadata of a module on a key"
+                key_meta::skip(cursor)?;
+                key_meta::LEFT_BEHIND
             }
             Dialect::Valkey => {
                 cursor.skip_string()?;
@@ -151,13 +149,15 @@ impl Reader {
         Ok(Event::Skipped { what, raw: cursor.since(start) })
     }
 
-    /// An opcode only Dragonfly has, or nobody.
+    /// An opcode only Dragonfly has, or nobody. All but the flags are of its own snapshots and its
+    /// own replication; what it saves as RDB has none. Their contents are keys and writes, so that
+    /// to step over them would be to lose those.
     fn dragonfly<'a>(&self, opcode: u8, cursor: &mut Cursor<'a>) -> Scan<Event<'a>> {
         Err(Stop::Bad(match (self.format.dialect, opcode) {
             (Dialect::Dragonfly, DRAGONFLY_FLAGS) => return dragonfly_flags(cursor),
             (Dialect::Dragonfly, 200) => ErrorKind::Unsupported("end of a full sync (Dragonfly)"),
             (Dialect::Dragonfly, 201..=203) => {
-                ErrorKind::Unsupported("compressed block (Dragonfly)")
+                ErrorKind::Unsupported("compressed block (Dragonfly's own snapshot: save as RDB)")
             }
             (Dialect::Dragonfly, 210 | 211) => ErrorKind::Unsupported("journal (Dragonfly)"),
             (Dialect::Dragonfly, 222 | 223) => ErrorKind::Unsupported("search index (Dragonfly)"),

@@ -18,6 +18,7 @@ pub use reencode::{Reencoded, reencode};
 pub use route::{Route, RouteTable, route};
 pub use target::Target;
 
+use crate::types::key_meta;
 use crate::{Error, Format, dump};
 
 /// Turns the values of one source into payloads for one target.
@@ -61,12 +62,19 @@ impl Transcoder {
         payload: &'a [u8],
         out: &mut Vec<u8>,
     ) -> Result<Restorable<'a>, Error> {
-        let dump::Payload { type_byte, body, version } = dump::split(payload)?;
+        let dump::Payload { type_byte, body, metadata, version } = dump::split(payload)?;
+        let is_plain = metadata.is_empty();
         let accepted = self.routes.target().accepts_version(u32::from(version));
-        if accepted && self.route(type_byte, body) == Route::PassThrough {
+        if is_plain && accepted && self.route(type_byte, body) == Route::PassThrough {
             return Ok(Restorable::AsIs(payload));
         }
-        self.value(type_byte, body, out)
+        Ok(match self.value(type_byte, body, out)? {
+            Restorable::Written(mut losses) if !is_plain => {
+                losses.push(key_meta::LEFT_BEHIND);
+                Restorable::Written(losses)
+            }
+            restorable => restorable,
+        })
     }
 
     /// The target's payload for a value as stored in an RDB file, appended to `out`; never

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::route::UNKNOWN_BACK_LENGTHS;
+use super::route::{Route, UNKNOWN_BACK_LENGTHS, route};
 use super::{Target, critical};
 use crate::cursor::{Cursor, Scan};
 use crate::encode::{
     BackLengths, HashLayout, Layout, ListLayout, StreamLayout, ValueEncoder, ZsetLayout,
 };
+use crate::types::key_meta::{self, KEY_META};
 use crate::{
     Dialect, Error, Format, Sink, StreamConsumer, StreamFields, StreamGroup, StreamId, StreamMeta,
     ValueDecoder, ValueKind, decode,
@@ -24,7 +25,8 @@ pub enum Reencoded {
 
 const NO_FIELD_EXPIRY: &str =
     "fields of the hash expire, which the target cannot do (Redis 7.4 and Valkey 9.0 can)";
-const NO_MODULE_REENCODING: &str = "module data is only read by the module that wrote it";
+const NO_MODULE_REENCODING: &str =
+    "the value is only read by the module, or the kind of server, that wrote it";
 const EMPTY: &str = "the value has no elements, and servers refuse to load an empty one";
 
 /// Appends type byte and body of a value as the target reads them. The footer, where one is
@@ -41,6 +43,9 @@ pub fn reencode(
     to: &Target,
     out: &mut Vec<u8>,
 ) -> Result<Reencoded, Error> {
+    if type_byte == KEY_META && from.dialect == Dialect::Redis {
+        return behind_metadata(from, body, to, out);
+    }
     let source = Source { format: from, type_byte, body };
     let start = out.len();
     let written = match ValueKind::of(from, type_byte) {
@@ -53,6 +58,32 @@ pub fn reencode(
         out.truncate(start);
     }
     written
+}
+
+/// The value behind metadata of modules; the metadata is left behind.
+fn behind_metadata(
+    from: Format,
+    body: &[u8],
+    to: &Target,
+    out: &mut Vec<u8>,
+) -> Result<Reencoded, Error> {
+    let (_, type_byte, value) = key_meta::peel(body)?;
+    let written = match route(from, type_byte, value, to) {
+        Route::Impossible(reason) => Reencoded::Impossible(reason),
+        Route::PassThrough => {
+            out.push(type_byte);
+            out.extend_from_slice(value);
+            Reencoded::Written(Vec::new())
+        }
+        Route::Reencode => reencode(from, type_byte, value, to, out)?,
+    };
+    Ok(match written {
+        Reencoded::Written(mut losses) => {
+            losses.push(key_meta::LEFT_BEHIND);
+            Reencoded::Written(losses)
+        }
+        impossible => impossible,
+    })
 }
 
 #[derive(Clone, Copy)]

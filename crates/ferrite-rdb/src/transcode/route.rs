@@ -1,6 +1,8 @@
 //! What happens to a value on its way from one format to another, by its type byte.
 
 use super::{Target, critical, module};
+use crate::types::is_old_json;
+use crate::types::key_meta::{self, KEY_META};
 use crate::{Dialect, Format};
 
 /// How a value gets to the target.
@@ -28,8 +30,8 @@ pub(super) const UNKNOWN_BACK_LENGTHS: &str = "a stream entry of exactly 16378, 
      of the target before and after May 2026 store differently";
 const UNKNOWN: &str = "a data type this program does not know";
 
-/// Decides by type byte alone, except that module data is looked into for its module, and large
-/// listpacks for elements only some servers can read.
+/// Decides by type byte alone, except that module data is looked into for its module, large
+/// listpacks for elements only some servers can read, and metadata for the value behind it.
 ///
 /// For many values of one pair of servers, a [`RouteTable`] is cheaper.
 #[must_use]
@@ -41,6 +43,7 @@ fn look_into(route: Route, type_byte: u8, body: &[u8], to: &Target) -> Route {
     match (route, type_byte) {
         (Route::PassThrough, TYPE_MODULE_2) => by_module(body, to),
         (Route::PassThrough, 15..=21 | 25..=27) => by_listpacks(type_byte, body, to),
+        (Route::Reencode, KEY_META) => behind_metadata(body, to),
         _ => route,
     }
 }
@@ -80,14 +83,13 @@ fn by_type(from: Format, type_byte: u8, to: &Target) -> Route {
     match type_byte {
         TYPE_MODULE_PRE_GA => Route::Impossible(OLD_MODULE),
         TYPE_MODULE_2 => module_type(to),
+        20 if is_old_json(from) => own_type(Dialect::Dragonfly, true, DRAGONFLY_OWN, to),
         0..=21 => shared_type(type_byte, to),
         _ => match from.dialect {
             Dialect::Redis => redis_type(type_byte, to),
             Dialect::Valkey => valkey_type(type_byte, to),
             Dialect::KeyDb => own_type(Dialect::KeyDb, type_byte == 64, NO_CRON, to),
-            Dialect::Dragonfly => {
-                own_type(Dialect::Dragonfly, (30..=37).contains(&type_byte), DRAGONFLY_OWN, to)
-            }
+            Dialect::Dragonfly => dragonfly_type(type_byte, to),
         },
     }
 }
@@ -108,8 +110,9 @@ fn shared_type(type_byte: u8, to: &Target) -> Route {
         _ => return Route::Impossible(UNKNOWN),
     };
     if to.format.dialect == Dialect::Dragonfly {
-        // It reads the newer encodings though it writes RDB 9, but not the oldest.
-        return when(!matches!(type_byte, 1 | 9 | 10), Route::Reencode);
+        // It reads the newer encodings though it writes RDB 9, but not the oldest; and 20, under
+        // that version, as JSON.
+        return when(!matches!(type_byte, 1 | 9 | 10 | 20), Route::Reencode);
     }
     if is_stream(type_byte) && to.format.version < 9 {
         return Route::Impossible(NO_STREAMS);
@@ -132,6 +135,8 @@ fn redis_type(type_byte: u8, to: &Target) -> Route {
         // These refer to templates elsewhere in their file and cannot travel alone.
         30 | 32 => Route::Impossible(NO_TEMPLATES),
         33 => when(newer(15), Route::Impossible(NO_RATE_LIMITER)),
+        // The value without the metadata.
+        KEY_META => Route::Reencode,
         _ => Route::Impossible(UNKNOWN),
     }
 }
@@ -143,6 +148,14 @@ fn valkey_type(type_byte: u8, to: &Target) -> Route {
         22 => when(valkey, Route::Reencode),
         23 => when(valkey && to.format.version >= 81, Route::Impossible(NO_PATH_HASH)),
         _ => Route::Impossible(UNKNOWN),
+    }
+}
+
+/// Type bytes of Dragonfly.
+fn dragonfly_type(type_byte: u8, to: &Target) -> Route {
+    match type_byte {
+        31 | 32 => when(to.format.dialect == Dialect::Dragonfly, Route::Reencode),
+        _ => own_type(Dialect::Dragonfly, (30..=37).contains(&type_byte), DRAGONFLY_OWN, to),
     }
 }
 
@@ -162,6 +175,20 @@ fn by_module(body: &[u8], to: &Target) -> Route {
         .is_some_and(|name| to.modules.iter().any(|module| module.as_bytes() == name));
     when(loadable, Route::Impossible(MODULE_MISSING))
 }
+
+/// A value behind metadata is written anew, without it, wherever the value itself can be held.
+fn behind_metadata(body: &[u8], to: &Target) -> Route {
+    match key_meta::peel(body) {
+        Ok((_, type_byte, value)) => match route(REDIS, type_byte, value, to) {
+            Route::Impossible(reason) => Route::Impossible(reason),
+            Route::PassThrough | Route::Reencode => Route::Reencode,
+        },
+        Err(_) => Route::Reencode,
+    }
+}
+
+/// Any Redis format: only the dialect is looked at.
+const REDIS: Format = Format::redis(13);
 
 /// Plain layouts have no listpacks and suit everybody; streams have no plain layout.
 fn by_listpacks(type_byte: u8, body: &[u8], to: &Target) -> Route {
@@ -198,17 +225,17 @@ mod tests {
     fn to_an_older_redis() {
         let (passed, reencoded) = by_route(REDIS_80, REDIS_62);
         assert_eq!(passed, [0, 1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15]);
-        assert_eq!(reencoded, [16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 29, 31]);
+        assert_eq!(reencoded, [16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 29, 31, 243]);
         let (passed, reencoded) = by_route(REDIS_72, Format::redis(6));
         assert_eq!(passed, [0, 1, 2, 3, 4, 9, 10, 11, 12, 13]);
-        assert_eq!(reencoded, [5, 14, 16, 17, 18, 20, 22, 23, 24, 25, 29, 31]);
+        assert_eq!(reencoded, [5, 14, 16, 17, 18, 20, 22, 23, 24, 25, 29, 31, 243]);
     }
 
     #[test]
     fn between_redis_and_valkey() {
         let (passed, reencoded) = by_route(REDIS_80, VALKEY_9);
         assert!(passed.contains(&21) && !passed.contains(&22));
-        assert_eq!(reencoded, [22, 23, 24, 25, 26, 27, 29, 31]);
+        assert_eq!(reencoded, [22, 23, 24, 25, 26, 27, 29, 31, 243]);
         let (_, reencoded) = by_route(VALKEY_9, REDIS_80);
         assert_eq!(reencoded, [22]);
         let (passed, reencoded) = by_route(VALKEY_9, VALKEY_9);
@@ -219,8 +246,29 @@ mod tests {
     fn dragonfly_reads_new_encodings_and_not_the_oldest() {
         let dragonfly = Format { dialect: Dialect::Dragonfly, version: 9 };
         let (passed, reencoded) = by_route(REDIS_72, dragonfly);
-        assert_eq!(passed, [0, 2, 3, 4, 5, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21]);
-        assert_eq!(reencoded[..3], [1, 9, 10]);
+        assert_eq!(passed, [0, 2, 3, 4, 5, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21]);
+        assert_eq!(reencoded[..4], [1, 9, 10, 20]);
+    }
+
+    #[test]
+    fn types_of_one_family_stay_in_it() {
+        let of = |dialect, version| Format { dialect, version };
+        let (dragonfly, keydb) = (of(Dialect::Dragonfly, 9), of(Dialect::KeyDb, 9));
+        let (passed, _) = by_route(dragonfly, dragonfly);
+        assert_eq!(passed[14..], [20, 21, 30, 31, 32, 33, 34, 35, 36, 37]);
+        let (passed, reencoded) = by_route(dragonfly, REDIS_80);
+        assert!(!passed.contains(&20) && passed.iter().all(|t| *t <= 21));
+        assert_eq!(reencoded, [31, 32]);
+        for (from, type_byte, newer, older) in [
+            (Format::redis(15), 28, Format::redis(14), Format::redis(13)),
+            (Format::redis(15), 33, Format::redis(15), Format::redis(14)),
+            (Format::valkey(81), 23, Format::valkey(81), VALKEY_9),
+            (keydb, 64, keydb, REDIS_62),
+        ] {
+            let by = |to| route(from, type_byte, &[], &Target::new(to));
+            assert_eq!(by(newer), Route::PassThrough, "{from} {type_byte}");
+            assert!(matches!(by(older), Route::Impossible(_)), "{from} {type_byte}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Hashes: plain, packed, and the four layouts of hashes whose fields expire.
+//! Hashes: plain, packed, and the five layouts of hashes whose fields expire.
 //!
 //! ```text
 //!  4         n, (name, value) ...
@@ -7,6 +7,7 @@
 //! 22 Valkey  n, (name, value, expiry in ms (8, LE; -1 none)) ...
 //! 22 Redis   n, (expiry in ms (length; 0 none), name, value) ...
 //! 24         minimum (8, LE), n, (expiry - minimum + 1 (length; 0 none), name, value) ...
+//! 31 Dragonfly  n, (name, value, expiry in seconds since 2023-02-01 (string; -1 none)) ...
 //! 23, 25     [25: minimum (8, LE)], string holding a listpack: name, value, expiry (0 none) ...
 //! ```
 
@@ -108,6 +109,35 @@ pub(crate) fn expiring<S: Sink + ?Sized>(
         sink.hash_field(name, value, expires_at_ms);
         Ok(())
     })
+}
+
+/// Reads all fields of a hash with an expiry in Dragonfly's form behind each.
+pub(crate) fn expiring_seconds<S: Sink + ?Sized>(
+    counted: &mut Counted,
+    cursor: &mut Cursor<'_>,
+    scratch: &mut [Scratch; 3],
+    sink: &mut S,
+) -> Scan<()> {
+    let [name, value, expiry] = scratch;
+    counted.run(cursor, |cursor| {
+        let (name, value) = (cursor.text(name)?, cursor.text(value)?);
+        let expires_at_ms = dragonfly_expiry(cursor.text(expiry)?)?;
+        sink.hash_field(name, value, expires_at_ms);
+        Ok(())
+    })
+}
+
+/// Where Dragonfly's expiry times of fields and members count from: 2023-02-01 in Unix seconds.
+const DRAGONFLY_EPOCH_SECONDS: u64 = 1_675_209_600;
+
+/// The expiry of a field or member of Dragonfly, in Unix milliseconds.
+pub(super) fn dragonfly_expiry(digits: &[u8]) -> Scan<Option<u64>> {
+    if digits == b"-1" {
+        return Ok(None);
+    }
+    let seconds = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok());
+    let seconds = seconds.ok_or(MALFORMED_EXPIRY)?;
+    Ok(Some((DRAGONFLY_EPOCH_SECONDS + u64::from(seconds)) * 1000))
 }
 
 /// Reads all fields of a hash with an expiry in front of each, relative to `minimum`.

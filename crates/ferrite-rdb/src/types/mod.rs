@@ -4,8 +4,10 @@
 //! that has been settled, and the only thing the decoders look at.
 
 pub(crate) mod hash;
+pub(crate) mod key_meta;
 pub(crate) mod list;
 pub(crate) mod module;
+pub(crate) mod opaque;
 pub(crate) mod set;
 pub(crate) mod stream;
 pub(crate) mod string;
@@ -14,6 +16,8 @@ pub(crate) mod walk;
 pub(crate) mod zset;
 
 use std::fmt;
+
+use opaque::Opaque;
 
 use crate::cursor::{Cursor, Scan, Stop};
 use crate::{Dialect, ErrorKind, Format};
@@ -33,7 +37,8 @@ pub enum ValueKind {
     Hash,
     /// Entries with consumer groups.
     Stream,
-    /// The value of a module's own type.
+    /// The value of a module's own type, or of a type that only servers of one family have, such
+    /// as arrays, rate limiters, JSON and filters: carried whole or not at all.
     Module,
 }
 
@@ -46,7 +51,7 @@ impl ValueKind {
     }
 
     /// The name as `TYPE` prints it; a module type's own name is in its value, so it is `module`
-    /// for all of them.
+    /// for all of them. [`type_name`] tells types of one family apart.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -80,6 +85,8 @@ pub(crate) enum Layout {
     Set,
     SetIntset,
     SetListpack,
+    /// Member, expiry as a string, -1 for none (Dragonfly).
+    SetExpiring,
     /// Scores as text.
     ZsetText,
     /// Scores as eight bytes.
@@ -92,6 +99,8 @@ pub(crate) enum Layout {
     HashListpack,
     /// Name, value, expiry in eight bytes, -1 for none (Valkey 9).
     HashExpiring,
+    /// Name, value, expiry as a string, -1 for none (Dragonfly).
+    HashExpiringSeconds,
     /// Expiry as a length, 0 for none; relative to a minimum in front where there is one.
     HashMetadata {
         minimum: bool,
@@ -109,6 +118,9 @@ pub(crate) enum Layout {
     HashTemplateArrayRef,
     Stream(u8),
     Module,
+    Opaque(Opaque),
+    /// Data of modules, another type byte and its value.
+    BehindMetadata,
 }
 
 impl Layout {
@@ -116,15 +128,16 @@ impl Layout {
         match self {
             Self::String => ValueKind::String,
             Self::List | Self::ListZiplist | Self::Quicklist | Self::Quicklist2 => ValueKind::List,
-            Self::Set | Self::SetIntset | Self::SetListpack => ValueKind::Set,
+            Self::Set | Self::SetIntset | Self::SetListpack | Self::SetExpiring => ValueKind::Set,
             Self::ZsetText | Self::Zset | Self::ZsetZiplist | Self::ZsetListpack => ValueKind::Zset,
             Self::Stream(_) => ValueKind::Stream,
-            Self::Module => ValueKind::Module,
+            Self::Module | Self::Opaque(_) | Self::BehindMetadata => ValueKind::Module,
             Self::Hash
             | Self::HashZipmap
             | Self::HashZiplist
             | Self::HashListpack
             | Self::HashExpiring
+            | Self::HashExpiringSeconds
             | Self::HashMetadata { .. }
             | Self::HashListpackExpiring { .. }
             | Self::HashTemplateListpack
@@ -160,6 +173,7 @@ pub(crate) const fn layout(format: Format, type_byte: u8) -> Result<Layout, Erro
         17 => Layout::ZsetListpack,
         18 => Layout::Quicklist2,
         19 => Layout::Stream(2),
+        20 if is_old_json(format) => Layout::Opaque(Opaque::Json),
         20 => Layout::SetListpack,
         21 => Layout::Stream(3),
         _ => return dialect_layout(format, type_byte),
@@ -171,11 +185,11 @@ const fn dialect_layout(format: Format, type_byte: u8) -> Result<Layout, ErrorKi
         Dialect::Redis => redis_layout(type_byte),
         Dialect::Valkey => match type_byte {
             22 => Ok(Layout::HashExpiring),
-            23 => Err(ErrorKind::Unsupported("path hash (Valkey 9.2)")),
+            23 => Ok(Layout::Opaque(Opaque::PathHash)),
             _ => Err(ErrorKind::Type(type_byte)),
         },
         Dialect::KeyDb => match type_byte {
-            64 => Err(ErrorKind::Unsupported("cron job (KeyDB)")),
+            64 => Ok(Layout::Opaque(Opaque::Cron)),
             _ => Err(ErrorKind::Type(type_byte)),
         },
         Dialect::Dragonfly => dragonfly_layout(type_byte),
@@ -190,35 +204,44 @@ const fn redis_layout(type_byte: u8) -> Result<Layout, ErrorKind> {
         25 => Layout::HashListpackExpiring { minimum: true },
         26 => Layout::Stream(4),
         27 => Layout::Stream(5),
-        28 => return Err(ErrorKind::Unsupported("array (Redis 8.8)")),
+        28 => Layout::Opaque(Opaque::Array),
         29 => Layout::HashTemplateListpack,
         31 => Layout::HashTemplateArray,
         30 => Layout::HashTemplateListpackRef,
         32 => Layout::HashTemplateArrayRef,
-        33 => return Err(ErrorKind::Unsupported("rate limiter (GCRA, Redis 8.8)")),
+        33 => Layout::Opaque(Opaque::RateLimiter),
+        key_meta::KEY_META => Layout::BehindMetadata,
         _ => return Err(ErrorKind::Type(type_byte)),
     })
 }
 
 const fn dragonfly_layout(type_byte: u8) -> Result<Layout, ErrorKind> {
-    Err(ErrorKind::Unsupported(match type_byte {
-        30 => "JSON (Dragonfly)",
-        31 => "hash with field expiry (Dragonfly)",
-        32 => "set with member expiry (Dragonfly)",
-        33 | 34 => "scalable Bloom filter (Dragonfly)",
-        35 => "count-min sketch (Dragonfly)",
-        36 => "top-k (Dragonfly)",
-        37 => "cuckoo filter (Dragonfly)",
+    Ok(Layout::Opaque(match type_byte {
+        30 => Opaque::Json,
+        31 => return Ok(Layout::HashExpiringSeconds),
+        32 => return Ok(Layout::SetExpiring),
+        33 => Opaque::Bloom,
+        34 => Opaque::BloomChunked,
+        35 => Opaque::CountMin,
+        36 => Opaque::TopK,
+        37 => Opaque::Cuckoo,
         _ => return Err(ErrorKind::Type(type_byte)),
     }))
 }
 
+/// Whether type 20, a set to everybody else, is JSON. Dragonfly gave JSON that number before
+/// Redis gave it to sets, and still reads it so below version 10.
+pub(crate) const fn is_old_json(format: Format) -> bool {
+    matches!(format.dialect, Dialect::Dragonfly) && format.version < 10
+}
+
+const TEMPLATE_ELSEWHERE: ErrorKind =
+    ErrorKind::Unsupported("hash by template outside of its RDB file");
+
 /// The same for somebody who has the value alone, without the file it was in.
 pub(crate) fn standalone_layout(format: Format, type_byte: u8) -> Result<Layout, ErrorKind> {
     match layout(format, type_byte)? {
-        Layout::HashTemplateListpackRef | Layout::HashTemplateArrayRef => {
-            Err(ErrorKind::Unsupported("hash by template outside of its RDB file"))
-        }
+        Layout::HashTemplateListpackRef | Layout::HashTemplateArrayRef => Err(TEMPLATE_ELSEWHERE),
         layout => Ok(layout),
     }
 }
@@ -243,6 +266,7 @@ const fn layout_name(layout: Layout) -> &'static str {
         Layout::Set => "set",
         Layout::SetIntset => "set (intset)",
         Layout::SetListpack => "set (listpack)",
+        Layout::SetExpiring => "set with member expiry",
         Layout::ZsetText => "zset (scores as text)",
         Layout::Zset => "zset",
         Layout::ZsetZiplist => "zset (ziplist)",
@@ -251,7 +275,9 @@ const fn layout_name(layout: Layout) -> &'static str {
         Layout::HashZipmap => "hash (zipmap)",
         Layout::HashZiplist => "hash (ziplist)",
         Layout::HashListpack => "hash (listpack)",
-        Layout::HashExpiring | Layout::HashMetadata { .. } => "hash with field expiry",
+        Layout::HashExpiring | Layout::HashMetadata { .. } | Layout::HashExpiringSeconds => {
+            "hash with field expiry"
+        }
         Layout::HashListpackExpiring { .. } => "hash with field expiry (listpack)",
         Layout::HashTemplateListpack => "hash by template (listpack)",
         Layout::HashTemplateArray => "hash by template",
@@ -263,6 +289,8 @@ const fn layout_name(layout: Layout) -> &'static str {
         Layout::Stream(4) => "stream (version 4)",
         Layout::Stream(_) => "stream (version 5)",
         Layout::Module => "module value",
+        Layout::Opaque(opaque) => opaque.name(),
+        Layout::BehindMetadata => "value behind metadata of modules",
     }
 }
 

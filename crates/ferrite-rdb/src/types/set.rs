@@ -1,12 +1,13 @@
-//! Sets: plain, an intset, or a listpack.
+//! Sets: plain, an intset, a listpack, or with an expiry behind each member.
 //!
 //! ```text
 //!  2  n, string ...
 //! 11  string holding an intset
 //! 20  string holding a listpack
+//! 32  Dragonfly: n, (string, expiry as of its hashes) ...
 //! ```
 
-use super::Layout;
+use super::{Counted, Layout, hash};
 use crate::Sink;
 use crate::cursor::{Cursor, Scan, Scratch};
 use crate::packed::{Element, intset, listpack};
@@ -35,4 +36,27 @@ pub(crate) fn unit<S: Sink + ?Sized>(
         _ => sink.set_member(bytes),
     }
     Ok(())
+}
+
+/// What a set loses everywhere else, for reports.
+const MEMBER_EXPIRY: &str = "expiry of set members (Dragonfly)";
+
+/// Reads all members of a set whose members expire. Expiry times are reported, once.
+pub(crate) fn expiring<S: Sink + ?Sized>(
+    counted: &mut Counted,
+    cursor: &mut Cursor<'_>,
+    scratch: &mut [Scratch; 3],
+    is_reported: &mut bool,
+    sink: &mut S,
+) -> Scan<()> {
+    let [member, expiry, _] = scratch;
+    counted.run(cursor, |cursor| {
+        let member = cursor.text(member)?;
+        if hash::dragonfly_expiry(cursor.text(expiry)?)?.is_some() && !*is_reported {
+            sink.unsupported(MEMBER_EXPIRY);
+            *is_reported = true;
+        }
+        sink.set_member(member);
+        Ok(())
+    })
 }

@@ -1,6 +1,6 @@
 //! The length of a value, found by lengths alone: what passing a value through costs.
 
-use super::{Layout, module, stream, template, zset};
+use super::{Layout, key_meta, module, opaque, stream, template, zset};
 use crate::cursor::{Cursor, Scan};
 
 /// Skips a value.
@@ -39,6 +39,11 @@ fn skip_long(layout: Layout, cursor: &mut Cursor<'_>) -> Scan<()> {
             cursor.length()?;
             module::skip_fields(cursor)
         }
+        Layout::Opaque(opaque) => opaque::skip(opaque, cursor),
+        Layout::BehindMetadata => {
+            let inner = key_meta::inner(cursor)?;
+            skip(inner, cursor)
+        }
         _ => skip_counted(layout, cursor),
     }
 }
@@ -57,7 +62,12 @@ fn skip_counted(layout: Layout, cursor: &mut Cursor<'_>) -> Scan<()> {
             cursor.skip_string()?;
             cursor.array::<8>().map(drop)
         }),
-        Layout::Hash => units(cursor, |cursor| {
+        Layout::Hash | Layout::SetExpiring => units(cursor, |cursor| {
+            cursor.skip_string()?;
+            cursor.skip_string()
+        }),
+        Layout::HashExpiringSeconds => units(cursor, |cursor| {
+            cursor.skip_string()?;
             cursor.skip_string()?;
             cursor.skip_string()
         }),

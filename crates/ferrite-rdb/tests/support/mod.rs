@@ -8,8 +8,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use ferrite_rdb::{
-    Error, Event, Format, Head, Reader, Sink, Step, StreamConsumer, StreamFields, StreamGroup,
-    StreamId, StreamMeta, ValueKind, decode,
+    Error, ErrorKind, Event, Format, Head, Reader, Sink, Step, StreamConsumer, StreamFields,
+    StreamGroup, StreamId, StreamMeta, ValueDecoder, ValueKind, decode, type_name, value_len,
 };
 
 /// The directories under `tests/fixtures`, each the snapshot of one server.
@@ -126,6 +126,43 @@ impl Lines {
     }
 }
 
+/// Decodes a value and compares the lines, whole and in parts; asks every prefix for its length.
+pub fn check(format: Format, type_byte: u8, body: &[u8], expected: &[&str]) {
+    let name = type_name(format, type_byte);
+    let kind = ValueKind::of(format, type_byte).unwrap();
+    let mut lines = Lines::default();
+    decode(format, type_byte, body, &mut lines).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(lines.finish(kind), expected, "{name}");
+    assert_eq!(byte_by_byte(format, type_byte, body).finish(kind), expected, "{name} in parts");
+    for len in 0..body.len() {
+        assert_eq!(value_len(format, type_byte, &body[..len]), Ok(None), "{name} cut at {len}");
+        let cut = decode(format, type_byte, &body[..len], &mut Lines::default());
+        assert!(matches!(cut.unwrap_err().kind, ErrorKind::Truncated(_)), "{name} cut at {len}");
+    }
+    let mut longer = body.to_vec();
+    longer.push(0);
+    assert_eq!(value_len(format, type_byte, &longer), Ok(Some(body.len())), "{name}");
+    let left_over = decode(format, type_byte, &longer, &mut Lines::default()).unwrap_err();
+    assert_eq!(left_over.offset, body.len() as u64, "{name}: {left_over}");
+}
+
+fn byte_by_byte(format: Format, type_byte: u8, body: &[u8]) -> Lines {
+    let mut lines = Lines::default();
+    let mut decoder = ValueDecoder::new(format, type_byte).unwrap();
+    let (mut start, mut end) = (0, 0);
+    loop {
+        let part = decoder.decode(&body[start..end], &mut lines).unwrap();
+        start += part.consumed;
+        if part.done {
+            assert_eq!((start, decoder.offset()), (body.len(), body.len() as u64));
+            return lines;
+        }
+        if part.consumed == 0 {
+            end += 1;
+        }
+    }
+}
+
 /// Everything read from a stream, keys sorted by database and name, functions in front.
 #[derive(Default)]
 pub struct Listing {
@@ -198,7 +235,7 @@ pub fn list(bytes: &[u8], value_limit: usize, feed: Feed) -> Result<Listing, Err
 
 fn grow(reader: &Reader, bytes: &[u8], end: &mut usize, feed: Feed) -> Result<(), Error> {
     if *end == bytes.len() {
-        let kind = ferrite_rdb::ErrorKind::Truncated("the stream");
+        let kind = ErrorKind::Truncated("the stream");
         return Err(Error::new(kind, reader.offset()));
     }
     *end = bytes.len().min(end.saturating_add(feed.more));
