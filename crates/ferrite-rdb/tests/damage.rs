@@ -98,6 +98,10 @@ fn parts(reader: &mut Reader, bytes: &[u8], window: usize, volume: &mut Volume) 
 /// The fixtures that have, between them, every type.
 const DAMAGED: [&str; 4] = ["redis-6.2", "redis-7.0", "redis-8.0", "valkey-9.1"];
 
+/// One byte in so many is changed, in each fixture another one: the fixtures hold about the same
+/// values, and each change costs a reading of the whole stream.
+const STRIDE: usize = 3;
+
 /// Which bits are flipped, by position; and whether larger values come whole or in parts.
 const FLIPS: [u8; 5] = [0x01, 0xff, 0x80, 0x10, 0x42];
 const WINDOWS: [usize; 2] = [1 << 20, 48];
@@ -125,9 +129,9 @@ fn cut_anywhere() {
 
 #[test]
 fn any_byte_changed() {
-    for name in DAMAGED {
+    for (first, name) in DAMAGED.into_iter().enumerate() {
         let (mut bytes, _) = fixture(name);
-        each_change(&mut bytes, |at, bytes| {
+        each_change(&mut bytes, first, |at, bytes| {
             let outcome = run(bytes, WINDOWS[at % 2], Some(at));
             assert!(!outcome.complete || at < HEADER, "{name}: byte {at} is not noticed");
             assert_bounded(&outcome, bytes, name);
@@ -138,18 +142,18 @@ fn any_byte_changed() {
 /// Without a checksum nothing but the layouts themselves stands between damage and the sink.
 #[test]
 fn any_byte_changed_without_a_checksum() {
-    for name in DAMAGED {
+    for (first, name) in DAMAGED.into_iter().enumerate() {
         let (mut bytes, _) = fixture(name);
         let end = bytes.len() - 8;
         bytes[end..].fill(0);
-        each_change(&mut bytes, |at, bytes| {
+        each_change(&mut bytes, first, |at, bytes| {
             assert_bounded(&run(bytes, WINDOWS[at / 2 % 2], Some(at)), bytes, name);
         });
     }
 }
 
-fn each_change(bytes: &mut [u8], mut check: impl FnMut(usize, &[u8])) {
-    for at in 0..bytes.len() {
+fn each_change(bytes: &mut [u8], first: usize, mut check: impl FnMut(usize, &[u8])) {
+    for at in (first % STRIDE..bytes.len()).step_by(STRIDE) {
         let flip = FLIPS[at % FLIPS.len()];
         bytes[at] ^= flip;
         check(at, bytes);
@@ -169,7 +173,7 @@ fn every_value_as_every_type() {
             match event {
                 Event::End { .. } => break,
                 Event::Entry(entry) => {
-                    for type_byte in 0..=40 {
+                    for type_byte in (0..=40).chain([64, 243]) {
                         let mut volume = Volume::default();
                         let _ = decode(reader.format(), type_byte, entry.value, &mut volume);
                         assert!(volume.0 <= entry.value.len() as u64 * 88 * 12 + 64);
