@@ -22,6 +22,7 @@ pub struct Watch<'a> {
     ticks: Interval,
     stopper: Stopper,
     is_stopping: bool,
+    are_checks_shown: bool,
 }
 
 /// What happened next.
@@ -51,6 +52,7 @@ impl<'a> Watch<'a> {
             ticks,
             stopper: migration.stopper(),
             is_stopping: false,
+            are_checks_shown: false,
         })
     }
 
@@ -61,7 +63,7 @@ impl<'a> Watch<'a> {
         loop {
             match self.next(work.as_mut()).await {
                 Wake::Ended(result) => return self.ended(result),
-                Wake::Event(event) => self.output.event(&event),
+                Wake::Event(event) => self.event(&event),
                 Wake::Tick => {}
                 Wake::Signal => {
                     let doing = "the checks before the run";
@@ -76,7 +78,7 @@ impl<'a> Watch<'a> {
         loop {
             match self.next(migration.wait()).await {
                 Wake::Ended(result) => return self.ended(result),
-                Wake::Event(event) => self.output.event(&event),
+                Wake::Event(event) => self.event(&event),
                 Wake::Tick => self.tick(&migration.status()),
                 Wake::Signal => self.signal(&migration.status())?,
             }
@@ -93,7 +95,7 @@ impl<'a> Watch<'a> {
         loop {
             match self.next(work.as_mut()).await {
                 Wake::Ended(result) => return self.ended(result),
-                Wake::Event(event) => self.output.event(&event),
+                Wake::Event(event) => self.event(&event),
                 Wake::Tick => self.tick(&migration.status()),
                 Wake::Signal => self.signal(&migration.status())?,
             }
@@ -113,9 +115,19 @@ impl<'a> Watch<'a> {
     /// Shows what happened right before the end.
     fn ended<T>(&mut self, result: Result<T, MigrateError>) -> Result<T, Failure> {
         while let Some(event) = self.events.as_mut().and_then(|events| events.try_recv().ok()) {
-            self.output.event(&event);
+            self.event(&event);
+        }
+        if let Err(MigrateError { preflight: Some(checks), .. }) = &result
+            && !self.are_checks_shown
+        {
+            self.event(&Event::Preflight(checks.clone()));
         }
         result.map_err(Failure::from)
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.are_checks_shown |= matches!(event, Event::Preflight(_));
+        self.output.event(event);
     }
 
     fn tick(&mut self, status: &Status) {

@@ -7,7 +7,7 @@ mod verify;
 use std::ffi::OsString;
 use std::pin::Pin;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command, FromArgMatches};
 
 use crate::args::OutputArgs;
@@ -168,7 +168,26 @@ fn refusal(error: &clap::Error, args: &[OsString]) -> Failure {
     let end = ["\n\nUsage:", "\n\nFor more information"].iter().filter_map(|end| cause.find(end));
     let cause = end.min().and_then(|end| cause.get(..end)).unwrap_or(cause).trim_end();
     let name = args.get(1).and_then(|arg| VERBS.iter().find(|verb| arg == verb.name));
-    Failure::usage("the command line", redact(cause)).or_hint(help_hint(name))
+    let failure = Failure::usage("the command line", redact(cause));
+    if is_about_an_address(error) {
+        let verb = name.map_or(DEFAULT_VERB, |verb| verb.name);
+        return failure.with_hint(format!(
+            "addresses follow options: \
+             ferrite-migrate {verb} --source redis://old:6379 --target redis://new:6379"
+        ));
+    }
+    failure.or_hint(help_hint(name))
+}
+
+/// Whether the word that was not understood is an address where an option should be.
+fn is_about_an_address(error: &clap::Error) -> bool {
+    let word = match error.kind() {
+        ErrorKind::UnknownArgument => error.get(ContextKind::InvalidArg),
+        ErrorKind::InvalidSubcommand => error.get(ContextKind::InvalidSubcommand),
+        _ => None,
+    };
+    let Some(ContextValue::String(word)) = word else { return false };
+    !word.starts_with('-') && word.contains([':', '.'])
 }
 
 /// The command that shows the options of a verb, or the verbs.

@@ -8,9 +8,6 @@ use crate::term::clean::clean;
 use crate::term::color::Palette;
 use crate::term::units::{bytes, count, duration, per_second};
 
-/// Examples shown of the keys that were left out for one reason.
-const EXAMPLES_SHOWN_MAX: usize = 5;
-
 /// The report as a block of lines; `retry` says how an unfinished run is made again.
 pub fn text(report: &Report, route: &Route, retry: &str, palette: Palette) -> String {
     let mut sheet = Sheet::new("MIGRATION REPORT", palette);
@@ -101,11 +98,11 @@ fn skipped(skips: &[Skip], sheet: &mut Sheet) {
     for skip in skips {
         let keys = if skip.count == 1 { "key" } else { "keys" };
         sheet.line(format!("{} {keys}: {}", count(skip.count), clean(&skip.reason)));
-        let examples = skip.examples.iter().take(EXAMPLES_SHOWN_MAX);
-        examples
-            .for_each(|(db, key)| sheet.line(format!("  db {db}  {}", clean(&key.to_string()))));
-        let shown = skip.examples.len().min(EXAMPLES_SHOWN_MAX);
-        let more = skip.count.saturating_sub(u64::try_from(shown).unwrap_or(u64::MAX));
+        for (db, key) in &skip.examples {
+            sheet.line(format!("  db {db}  {}", clean(&key.to_string())));
+        }
+        let shown = u64::try_from(skip.examples.len()).unwrap_or(u64::MAX);
+        let more = skip.count.saturating_sub(shown);
         if more > 0 && shown > 0 {
             sheet.line(format!("  … and {} more", count(more)));
         }
@@ -242,7 +239,8 @@ SKIPPED
   db 1  doc:2\\n
   db 1  doc:3\\n
   db 1  doc:4\\n
-  … and 3,995 more
+  db 1  doc:5\\n
+  … and 3,994 more
 
 WARNINGS
 ─────────────────────────────────────────────────────

@@ -1,6 +1,8 @@
 //! Why a command failed, in the words and the number that a person or a script needs.
 
-use ferrite_migrate::{ConfigError, ErrorKind, ExitCode, MigrateError};
+use ferrite_migrate::{
+    Check, CheckStatus, ConfigError, ErrorKind, ExitCode, MigrateError, PreflightReport,
+};
 use serde::Serialize;
 
 use super::clean::{clean, clean_lines};
@@ -16,6 +18,9 @@ pub struct Failure {
     pub doing: String,
     /// Why it failed.
     pub cause: String,
+    /// The same in a few words, where cause and hint have been shown to people already.
+    #[serde(skip)]
+    pub shown_above: Option<Box<str>>,
     /// What to do next.
     pub hint: Option<String>,
     /// Keys that are complete on the target.
@@ -31,6 +36,7 @@ impl Failure {
             kind: "config",
             doing: doing.into(),
             cause: cause.into(),
+            shown_above: None,
             hint: None,
             keys_copied: 0,
             exit_code: ExitCode::Usage.into(),
@@ -43,6 +49,7 @@ impl Failure {
             kind: "interrupted",
             doing: doing.to_owned(),
             cause: what_is_left.to_owned(),
+            shown_above: None,
             hint: None,
             keys_copied,
             exit_code: ExitCode::Interrupted.into(),
@@ -75,6 +82,9 @@ impl Failure {
         if !self.doing.is_empty() {
             text += &format!("{}: ", clean(&self.doing));
         }
+        if let Some(short) = &self.shown_above {
+            return text + &clean(short);
+        }
         text += &clean_lines(&self.cause);
         if self.keys_copied > 0 {
             let keys = count(self.keys_copied);
@@ -94,10 +104,26 @@ impl From<MigrateError> for Failure {
             exit_code: error.exit_code().into(),
             doing: error.doing,
             cause: error.cause,
-            hint: error.hint,
+            shown_above: error.preflight.as_ref().map(blocked_by),
+            hint: error.hint.or_else(|| error.preflight.as_ref().and_then(fixes)),
             keys_copied: error.keys_copied,
         }
     }
+}
+
+fn blockers(report: &PreflightReport) -> impl Iterator<Item = &Check> {
+    report.checks.iter().filter(|check| check.status == CheckStatus::Block)
+}
+
+/// The list of checks has told people the rest.
+fn blocked_by(report: &PreflightReport) -> Box<str> {
+    let names = blockers(report).map(|check| check.name).collect::<Vec<_>>().join(", ");
+    format!("blocked by {names} (see above); nothing was written").into()
+}
+
+fn fixes(report: &PreflightReport) -> Option<String> {
+    let fixes: Vec<_> = blockers(report).filter_map(|check| check.fix.as_deref()).collect();
+    (!fixes.is_empty()).then(|| fixes.join("; "))
 }
 
 impl From<ConfigError> for Failure {
@@ -134,6 +160,28 @@ mod tests {
              1,234 keys were copied by then; they are complete\nhint: ferrite-migrate migrate …"
         );
         assert_eq!((failure.kind, failure.exit_code), ("source", 2));
+    }
+
+    #[test]
+    fn what_the_list_of_checks_says_is_not_said_twice() {
+        let check = |name, status, fix: &str| {
+            let (detail, fix) = ("x".repeat(200), Some(fix.to_owned()));
+            Check { name, status, detail, fix }
+        };
+        let checks = vec![
+            check("target empty", CheckStatus::Block, "--on-conflict replace"),
+            check("memory", CheckStatus::Warn, "add memory"),
+            check("versions", CheckStatus::Block, "upgrade"),
+        ];
+        let mut error = MigrateError::new(ErrorKind::Blocked, "the checks", "target empty: xxx");
+        error.preflight = Some(PreflightReport { checks });
+        let failure = Failure::from(error);
+        assert_eq!(
+            failure.text(Palette::PLAIN),
+            "error: the checks: blocked by target empty, versions (see above); nothing was written"
+        );
+        assert_eq!(failure.cause, "target empty: xxx");
+        assert_eq!(failure.hint.as_deref(), Some("--on-conflict replace; upgrade"));
     }
 
     #[test]
