@@ -9,7 +9,7 @@ const FOLDERS: &[&str] = &["work", "root", "Users"];
 
 /// How hosts of package registries and mirrors begin.
 const HOSTS: &[&str] =
-    &["deb.", "files.", "index.", "mirror.", "proxy.", "registry.", "repo.", "repo1.", "static."];
+    &["deb.", "files.", "index.", "proxy.", "registry.", "repo.", "repo1.", "static."];
 
 pub fn check(repository: &Repository, report: &mut Report) {
     for file in repository.files.iter().filter(|file| !file.path.ends_with(".lock")) {
