@@ -122,6 +122,7 @@ fn result(report: &Report, retry: &str, palette: Palette) -> String {
         ExitCode::Usage | ExitCode::Failed => palette.bad("❌ FAILED"),
     };
     let meaning = match code {
+        ExitCode::Done if is_empty(report) => "there was no key to copy",
         ExitCode::Done if report.dry_run => "nothing was written; run it again without --dry-run",
         ExitCode::Done if report.verification.is_some() => "every selected key is equal",
         ExitCode::Done => "every selected key is on the target",
@@ -132,6 +133,13 @@ fn result(report: &Report, retry: &str, palette: Palette) -> String {
         ExitCode::Usage | ExitCode::Failed => "it can be run again",
     };
     format!("RESULT: {words} (exit {}: {meaning})", u8::from(code))
+}
+
+/// Whether no key was even considered: the source is empty, or the selection is.
+fn is_empty(report: &Report) -> bool {
+    let keys = &report.keys;
+    let [copied, identical, skipped] = [keys.copied, keys.identical, keys.skipped];
+    copied + identical + skipped + keys.expired + keys.vanished == 0
 }
 
 #[cfg(test)]
@@ -280,6 +288,13 @@ RESULT: ⚠ DONE WITH SKIPS (exit 5: some keys were left out)";
         let text = shown(&Report { keys, types: Vec::new(), ..report() });
         assert!(!text.contains("KEYS COPIED"), "{text}");
         assert!(text.contains("\n\nCopied:           0\nIdentical:        3 ("), "{text}");
+    }
+
+    #[test]
+    fn a_selection_of_nothing_is_not_called_complete() {
+        let keys = KeyCounts { filtered: 3, ..KeyCounts::default() };
+        let text = shown(&Report { keys, types: Vec::new(), ..report() });
+        assert!(text.ends_with("RESULT: ✅ DONE (exit 0: there was no key to copy)"), "{text}");
     }
 
     #[test]

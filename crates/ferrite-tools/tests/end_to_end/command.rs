@@ -1,6 +1,6 @@
 //! Runs the program as a process. Nothing here waits without a deadline.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -148,6 +148,12 @@ impl Running {
         });
         let (said, _) = wait.unwrap_or_else(PoisonError::into_inner);
         assert!(said.contains(text), "waited for {text:?}:\n{said}");
+    }
+
+    /// Types into the standard input, which the command must have as a pipe.
+    pub fn types(&mut self, text: &str) {
+        let stdin = self.child.stdin.as_mut().expect("a pipe");
+        stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).expect("it reads");
     }
 
     /// Ctrl-C.

@@ -1,7 +1,7 @@
 //! The program on a terminal of 80 columns, made by `script` (package bsdutils, which every Debian
 //! has): what is drawn fits, and what stays is the report.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use ferrite_testkit::{Direction, Proxy, Server};
 
@@ -16,7 +16,7 @@ fn on_terminal(args: &[&str]) -> Command {
     let words = args.iter().map(|word| format!(" '{word}'")).collect::<String>();
     let binary = program().get_program().to_string_lossy().into_owned();
     let shell = format!("stty cols {COLUMNS} rows 24 -echo; exec '{binary}'{words}");
-    command.args(["-qefc", &shell, "-O", "/dev/null"]).stdin(std::process::Stdio::null());
+    command.args(["-qefc", &shell, "-O", "/dev/null"]).stdin(Stdio::piped());
     command.env("TERM", "xterm").env("SHELL", "/bin/sh").env_remove("RUST_LOG");
     command.env_remove("NO_COLOR");
     command
@@ -124,6 +124,26 @@ fn the_bar_fits_and_the_report_stays() {
         assert_eq!(last, "RESULT: ✅ DONE AND VERIFIED (exit 0: every selected key is equal)");
     }
 }
+
+#[test]
+fn a_line_said_meanwhile_stands_alone() {
+    let (source, target) = (with_keys(20_000), empty());
+    let proxy = Proxy::start(source.addr()).unwrap();
+    proxy.throttle(Some(2_000_000));
+    let (from, to) = (proxy.url(), target.url());
+    let mut running = Running::start_command(on_terminal(&["-s", &from, "-t", &to]));
+    until("a quarter of the keys", || proxy.moved(Direction::ToClient) > 1_000_000);
+    // Ctrl-C as the terminal gets it from its keyboard.
+    running.types("\u{3}");
+    let drawn = draw(&running.end().exits(130).stdout);
+    assert!(!drawn.bars().is_empty(), "the bar was there before");
+    let is_whole = |line: &&String| *line == STOPPING;
+    assert_eq!(drawn.lines.iter().filter(is_whole).count(), 1, "{:#?}", drawn.lines);
+    assert!(drawn.lines.iter().all(|line| !line.contains('━')), "{:#?}", drawn.lines);
+}
+
+/// What is said after the first Ctrl-C.
+const STOPPING: &str = "stopping: what is on its way still arrives; Ctrl-C again leaves at once";
 
 #[test]
 fn colors_are_for_terminals_that_want_them() {
