@@ -8,6 +8,8 @@ use crate::glob::KeyFilter;
 pub const MEMORY_LIMIT_MIN: u64 = 32 << 20;
 /// Largest accepted number of parallel workers.
 pub const PARALLEL_MAX: usize = 256;
+/// Memory in bytes that the limit must allow for each worker.
+pub const MEMORY_PER_WORKER: u64 = 4 << 20;
 /// Largest accepted number of keys in a batch.
 pub const BATCH_SIZE_MAX: usize = 100_000;
 
@@ -339,6 +341,14 @@ impl ConfigBuilder {
             return Err(ConfigError(format!(
                 "memory-limit must be at least {} MiB",
                 MEMORY_LIMIT_MIN >> 20
+            )));
+        }
+        let workers = self.memory_limit / MEMORY_PER_WORKER;
+        if self.parallel as u64 > workers {
+            return Err(ConfigError(format!(
+                "{} parallel workers need a memory-limit of at least {} MiB",
+                self.parallel,
+                (self.parallel as u64 * MEMORY_PER_WORKER) >> 20
             )));
         }
         Ok(Config {

@@ -20,6 +20,8 @@ use ferrite_resp::{
     AggregateKind, ProtocolError, ReplyRef, encode as resp, peek, peek_bulk_header,
 };
 
+use crate::model::ElementsSink;
+
 /// What can go wrong while keys are read.
 #[derive(Debug)]
 pub enum FetchError {
@@ -226,14 +228,21 @@ impl Fetcher {
         loop {
             let body = self.left.saturating_sub(dump::FOOTER_LEN);
             let buffered = self.receiver.buffered();
-            let input = buffered.get(..body).unwrap_or(buffered);
+            let whole = buffered.get(..body).unwrap_or(buffered);
+            let all = stream.window >= whole.len();
+            let input = whole.get(..stream.window).unwrap_or(whole);
             let part = stream.decoder.decode(input, sink).map_err(FetchError::Value)?;
             self.take(stream, part.consumed);
+            let next = if part.consumed > 0 { ElementsSink::WINDOW } else { stream.window * 2 };
+            stream.window = next;
             if part.done {
                 return self.finish(stream).await.map(|()| true);
             }
             if part.consumed > 0 {
                 return Ok(false);
+            }
+            if !all {
+                continue;
             }
             let have = self.receiver.buffered().len();
             if have >= body {
@@ -347,6 +356,8 @@ pub struct LargeStream {
     decoder: ValueDecoder,
     crc: ferrite_rdb::Crc64,
     begun: bool,
+    /// How many of the bytes that are there the decoder is shown.
+    window: usize,
 }
 
 impl LargeStream {
@@ -356,7 +367,12 @@ impl LargeStream {
     /// A type that cannot be read.
     pub fn new(format: Format, type_byte: u8) -> Result<Self, ferrite_rdb::Error> {
         let decoder = ValueDecoder::new(format, type_byte)?;
-        Ok(Self { decoder, crc: ferrite_rdb::Crc64::default(), begun: false })
+        Ok(Self {
+            decoder,
+            crc: ferrite_rdb::Crc64::default(),
+            begun: false,
+            window: ElementsSink::WINDOW,
+        })
     }
 }
 

@@ -45,6 +45,11 @@ impl Names {
     }
 }
 
+/// Bytes of names in one reply from which fewer are asked for.
+const NAMES_BYTES_MAX: usize = 256 << 10;
+/// Fewest names asked for at a time.
+const COUNT_MIN: usize = 4;
+
 /// Goes through the names of a server's keys by `SCAN`.
 #[derive(Debug)]
 pub struct Scanner {
@@ -140,6 +145,9 @@ impl Scanner {
         };
         for key in keys {
             names.push(key.as_bytes().unwrap_or_default());
+        }
+        if names.arena.len() > NAMES_BYTES_MAX {
+            self.count = (self.count / 2).max(COUNT_MIN);
         }
         Ok((next.to_vec(), names))
     }

@@ -27,12 +27,11 @@ pub async fn choose(job: &Arc<Job>, checked: &Arc<Checked>) -> Result<Chosen, Mi
     let mut left = Vec::new();
     for descriptor in ladder(&job.config) {
         let strategy = descriptor.strategy;
+        let reason = reason(&job.config, descriptor, &left);
+        // Told before it is known to work: the source may take its time to answer.
+        job.emit(Event::Strategy { strategy: strategy.name(), reason: reason.clone() });
         match (descriptor.open)(Arc::clone(job), Arc::clone(checked)).await {
-            Ok(source) => {
-                let reason = reason(&job.config, descriptor, &left);
-                job.emit(Event::Strategy { strategy: strategy.name(), reason: reason.clone() });
-                return Ok(Chosen { source, strategy, reason });
-            }
+            Ok(source) => return Ok(Chosen { source, strategy, reason }),
             Err(OpenError::Refused(why)) => left.push((strategy, why)),
             Err(OpenError::Failed(error)) => return Err(error),
         }

@@ -73,14 +73,16 @@ pub struct Elements {
     pub last: bool,
 }
 
-/// What one element costs besides its bytes, roughly, for the size of a run.
-const ITEM_COST: usize = 64;
-
 impl Elements {
-    /// Roughly the memory it takes, in bytes.
+    /// Bytes of the elements themselves.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.arena.len() + self.items.len() * ITEM_COST
+        self.arena.len()
+    }
+
+    /// Roughly the memory it takes, in bytes.
+    fn cost(&self) -> usize {
+        self.arena.len() + self.items.len() * size_of::<Stored>()
     }
 
     /// The elements, in order.
@@ -133,12 +135,15 @@ pub struct ElementsSink {
 
 impl ElementsSink {
     /// Size in bytes from which the collected run should be sent on.
-    pub const RUN_BYTES: usize = 512 << 10;
+    pub const RUN_BYTES: usize = 256 << 10;
+    /// Stored bytes to decode at a time: the smallest elements take two, and cost thirty times
+    /// that here, so a run may grow beyond its size by half a megabyte.
+    pub const WINDOW: usize = 16 << 10;
 
     /// Whether the run is long enough to be sent on.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.elements.bytes() >= Self::RUN_BYTES
+        self.elements.cost() >= Self::RUN_BYTES
     }
 
     /// Takes what was collected, leaving it empty.

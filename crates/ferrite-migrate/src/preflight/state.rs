@@ -41,6 +41,15 @@ pub fn reach_fix(error: &ClientError) -> String {
         ClientError::Auth { failure: AuthFailure::WrongPassword, .. } => {
             "give the right user and password in the address: redis://user:password@host:port"
         }
+        ClientError::Auth { failure: AuthFailure::NoPasswordSet, .. } => {
+            "leave the password out of the address, or set one on the server"
+        }
+        ClientError::Auth { failure: AuthFailure::NoUsers, .. } => {
+            "leave the user out of the address: redis://:password@host:port"
+        }
+        ClientError::Auth { failure: AuthFailure::NotPermitted, .. } => {
+            "give the user the command: ACL SETUSER <user> +<command>"
+        }
         ClientError::Auth { .. } => {
             "give user and password in the address: redis://user:password@host:port"
         }

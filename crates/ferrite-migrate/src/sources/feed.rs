@@ -13,7 +13,7 @@ use crate::targets::redis::Item;
 pub struct Closed;
 
 /// Runs of elements of one large key that wait to be written.
-const ELEMENTS_MAX: usize = 4;
+const ELEMENTS_MAX: usize = 1;
 
 /// The source's end of the pipe to the target.
 #[derive(Clone, Debug)]

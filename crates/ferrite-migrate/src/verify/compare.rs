@@ -22,6 +22,8 @@ use crate::targets::redis::target_error;
 
 /// Keys read in one transaction on each end.
 const TRANSACTION_KEYS_MAX: usize = 100;
+/// Keys that wait for a second look.
+const SUSPECTS_MAX: usize = 1000;
 /// How often a key that differs is looked at again.
 const SECOND_LOOKS: u32 = 3;
 /// How long to wait before each second look: time for a write to arrive on both ends.
@@ -68,6 +70,8 @@ pub struct Comparer {
     source_db: Option<u32>,
     target_db: Option<u32>,
     findings: Arc<Findings>,
+    /// Keys that differed when they were looked at first.
+    suspects: Vec<(u32, Vec<u8>)>,
 }
 
 impl Comparer {
@@ -113,6 +117,7 @@ impl Comparer {
             source,
             target,
             findings,
+            suspects: Vec::new(),
         })
     }
 
@@ -125,7 +130,9 @@ impl Comparer {
         waiting: Arc<Mutex<mpsc::Receiver<Names>>>,
     ) -> Result<(), MigrateError> {
         loop {
-            let Some(names) = waiting.lock().await.recv().await else { return Ok(()) };
+            let Some(names) = waiting.lock().await.recv().await else {
+                return self.second_looks().await;
+            };
             let filter = &self.job.config.filter;
             let keys: Vec<&[u8]> = names.iter().filter(|key| filter.accepts(key)).collect();
             for keys in keys.chunks(TRANSACTION_KEYS_MAX) {
@@ -139,13 +146,12 @@ impl Comparer {
 
     async fn transaction(&mut self, db: u32, keys: &[&[u8]]) -> Result<(), MigrateError> {
         self.job.progress(keys.len() as u64, 0);
-        let mut suspects = Vec::new();
         let mut equal = 0;
         let verdicts = self.look(db, keys).await?;
         for (key, verdict) in keys.iter().zip(verdicts) {
             match verdict {
                 Verdict::Equal => equal += 1,
-                Verdict::Differs(..) => suspects.push(*key),
+                Verdict::Differs(..) => self.suspects.push((db, key.to_vec())),
                 other => self.settle(db, key, other),
             }
         }
@@ -153,25 +159,41 @@ impl Comparer {
             report.compared += equal;
             report.matching += equal;
         });
-        self.second_look(db, suspects).await
+        if self.suspects.len() >= SUSPECTS_MAX {
+            self.second_looks().await?;
+        }
+        Ok(())
     }
 
-    /// Looks at keys that differ until they do not, or often enough.
-    async fn second_look(&mut self, db: u32, mut keys: Vec<&[u8]>) -> Result<(), MigrateError> {
+    /// Looks at the keys that differ until they do not, or often enough: all together, so that
+    /// many of them wait no longer than one.
+    async fn second_looks(&mut self) -> Result<(), MigrateError> {
         for look in 1..=SECOND_LOOKS {
-            if keys.is_empty() {
+            if self.suspects.is_empty() {
                 break;
             }
             tokio::time::sleep(BEFORE_SECOND_LOOK).await;
-            let verdicts = self.look(db, &keys).await?;
-            let mut differ = Vec::new();
-            for (key, verdict) in keys.into_iter().zip(verdicts) {
-                match verdict {
-                    Verdict::Differs(..) if look < SECOND_LOOKS => differ.push(key),
-                    verdict => self.settle(db, key, verdict),
+            let suspects = std::mem::take(&mut self.suspects);
+            for group in suspects.chunk_by(|(a, _), (b, _)| a == b) {
+                for keys in group.chunks(TRANSACTION_KEYS_MAX) {
+                    self.look_again(keys, look).await?;
                 }
             }
-            keys = differ;
+        }
+        Ok(())
+    }
+
+    async fn look_again(&mut self, keys: &[(u32, Vec<u8>)], look: u32) -> Result<(), MigrateError> {
+        let db = keys.first().map_or(0, |(db, _)| *db);
+        let keys: Vec<&[u8]> = keys.iter().map(|(_, key)| key.as_slice()).collect();
+        let verdicts = self.look(db, &keys).await?;
+        for (key, verdict) in keys.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Differs(..) if look < SECOND_LOOKS => {
+                    self.suspects.push((db, key.to_vec()));
+                }
+                verdict => self.settle(db, key, verdict),
+            }
         }
         Ok(())
     }

@@ -228,13 +228,17 @@ impl PsyncSource {
         parts: Option<&mpsc::Sender<Elements>>,
     ) -> Result<Result<(), Closed>, MigrateError> {
         let mut sink = ElementsSink::default();
+        let mut window = ElementsSink::WINDOW;
         loop {
             if self.job.stop.is_stopped() {
                 return Ok(Ok(()));
             }
-            let part = self.reader.next_part(self.link.rdb_bytes(), &mut sink);
+            let bytes = self.link.rdb_bytes();
+            let all = window >= bytes.len();
+            let part = self.reader.next_part(bytes.get(..window).unwrap_or(bytes), &mut sink);
             let part = part.map_err(|error| bad_data(&self.connector, &error))?;
             self.link.rdb_consume(part.consumed);
+            window = if part.consumed > 0 { ElementsSink::WINDOW } else { window * 2 };
             if part.done || sink.is_full() {
                 let mut elements = sink.take();
                 elements.last = part.done;
@@ -247,7 +251,7 @@ impl PsyncSource {
             if part.done {
                 return Ok(Ok(()));
             }
-            if part.consumed == 0 {
+            if part.consumed == 0 && all {
                 self.fill().await?;
             }
         }

@@ -103,6 +103,7 @@ impl KeyWriter {
                 return Ok(None);
             };
             bytes += elements.bytes() as u64;
+            self.job.progress(0, elements.bytes() as u64);
             self.send(record, &mut commands, &elements, temporary).await?;
             if elements.last {
                 break;
@@ -221,6 +222,7 @@ impl KeyWriter {
         let mut bytes = record.key.len() as u64;
         while let Some(elements) = record.elements.recv().await {
             bytes += elements.bytes() as u64;
+            self.job.progress(0, elements.bytes() as u64);
         }
         self.count(&record, bytes);
         Ok(())
@@ -230,7 +232,7 @@ impl KeyWriter {
         if let Some(kind) = ValueKind::of(record.format, record.head.type_byte) {
             self.job.tally(|tally| tally.copied(kind, 1, bytes));
         }
-        self.job.progress(1, bytes);
+        self.job.progress(1, record.key.len() as u64);
     }
 }
 
