@@ -45,16 +45,17 @@ impl Names {
     }
 }
 
-/// Bytes of names in one reply from which fewer are asked for.
+/// Bytes of names in one reply from which fewer are asked for; below a quarter of it, more.
 const NAMES_BYTES_MAX: usize = 256 << 10;
-/// Fewest names asked for at a time.
-const COUNT_MIN: usize = 4;
+/// Names asked for at first, before it is known how long they are.
+const COUNT_FIRST: usize = 32;
 
 /// Goes through the names of a server's keys by `SCAN`.
 #[derive(Debug)]
 pub struct Scanner {
     connection: Connection,
     count: usize,
+    count_max: usize,
     pattern: Option<Vec<u8>>,
     /// Pushed to the server where it takes `TYPE`.
     key_type: Option<KeyType>,
@@ -72,7 +73,8 @@ impl Scanner {
         };
         Ok(Self {
             connection: connector.connect().await?,
-            count: config.batch_size,
+            count: config.batch_size.min(COUNT_FIRST),
+            count_max: config.batch_size,
             pattern: config.filter.server_pattern().map(<[u8]>::to_vec),
             key_type,
         })
@@ -147,7 +149,9 @@ impl Scanner {
             names.push(key.as_bytes().unwrap_or_default());
         }
         if names.arena.len() > NAMES_BYTES_MAX {
-            self.count = (self.count / 2).max(COUNT_MIN);
+            self.count = (self.count / 2).max(1);
+        } else if names.arena.len() < NAMES_BYTES_MAX / 4 {
+            self.count = (self.count * 2).min(self.count_max);
         }
         Ok((next.to_vec(), names))
     }
