@@ -153,6 +153,7 @@ impl Scanner {
         } else if names.arena.len() < NAMES_BYTES_MAX / 4 {
             self.count = (self.count * 2).min(self.count_max);
         }
+        tracing::trace!(db, names = names.len(), bytes = names.arena.len(), "scanned");
         Ok((next.to_vec(), names))
     }
 }

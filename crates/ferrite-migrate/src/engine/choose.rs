@@ -32,7 +32,10 @@ pub async fn choose(job: &Arc<Job>, checked: &Arc<Checked>) -> Result<Chosen, Mi
         job.emit(Event::Strategy { strategy: strategy.name(), reason: reason.clone() });
         match (descriptor.open)(Arc::clone(job), Arc::clone(checked)).await {
             Ok(source) => return Ok(Chosen { source, strategy, reason }),
-            Err(OpenError::Refused(why)) => left.push((strategy, why)),
+            Err(OpenError::Refused(why)) => {
+                tracing::debug!(strategy = strategy.name(), why, "left a strategy");
+                left.push((strategy, why));
+            }
             Err(OpenError::Failed(error)) => return Err(error),
         }
     }

@@ -30,7 +30,9 @@ impl Server {
             .client_name(job.client_name());
         let mut control = connector.connect().await?;
         let info = ServerInfo::probe(&mut control).await?;
-        Ok(Self { connector, info, control })
+        let server = Self { connector, info, control };
+        tracing::debug!(address = %endpoint.address, server = server.describe(), "connected");
+        Ok(server)
     }
 
     /// In words: `Redis 7.0.15`.

@@ -172,6 +172,7 @@ impl Comparer {
             if self.suspects.is_empty() {
                 break;
             }
+            tracing::debug!(keys = self.suspects.len(), look, "looking again at what differs");
             tokio::time::sleep(BEFORE_SECOND_LOOK).await;
             let suspects = std::mem::take(&mut self.suspects);
             for group in suspects.chunk_by(|(a, _), (b, _)| a == b) {

@@ -27,11 +27,7 @@ fn run() -> Result<u8, u8> {
 
 /// `RUST_LOG` says what is logged; without it, warnings are, and with `-v` what we do as well.
 fn install_log(invocation: &Invocation) -> Result<(), Failure> {
-    let default = if invocation.is_verbose() {
-        "warn,ferrite_migrate=info,ferrite_client=info"
-    } else {
-        "warn"
-    };
+    let default = if invocation.is_verbose() { "warn,ferrite_migrate=debug" } else { "warn" };
     let filter = match env::var_os("RUST_LOG") {
         Some(_) => EnvFilter::try_from_default_env()
             .map_err(|error| Failure::usage("reading RUST_LOG", error.to_string()))?,

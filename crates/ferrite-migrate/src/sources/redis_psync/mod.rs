@@ -32,7 +32,8 @@ fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
         let connector = checked.source.connector.clone();
         let options = AttachOptions { rdb_only: true, ..AttachOptions::default() };
         match ReplicationLink::attach(&connector, &options).await {
-            Ok((link, _)) => {
+            Ok((link, start)) => {
+                tracing::debug!(replid = start.replid, offset = start.offset, "attached");
                 Ok(Box::new(PsyncSource::new(job, link, connector)) as Box<dyn Source>)
             }
             Err(error) if error.reply().is_some() || error.is_refusal() => {

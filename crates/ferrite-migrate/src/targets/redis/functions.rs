@@ -18,6 +18,7 @@ pub async fn load(
     code: &[u8],
 ) -> Result<(), MigrateError> {
     let name = library_name(code);
+    tracing::debug!(library = %name.escape_ascii(), "loading a function library");
     if !capabilities.functions {
         job.tally(|tally| tally.leave_out(0, name, "function library: the target has none"));
         return Ok(());

@@ -69,6 +69,7 @@ impl KeyWriter {
         let mut temporary = record.key.clone();
         temporary.extend_from_slice(b":ferrite-migrate:");
         temporary.extend_from_slice(self.job.id.as_bytes());
+        tracing::debug!(db = record.db, key = key_text(&record.key), "building a key by commands");
         let built = self.build(&mut record, &temporary).await;
         if built.is_err() {
             self.clean(record.db, &temporary).await;

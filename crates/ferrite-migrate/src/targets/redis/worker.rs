@@ -112,6 +112,7 @@ impl Worker {
             return Ok(());
         }
         self.db = db;
+        tracing::trace!(db, bytes = bytes.len(), "sending a batch");
         self.sender
             .send(&bytes)
             .await
