@@ -130,6 +130,7 @@ fn a_user_without_a_needed_command_is_told_which() {
     assert!(blocking.contains("DUMP"), "{blocking}");
     assert_empty(&target);
     let config = Config::builder().source(source.url_with("reader", "pw")).target(target.url());
+    let config = config.include_pattern("user:*");
     assert_eq!(run(config).expect("replication needs no DUMP").strategy, "psync");
 }
 

@@ -28,6 +28,8 @@ pub struct Checked {
     pub source: Server,
     /// The target.
     pub target: Server,
+    /// Whether the source lets us read key by key.
+    pub scannable: bool,
     /// Whether the target lets us use `RESTORE`.
     pub restore: bool,
     /// Whether the target lets us use `SET`, `MSET` and `MSETNX`.
@@ -49,7 +51,7 @@ impl Checked {
             MigrateError::new(ErrorKind::Target, doing, &error).with_hint(state::reach_fix(&error))
         })?;
         let report = PreflightReport::default();
-        Ok(Self { report, source, target, restore: true, set: true })
+        Ok(Self { report, source, target, scannable: true, restore: true, set: true })
     }
 
     /// What the target can do and how it is to be used.
@@ -109,7 +111,7 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
     let (Some(source), Some(target)) = (source, target) else {
         return Err(MigrateError::blocked(report));
     };
-    let mut checked = Checked { report, source, target, restore: true, set: true };
+    let mut checked = Checked { report, source, target, scannable: true, restore: true, set: true };
     state::check(&mut checked);
     if !checked.report.is_blocked() {
         permissions::check(job, &mut checked).await?;

@@ -53,6 +53,7 @@ async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
         let detail = format!("{command} is refused: {error}");
         checked.report.block("source permissions", detail, fix);
     } else {
+        checked.scannable = false;
         let detail = format!("{command} is refused, so only replication can read it: {error}");
         checked.report.warn("source permissions", detail, fix);
     }

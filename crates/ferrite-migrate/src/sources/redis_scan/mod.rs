@@ -14,7 +14,7 @@ use ferrite_rdb::{ErrorKind as RdbErrorKind, ValueKind, dump};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use super::{BoxFuture, Closed, Feed, Opening, Source, SourceDescriptor};
+use super::{BoxFuture, Closed, Feed, OpenError, Opening, Source, SourceDescriptor};
 use crate::config::Strategy;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
@@ -39,6 +39,10 @@ const NAMES_MAX: usize = 8;
 const TRANSACTION_KEYS_MAX: usize = 100;
 
 fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
+    if !checked.scannable {
+        let refused = String::from("the source refuses a command that reads keys one by one");
+        return Box::pin(async { Err(OpenError::Refused(refused)) });
+    }
     Box::pin(async move { Ok(Box::new(ScanSource { job, checked }) as Box<dyn Source>) })
 }
 
