@@ -79,7 +79,7 @@ pub struct KeyArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Resources")]
 pub struct ResourceArgs {
-    /// Workers, each with a connection of its own
+    /// Workers, each with a connection of its own and 4 MiB of the memory limit
     #[arg(short, long, value_name = "N", default_value_t = 4)]
     parallel: usize,
     /// Keys that travel together
