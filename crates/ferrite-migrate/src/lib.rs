@@ -32,6 +32,7 @@ mod engine;
 mod error;
 mod fetch;
 mod glob;
+mod live;
 mod migration;
 mod model;
 mod preflight;

@@ -1,0 +1,1 @@
+//! Following a source that goes on being written to.
