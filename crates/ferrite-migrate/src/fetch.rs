@@ -7,6 +7,9 @@
 //! MULTI  TIME  PTTL k1  PTTL k2 …          DUMP k1  DUMP k2 …  EXEC        (before)
 //! ```
 //!
+//! With a fence, `ROLE` is the first command of the transaction: it tells the offset in the source's
+//! replication stream at which the keys were read.
+//!
 //! Before Redis 7.0 an expiry is told only as time left. The clock is asked right before, and no
 //! `DUMP` comes in between, so that the moment is right to about a millisecond.
 //!
@@ -67,6 +70,8 @@ pub struct Fetcher {
     expiretime: bool,
     value_limit: usize,
     db: Option<u32>,
+    /// Whether every request asks for the offset, and the one the last request was told.
+    fence: Option<u64>,
     out: Vec<u8>,
     /// Of the keys that are still to come.
     expiries: VecDeque<Option<u64>>,
@@ -88,11 +93,26 @@ impl Fetcher {
             expiretime,
             value_limit,
             db: None,
+            fence: None,
             out: Vec::new(),
             expiries: VecDeque::new(),
             current: (0, 0),
             left: 0,
         }
+    }
+
+    /// The same fetcher, asking with every request for the offset it is read at.
+    #[must_use]
+    pub fn with_fence(mut self) -> Self {
+        self.fence = Some(0);
+        self
+    }
+
+    /// The offset in the server's replication stream at which the keys of the last request were
+    /// read; 0 without [`with_fence`](Self::with_fence).
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.fence.unwrap_or(0)
     }
 
     /// Asks for keys; then [`next`](Self::next) is called once for each, in the same order.
@@ -112,16 +132,21 @@ impl Fetcher {
             resp::command(&mut self.out, &[&b"SELECT"[..], db.to_string().as_bytes()]);
         }
         resp::command(&mut self.out, &[b"MULTI"]);
+        if self.fence.is_some() {
+            resp::command(&mut self.out, &[b"ROLE"]);
+            queued += 1;
+        }
         if !self.expiretime {
             resp::command(&mut self.out, &[b"TIME"]);
             queued += 1;
         }
+        let before = queued;
         let expiry: &[u8] = if self.expiretime { b"PEXPIRETIME" } else { b"PTTL" };
         for key in keys.clone() {
             resp::command(&mut self.out, &[expiry, key]);
             queued += 1;
         }
-        let asked = queued - usize::from(!self.expiretime);
+        let asked = queued - before;
         for key in keys {
             resp::command(&mut self.out, &[&b"DUMP"[..], key]);
             queued += 1;
@@ -152,6 +177,9 @@ impl Fetcher {
                 None => fill_more(&mut self.receiver).await?,
             }
         }
+        if self.fence.is_some() {
+            self.fence = Some(self.role().await?);
+        }
         let now_ms = if self.expiretime { 0 } else { self.clock().await? };
         self.expiries.clear();
         for _ in 0..keys {
@@ -160,6 +188,20 @@ impl Fetcher {
             self.expiries.push_back(time.map(|time| now_ms.saturating_add(time)));
         }
         Ok(())
+    }
+
+    /// The offset in the reply to `ROLE`: `master <offset> …` or `slave <host> <port> <state>
+    /// <offset>`.
+    async fn role(&mut self) -> Result<u64, ClientError> {
+        let role = self.receiver.value().await?;
+        let words = role.as_array().unwrap_or_default();
+        let is_master = words.first().and_then(ferrite_resp::Value::as_str) == Some("master");
+        let offset = words.get(if is_master { 1 } else { 4 }).and_then(ferrite_resp::Value::as_int);
+        offset.and_then(|offset| u64::try_from(offset).ok()).ok_or_else(|| ClientError::Unexpected {
+            address: self.receiver.address().to_owned(),
+            doing: "reading keys".to_owned(),
+            what: "ROLE tells no replication offset".to_owned(),
+        })
     }
 
     /// The reply to `TIME`, as Unix time in milliseconds.

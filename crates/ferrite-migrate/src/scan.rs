@@ -96,7 +96,7 @@ impl Scanner {
         R: Future<Output = Result<(), SendError<Names>>>,
     {
         for &db in dbs {
-            self.connection.call(&[&b"SELECT"[..], db.to_string().as_bytes()]).await?;
+            self.select(db).await?;
             let mut cursor = b"0".to_vec();
             loop {
                 let (next, names) = self.step(db, &cursor).await?;
@@ -115,7 +115,20 @@ impl Scanner {
         Ok(())
     }
 
-    async fn step(&mut self, db: u32, cursor: &[u8]) -> Result<(Vec<u8>, Names), ClientError> {
+    /// Goes to a database.
+    ///
+    /// # Errors
+    /// The loss of the connection, or a refusal.
+    pub async fn select(&mut self, db: u32) -> Result<(), ClientError> {
+        self.connection.call(&[&b"SELECT"[..], db.to_string().as_bytes()]).await.map(drop)
+    }
+
+    /// The names behind a cursor of the selected database, and the next cursor; `0` begins and
+    /// ends.
+    ///
+    /// # Errors
+    /// The loss of the connection, or a refusal.
+    pub async fn step(&mut self, db: u32, cursor: &[u8]) -> Result<(Vec<u8>, Names), ClientError> {
         let count = self.count.to_string();
         let mut command: Vec<&[u8]> = vec![b"SCAN", cursor, b"COUNT", count.as_bytes()];
         if let Some(pattern) = &self.pattern {

@@ -1,0 +1,522 @@
+//! Applies the source's commands to the target, in their order, in transactions that carry the
+//! position they bring the target to.
+//!
+//! ```text
+//! spool ──► parse ──► plan ──► transaction ──► target
+//!                      │ no command says it
+//!                      └──► read the key again ──┘
+//! ```
+//!
+//! One transaction is on its way while the next is built. Whatever goes wrong, the way back is the
+//! same: connect again, ask the target how far it is, and read the spool from there.
+
+mod plan;
+mod refetch;
+mod target;
+mod transaction;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferrite_client::{ClientError, ReplyError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use self::plan::{Plan, Step};
+use self::refetch::{KEYS_MAX, Refetch, RefetchError};
+use self::target::{Link, Target};
+use self::transaction::{Outcome, Transaction};
+use super::checkpoint::Checkpoint;
+use super::marks::Marks;
+use super::progress::{Progress, Side};
+use super::spool::{Block, Reader, SpoolError};
+use super::stream;
+use crate::engine::Job;
+use crate::error::{ErrorKind, MigrateError};
+use crate::preflight::Checked;
+
+/// How long the target may refuse or be away before the job stops (and can be resumed).
+const AWAY_MAX: Duration = Duration::from_secs(3600);
+/// Bytes of applied stream that are kept: a target that comes back after a crash may be that far
+/// behind where it was.
+const KEPT_BEHIND: u64 = 64 << 20;
+/// Bytes of stream that are looked at in one go.
+const PARSE_MAX: usize = 4 << 20;
+
+/// What the applier can be asked while it runs.
+#[derive(Debug)]
+pub enum Request {
+    /// Hold expiries that lie before this time (Unix ms at the source), write later ones as they
+    /// are; answered when everything planned before is on the target.
+    HoldBefore(u64, oneshot::Sender<()>),
+    /// Apply nothing until the sender of the second channel is gone; the first says that
+    /// everything planned before is on the target.
+    Pause(oneshot::Sender<()>, oneshot::Receiver<()>),
+}
+
+/// Why applying ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The job was stopped, or the spool's writer is gone and all is applied.
+    Stopped,
+    /// The target cannot be brought up to date by commands any more: everything has to be copied
+    /// again.
+    Lost(String),
+}
+
+/// What interrupts applying.
+enum Fault {
+    /// The connection to the target is gone.
+    Target(ClientError),
+    /// The target takes no writes now.
+    Refused(ReplyError),
+    /// The source does not answer.
+    Source(ClientError),
+    /// Applying ends.
+    Ended(Ended),
+    /// The job ends.
+    Failed(MigrateError),
+}
+
+impl From<RefetchError> for Fault {
+    fn from(error: RefetchError) -> Self {
+        match error {
+            RefetchError::Source(error) => Self::Source(error),
+            RefetchError::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
+/// A transaction whose replies are in.
+struct Landed {
+    link: Link,
+    transaction: Transaction,
+    checkpoint: Checkpoint,
+    received_ms: u64,
+    outcome: Result<Outcome, ClientError>,
+}
+
+/// What may happen while a transaction is on its way.
+enum Event {
+    Landed(Result<Landed, MigrateError>),
+    Request(Request),
+    Block(Result<Block, SpoolError>),
+}
+
+/// Applies the stream to one target.
+pub struct Applier {
+    job: Arc<Job>,
+    progress: Arc<Progress>,
+    reader: Reader,
+    target: Target,
+    plan: Plan,
+    marks: Marks,
+    refetch: Refetch,
+    requests: mpsc::Receiver<Request>,
+    link: Option<Link>,
+    flight: Option<JoinHandle<Landed>>,
+    /// Asked for, and not yet possible.
+    waiting: Option<Request>,
+    building: Transaction,
+    /// Stream bytes read from the spool and not planned.
+    buffer: Vec<u8>,
+    /// Where the first of them is in the stream.
+    offset: u64,
+    /// Ends of blocks in the buffer, with the time they were received.
+    blocks: VecDeque<(u64, u64)>,
+    /// When what was planned last was received.
+    received_ms: u64,
+    /// Where the last transaction that was sent ends.
+    sent: u64,
+}
+
+impl Applier {
+    /// An applier that begins where the target says it is.
+    #[must_use]
+    pub fn new(
+        job: &Arc<Job>,
+        checked: &Arc<Checked>,
+        progress: Arc<Progress>,
+        reader: Reader,
+        requests: mpsc::Receiver<Request>,
+    ) -> Self {
+        Self {
+            job: Arc::clone(job),
+            progress,
+            reader,
+            target: Target::new(job, checked),
+            plan: Plan::new(job, checked),
+            marks: Marks::default(),
+            refetch: Refetch::new(job, checked),
+            requests,
+            link: None,
+            flight: None,
+            waiting: None,
+            building: Transaction::default(),
+            buffer: Vec::new(),
+            offset: 0,
+            blocks: VecDeque::new(),
+            received_ms: 0,
+            sent: 0,
+        }
+    }
+
+    /// Applies until the job is stopped; gives the reader back, so that the log can go on.
+    ///
+    /// # Errors
+    /// An end that stays away or refuses for good, bytes that are no commands.
+    pub async fn run(mut self) -> Result<(Ended, Reader), MigrateError> {
+        loop {
+            let fault = match self.begin().await {
+                Ok(()) => self.apply().await,
+                Err(fault) => fault,
+            };
+            self.link = None;
+            self.flight = None;
+            match fault {
+                Fault::Ended(ended) => return Ok((ended, self.reader)),
+                Fault::Failed(error) => return Err(error),
+                Fault::Target(error) => self.trouble(Side::Target, error.to_string()),
+                Fault::Refused(error) => {
+                    let hint = crate::targets::redis::hint(&error.code);
+                    self.trouble(Side::Target, format!("{}: {hint}", error.message));
+                }
+                Fault::Source(error) => {
+                    self.refetch.disconnect();
+                    self.trouble(Side::Source, error.to_string());
+                }
+            }
+            if let Some(error) = self.target.pause(AWAY_MAX).await {
+                return Err(error);
+            }
+            if self.job.stop.is_stopped() {
+                return Ok((Ended::Stopped, self.reader));
+            }
+        }
+    }
+
+    fn trouble(&self, side: Side, why: String) {
+        tracing::debug!(?side, why, "applying was interrupted");
+        self.progress.set_trouble(side, Some(why));
+    }
+
+    /// Connects and goes to where the target is.
+    async fn begin(&mut self) -> Result<(), Fault> {
+        let (link, checkpoint) = self.target.connect().await.map_err(Fault::Target)?;
+        let Some(checkpoint) = checkpoint else {
+            let why = "the target no longer says how far it is: it was emptied, or restarted \
+                       without its data";
+            return Err(Fault::Ended(Ended::Lost(String::from(why))));
+        };
+        if let Err(error) = self.reader.seek(checkpoint.offset) {
+            let why = format!("what the target lacks is no longer kept: {error}");
+            return Err(Fault::Ended(Ended::Lost(why)));
+        }
+        tracing::debug!(offset = checkpoint.offset, fence = checkpoint.fence, "applying");
+        self.buffer.clear();
+        self.blocks.clear();
+        self.building = Transaction::default();
+        self.refetch.disconnect();
+        self.marks.clear();
+        self.offset = checkpoint.offset;
+        self.sent = checkpoint.offset;
+        self.plan.begin(checkpoint.db, checkpoint.fence);
+        for (db, key) in checkpoint.pending {
+            self.marks.mark_dirty(db, &key);
+        }
+        self.link = Some(link);
+        Ok(())
+    }
+
+    /// Applies until something interrupts it.
+    async fn apply(&mut self) -> Fault {
+        loop {
+            if let Err(fault) = self.advance().await {
+                return fault;
+            }
+            let wants_more = !self.is_full();
+            let listens = self.waiting.is_none();
+            let event = tokio::select! {
+                biased;
+                landed = landed(self.flight.as_mut()) => Event::Landed(landed),
+                () = self.job.stop.stopped() => return Fault::Ended(Ended::Stopped),
+                Some(request) = self.requests.recv(), if listens => Event::Request(request),
+                block = self.reader.next(&mut self.buffer), if wants_more => Event::Block(block),
+            };
+            let handled = match event {
+                Event::Landed(landed) => self.landed(landed),
+                Event::Request(request) => {
+                    self.waiting = Some(request);
+                    Ok(())
+                }
+                Event::Block(Ok(block)) => {
+                    self.blocks.push_back((block.end, block.received_at_ms));
+                    Ok(())
+                }
+                Event::Block(Err(SpoolError::Closed)) if self.flight.is_none() => {
+                    Err(Fault::Ended(Ended::Stopped))
+                }
+                Event::Block(Err(SpoolError::Closed)) => self.land().await,
+                Event::Block(Err(error)) => Err(Fault::Failed(spool_error(&self.job, &error))),
+            };
+            if let Err(fault) = handled {
+                return fault;
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let is_full = self.building.is_full() || self.marks.dirty() >= KEYS_MAX;
+        (is_full && !self.plan.is_in_transaction()) || self.buffer.len() >= PARSE_MAX && is_full
+    }
+
+    /// Plans what is there, and sends it when the target is free.
+    async fn advance(&mut self) -> Result<(), Fault> {
+        self.parse().await?;
+        if self.plan.is_in_transaction() {
+            return Ok(());
+        }
+        if let Some(request) = self.waiting.take() {
+            return self.answer(request).await;
+        }
+        if self.flight.is_none() { self.send().await } else { Ok(()) }
+    }
+
+    /// Plans commands until the transaction is full or the bytes are at an end.
+    async fn parse(&mut self) -> Result<(), Fault> {
+        loop {
+            let (used, step) = self.plan_some()?;
+            self.buffer.drain(..used);
+            match step {
+                None => return Ok(()),
+                Some(Step::Reconcile(db)) => self.reconcile(db).await?,
+            }
+        }
+    }
+
+    /// Plans commands; how many bytes they take, and what has to be done before the next one.
+    fn plan_some(&mut self) -> Result<(usize, Option<Step>), Fault> {
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut used = 0;
+        let mut step = None;
+        let mut words = Vec::new();
+        let mut outcome = Ok(());
+        while step.is_none() && !self.is_full() {
+            let rest = buffer.get(used..).unwrap_or_default();
+            let taken = match stream::command(rest, &mut words) {
+                Ok(Some(taken)) => taken,
+                Ok(None) => break,
+                Err(cause) => {
+                    outcome = Err(Fault::Failed(self.nonsense(&cause)));
+                    break;
+                }
+            };
+            let end = self.offset + taken as u64;
+            while self.blocks.front().is_some_and(|(block, _)| *block < end) {
+                self.blocks.pop_front();
+            }
+            self.received_ms = self.blocks.front().map_or(self.received_ms, |(_, at)| *at);
+            let raw = rest.get(..taken).unwrap_or_default();
+            let call = plan::Call { raw, words: &words, offset: end, received_ms: self.received_ms };
+            match self.plan.command(&call, &mut self.building, &mut self.marks) {
+                Ok(next) => step = next,
+                Err(ended) => {
+                    outcome = Err(Fault::Ended(ended));
+                    break;
+                }
+            }
+            if self.plan.take_getack() {
+                self.progress.acknowledge.notify_one();
+            }
+            used += taken;
+            self.offset = end;
+        }
+        self.buffer = buffer;
+        outcome.map(|()| (used, step))
+    }
+
+    /// Reads what has to be read again, and sends the transaction.
+    async fn send(&mut self) -> Result<(), Fault> {
+        while self.marks.dirty() > 0 {
+            let keys = self.marks.take_dirty(KEYS_MAX);
+            self.refetch.request(keys).await?;
+            loop {
+                let mut pending = self.refetch.more(&mut self.building, &mut self.marks).await?;
+                if pending.is_empty() {
+                    break;
+                }
+                // A value too large for a transaction: it goes on its own, behind everything
+                // before it; should we die midway, the checkpoint says what is missing.
+                pending.extend(self.marks.dirty_keys());
+                self.take_off(pending);
+                self.land().await?;
+                self.refetch.write_large(&mut self.marks).await?;
+            }
+        }
+        if self.building.is_empty() {
+            if self.flight.is_none() && self.sent < self.offset {
+                // Nothing for the target: what there was has been seen.
+                self.progress.set_applied(self.offset, self.received_ms);
+            }
+            return Ok(());
+        }
+        self.take_off(Vec::new());
+        Ok(())
+    }
+
+    /// Sends the transaction on its way.
+    fn take_off(&mut self, pending: Vec<(u32, Vec<u8>)>) {
+        let Some(mut link) = self.link.take() else { return };
+        let mut transaction = std::mem::take(&mut self.building);
+        let checkpoint = Checkpoint {
+            replid: self.progress.replid(),
+            offset: self.offset,
+            fence: self.marks.highest(),
+            db: self.plan.db(),
+            pending,
+        };
+        self.target.finish(&mut transaction, &checkpoint);
+        self.sent = self.offset;
+        let received_ms = self.received_ms;
+        self.flight = Some(tokio::spawn(async move {
+            let outcome = transaction.execute(&mut link.sender, &mut link.receiver).await;
+            Landed { link, transaction, checkpoint, received_ms, outcome }
+        }));
+    }
+
+    /// Waits for the transaction that is on its way.
+    async fn land(&mut self) -> Result<(), Fault> {
+        if self.flight.is_none() {
+            return Ok(());
+        }
+        let landed = landed(self.flight.as_mut()).await;
+        self.landed(landed)
+    }
+
+    /// Takes note of what became of a transaction.
+    fn landed(&mut self, landed: Result<Landed, MigrateError>) -> Result<(), Fault> {
+        self.flight = None;
+        let Landed { link, transaction, checkpoint, received_ms, outcome } =
+            landed.map_err(Fault::Failed)?;
+        match outcome.map_err(Fault::Target)? {
+            Outcome::Executed(failed) => {
+                for (place, error) in failed {
+                    self.failed(&transaction, place, &error);
+                }
+            }
+            Outcome::Refused(place, error) => return Err(self.refused(&transaction, place, error)),
+        }
+        self.link = Some(link);
+        self.target.worked();
+        self.progress.set_trouble(Side::Target, None);
+        self.marks.passed(checkpoint.offset);
+        self.progress.count(transaction.commands, transaction.refetched, self.marks.dirty() as u64);
+        self.progress.set_applied(checkpoint.offset, received_ms);
+        let keep_from = checkpoint.offset.saturating_sub(KEPT_BEHIND);
+        self.reader.trim(keep_from).map_err(|error| Fault::Failed(spool_error(&self.job, &error)))
+    }
+
+    /// One command of an executed transaction failed: its keys are read again.
+    fn failed(&mut self, transaction: &Transaction, place: usize, error: &ReplyError) {
+        let Some((queued, bytes)) = transaction.queued(place) else { return };
+        let mut words = Vec::new();
+        let Ok(Some(_)) = stream::command(bytes, &mut words) else { return };
+        let name = String::from_utf8_lossy(words.first().copied().unwrap_or_default());
+        tracing::debug!(command = %name, offset = queued.offset, error = error.message, "refused");
+        if queued.offset == 0 || !self.plan.mark_written(&words, queued.db, &mut self.marks) {
+            self.job.warn(format!("the target refused {name}: {}", error.message));
+        }
+    }
+
+    /// A transaction was refused as a whole: nothing of it was executed.
+    fn refused(
+        &mut self,
+        transaction: &Transaction,
+        place: Option<usize>,
+        error: ReplyError,
+    ) -> Fault {
+        let queued = place.and_then(|place| transaction.queued(place));
+        match queued {
+            _ if target::takes_no_writes(&error) => Fault::Refused(error),
+            Some((queued, _)) if queued.offset > 0 && self.plan.refetch_at(queued.offset) => {
+                Fault::Refused(error)
+            }
+            _ => {
+                let doing = format!("applying commands on the target {}", self.target.address());
+                let error = MigrateError::new(ErrorKind::Target, doing, error.message);
+                Fault::Failed(error.with_hint(format!(
+                    "see the target's log, then: ferrite-migrate migrate --resume {}",
+                    self.job.id
+                )))
+            }
+        }
+    }
+
+    /// Has every key of the target compared with the source by existence: reads all of them
+    /// again. Everything before is on the target first.
+    async fn reconcile(&mut self, db: Option<u32>) -> Result<(), Fault> {
+        self.send().await?;
+        self.land().await?;
+        for (target_db, db) in self.target.dbs(db).await.map_err(Fault::Target)? {
+            let mut scanner = self.target.scanner(target_db).await.map_err(Fault::Target)?;
+            let mut cursor = b"0".to_vec();
+            loop {
+                let (next, names) = scanner.step(db, &cursor).await.map_err(Fault::Target)?;
+                for key in names.iter().filter(|key| self.plan.takes_part(db, key)) {
+                    self.marks.mark_dirty(db, key);
+                }
+                self.send().await?;
+                self.land().await?;
+                if next == b"0" {
+                    break;
+                }
+                cursor = next;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what was asked for, when everything planned before is on the target.
+    async fn answer(&mut self, request: Request) -> Result<(), Fault> {
+        self.land().await?;
+        self.send().await?;
+        self.land().await?;
+        match request {
+            Request::HoldBefore(until_ms, done) => {
+                self.plan.hold_before(until_ms);
+                self.refetch.hold_before(until_ms);
+                let _ = done.send(());
+            }
+            Request::Pause(done, released) => {
+                let _ = done.send(());
+                tokio::select! {
+                    _ = released => {}
+                    () = self.job.stop.stopped() => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn nonsense(&self, cause: &ferrite_resp::ProtocolError) -> MigrateError {
+        let doing = format!("reading the source's commands at offset {}", self.offset);
+        MigrateError::new(ErrorKind::Data, doing, cause)
+            .with_hint("something between us and the source changes bytes: see proxies and TLS")
+    }
+}
+
+/// Waits for the transaction that is on its way; for ever if there is none.
+async fn landed(flight: Option<&mut JoinHandle<Landed>>) -> Result<Landed, MigrateError> {
+    match flight {
+        Some(flight) => flight
+            .await
+            .map_err(|panic| MigrateError::new(ErrorKind::Internal, "applying commands", panic)),
+        None => std::future::pending().await,
+    }
+}
+
+fn spool_error(job: &Job, error: &SpoolError) -> MigrateError {
+    MigrateError::new(ErrorKind::Internal, "reading the kept commands of the source", error)
+        .with_hint(format!("ferrite-migrate migrate --resume {}", job.id))
+}

@@ -1,0 +1,363 @@
+//! Decides what becomes of one command of the stream: sent on, sent on in part, replaced by
+//! reading its keys again, or left out.
+//!
+//! A command is sent on if every key it touches takes part and is on the target as it was at the
+//! source right before the command. A written key that is newer on the target already (see
+//! [`Marks`]) is left alone. Everything in between is read again, which is always right.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::Ended;
+use super::target::home;
+use super::transaction::Transaction;
+use crate::engine::Job;
+use crate::live::checkpoint;
+use crate::live::classify::{Class, KeyAccess, KeyUse, classify, split};
+use crate::live::marks::Marks;
+use crate::live::rewrite::{Abilities, Rewrite, Times, rewrite};
+use crate::preflight::Checked;
+
+/// One command of the stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Its bytes.
+    pub raw: &'a [u8],
+    /// Its words.
+    pub words: &'a [&'a [u8]],
+    /// Where it ends in the stream.
+    pub offset: u64,
+    /// When it was received, by the source's clock in Unix ms.
+    pub received_ms: u64,
+}
+
+/// What has to be done before the next command is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Read all keys again that the target has in this database, or in any: those that the
+    /// source does not have any more are deleted.
+    Reconcile(Option<u32>),
+}
+
+/// Plans commands, in their order.
+pub struct Plan {
+    job: Arc<Job>,
+    abilities: Abilities,
+    functions: bool,
+    /// Whether every key of every database takes part, under its own database.
+    takes_everything: bool,
+    /// Whether values have to be looked at before it is known that they take part.
+    by_value: bool,
+    hold_before_ms: u64,
+    /// The database the stream has selected.
+    db: u32,
+    in_transaction: bool,
+    getack: bool,
+    /// Up to this offset, single keys may be newer on the target.
+    uncertain_until: u64,
+    /// Commands that the target does not accept, by where they end.
+    refetch_at: HashSet<u64>,
+    rewritten: Vec<u8>,
+}
+
+/// Commands at most that the target does not accept: a target that refuses more is not one that
+/// can follow.
+const REFUSED_MAX: usize = 100_000;
+
+impl Plan {
+    /// For a pair of servers.
+    #[must_use]
+    pub fn new(job: &Arc<Job>, checked: &Checked) -> Self {
+        let version = checked.target.redis_version();
+        let version = (version.major, version.minor);
+        let config = &job.config;
+        Self {
+            abilities: Abilities::new(
+                checked.source.dump_format(),
+                &checked.target_values(),
+                version,
+            ),
+            functions: checked.target.has_functions(),
+            takes_everything: config.filter.is_all() && config.source_db().is_none(),
+            by_value: !config.types.is_empty(),
+            job: Arc::clone(job),
+            hold_before_ms: u64::MAX,
+            db: 0,
+            in_transaction: false,
+            getack: false,
+            uncertain_until: 0,
+            refetch_at: HashSet::new(),
+            rewritten: Vec::new(),
+        }
+    }
+
+    /// Begins at a checkpoint.
+    pub fn begin(&mut self, db: u32, uncertain_until: u64) {
+        self.db = db;
+        self.in_transaction = false;
+        self.uncertain_until = uncertain_until;
+    }
+
+    /// The database the stream has selected.
+    #[must_use]
+    pub fn db(&self) -> u32 {
+        self.db
+    }
+
+    /// Whether the source's transaction has begun and not ended.
+    #[must_use]
+    pub fn is_in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
+    /// Whether the source asked how far we are, since this was last asked.
+    pub fn take_getack(&mut self) -> bool {
+        std::mem::take(&mut self.getack)
+    }
+
+    /// Expiries before this time (Unix ms) are held, others are written as they are.
+    pub fn hold_before(&mut self, until_ms: u64) {
+        self.hold_before_ms = until_ms;
+    }
+
+    /// The command that ends there is not accepted by the target; whether that is news.
+    pub fn refetch_at(&mut self, offset: u64) -> bool {
+        self.refetch_at.len() < REFUSED_MAX && self.refetch_at.insert(offset)
+    }
+
+    /// Whether a key of the source takes part by its name.
+    #[must_use]
+    pub fn takes_part(&self, db: u32, key: &[u8]) -> bool {
+        self.takes_everything && !key.starts_with(checkpoint::PREFIX)
+            || !self.takes_everything
+                && self.job.config.source_db().is_none_or(|only| only == db)
+                && self.job.config.filter.accepts(key)
+                && !key.starts_with(checkpoint::PREFIX)
+    }
+
+    /// Plans one command.
+    ///
+    /// # Errors
+    /// A command after which only a new copy helps.
+    pub fn command(
+        &mut self,
+        call: &Call<'_>,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) -> Result<Option<Step>, Ended> {
+        match classify(call.words) {
+            Class::Ignore | Class::DropSlots => {}
+            Class::GetAck => self.getack = true,
+            Class::Select(db) => self.db = db,
+            Class::Multi => self.in_transaction = true,
+            Class::Exec => self.in_transaction = false,
+            Class::Publish => self.send(call, transaction),
+            Class::Function if self.functions => self.send(call, transaction),
+            Class::Function => {
+                self.job.warn("the source changed its functions; the target has none");
+            }
+            Class::Keys(access) => self.keys(call, &access, transaction, marks),
+            Class::Unknown(access) => self.unknown(call, &access, marks),
+            Class::FlushDb => return self.flush(call, Some(self.db), transaction, marks),
+            Class::FlushAll => return self.flush(call, None, transaction, marks),
+            Class::SwapDb(one, other) => self.swap(call, (one, other), transaction, marks)?,
+        }
+        Ok(None)
+    }
+
+    fn target_db(&self, db: u32) -> u32 {
+        self.job.config.target_db().unwrap_or(db)
+    }
+
+    /// Sends a command on as it stands.
+    fn send(&self, call: &Call<'_>, transaction: &mut Transaction) {
+        transaction.select(self.db, self.target_db(self.db));
+        transaction.push(call.raw, self.db, call.offset);
+        transaction.commands += 1;
+    }
+
+    /// Sends a command on with its expiry as the target is to have it.
+    fn send_rewritten(
+        &mut self,
+        call: &Call<'_>,
+        access: &KeyAccess,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) {
+        let times =
+            Times { received_at_ms: call.received_ms, hold_before_ms: self.hold_before_ms };
+        self.rewritten.clear();
+        match rewrite(call.words, &times, &self.abilities, &mut self.rewritten) {
+            Rewrite::AsIs => self.send(call, transaction),
+            Rewrite::Refetch => self.read_again(call, access, marks),
+            Rewrite::Commands(_) => {
+                transaction.select(self.db, self.target_db(self.db));
+                // What was just encoded are commands.
+                let pushed = transaction.push_all(&self.rewritten, self.db, call.offset);
+                transaction.commands += 1;
+                if pushed.is_err() {
+                    self.read_again(call, access, marks);
+                }
+            }
+        }
+    }
+
+    fn keys(
+        &mut self,
+        call: &Call<'_>,
+        access: &KeyAccess,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) {
+        let is_uncertain = call.offset <= self.uncertain_until;
+        if !is_uncertain && marks.is_empty() && self.takes_everything && !self.by_value {
+            if self.refetch_at.is_empty() || !self.refetch_at.contains(&call.offset) {
+                return self.send_rewritten(call, access, transaction, marks);
+            }
+        }
+        let must_read =
+            is_uncertain || self.by_value || self.refetch_at.contains(&call.offset);
+        let is_needed = |key: &KeyUse| self.needs(call, *key, marks);
+        let (mut needed, mut all) = (0, 0);
+        for key in access.written() {
+            all += 1;
+            needed += usize::from(is_needed(&key));
+        }
+        match () {
+            () if needed == 0 => {}
+            () if must_read => self.read_again(call, access, marks),
+            () if needed == all && (access.independent || self.are_level(call, access, marks)) => {
+                self.send_rewritten(call, access, transaction, marks);
+            }
+            () if access.independent => self.split(call, access, transaction, marks),
+            () => self.read_again(call, access, marks),
+        }
+    }
+
+    fn key<'a>(&self, call: &Call<'a>, key: KeyUse) -> (u32, &'a [u8]) {
+        (key.db.unwrap_or(self.db), call.words.get(key.word).copied().unwrap_or_default())
+    }
+
+    /// Whether the target needs the command for this key.
+    fn needs(&self, call: &Call<'_>, key: KeyUse, marks: &Marks) -> bool {
+        let (db, name) = self.key(call, key);
+        self.takes_part(db, name) && !marks.is_ahead(db, name, call.offset)
+    }
+
+    /// Whether all keys that are read, named or not, are on the target as they were before the
+    /// command.
+    fn are_level(&self, call: &Call<'_>, access: &KeyAccess, marks: &Marks) -> bool {
+        if access.reads_unnamed() && !(marks.is_empty() && self.takes_everything) {
+            return false;
+        }
+        let mut read = access.read();
+        read.all(|key| self.needs(call, key, marks))
+    }
+
+    /// Sends a command on for those of its keys that need it.
+    fn split(
+        &mut self,
+        call: &Call<'_>,
+        access: &KeyAccess,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) {
+        let wanted = |word| self.needs(call, KeyUse { word, db: None }, marks);
+        let mut part = Vec::new();
+        if split(call.words, wanted, &mut part) == 0 {
+            return self.read_again(call, access, marks);
+        }
+        transaction.select(self.db, self.target_db(self.db));
+        transaction.push(&part, self.db, call.offset);
+        transaction.commands += 1;
+    }
+
+    /// Has the written keys read again that need it.
+    fn read_again(&self, call: &Call<'_>, access: &KeyAccess, marks: &mut Marks) {
+        for key in access.written() {
+            if self.needs(call, key, marks) {
+                let (db, name) = self.key(call, key);
+                marks.mark_dirty(db, name);
+            }
+        }
+    }
+
+    /// Has the keys read again that a failed command wrote; whether there are any.
+    pub fn mark_written(&self, words: &[&[u8]], db: u32, marks: &mut Marks) -> bool {
+        let (Class::Keys(access) | Class::Unknown(access)) = classify(words) else { return false };
+        let mut any = false;
+        for key in access.written() {
+            let name = words.get(key.word).copied().unwrap_or_default();
+            marks.mark_dirty(key.db.unwrap_or(db), name);
+            any = true;
+        }
+        any
+    }
+
+    fn unknown(&self, call: &Call<'_>, access: &KeyAccess, marks: &mut Marks) {
+        let name = call.words.first().copied().unwrap_or_default();
+        let name = String::from_utf8_lossy(name).to_uppercase();
+        if access.written().next().is_none() {
+            self.job.warn(format!(
+                "the source sent {name}, whose keys nobody knows: run `ferrite-migrate verify` \
+                 when it is through"
+            ));
+        } else {
+            self.job.warn(format!(
+                "the source sent {name}: the keys it names are read again, others it may have \
+                 written are not known"
+            ));
+        }
+        self.read_again(call, access, marks);
+    }
+
+    /// A database, or all, were emptied. Where only a part of the keys takes part, the target may
+    /// hold others, which stay.
+    fn flush(
+        &mut self,
+        call: &Call<'_>,
+        db: Option<u32>,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) -> Result<Option<Step>, Ended> {
+        if call.offset <= self.uncertain_until || !self.takes_everything || self.by_value {
+            return Ok(Some(Step::Reconcile(db)));
+        }
+        self.send(call, transaction);
+        // What is newer than this command has gone with the rest.
+        for (db, key) in marks.keys(db) {
+            marks.mark_dirty(db, &key);
+        }
+        Ok(None)
+    }
+
+    fn swap(
+        &mut self,
+        call: &Call<'_>,
+        (one, other): (u32, u32),
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) -> Result<(), Ended> {
+        if call.offset <= self.uncertain_until || !self.takes_everything {
+            let why = "the source exchanged two databases (SWAPDB) where that cannot be followed";
+            return Err(Ended::Lost(String::from(why)));
+        }
+        self.send(call, transaction);
+        let home = home(&self.job.config);
+        let there = match home {
+            home if home == one => Some(other),
+            home if home == other => Some(one),
+            _ => None,
+        };
+        if let Some(there) = there {
+            // The checkpoint has gone with its database.
+            transaction.select(there, there);
+            transaction.command(&[b"DEL", &checkpoint::key(&self.job.id)], there);
+        }
+        for (_, key) in marks.keys(Some(one)).into_iter().chain(marks.keys(Some(other))) {
+            marks.mark_dirty(one, &key);
+            marks.mark_dirty(other, &key);
+        }
+        Ok(())
+    }
+}

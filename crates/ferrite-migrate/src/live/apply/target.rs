@@ -1,0 +1,211 @@
+//! The target as the applier sees it: a connection that is the only one of its kind, and what the
+//! target says about how far it is.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ferrite_client::server::ServerInfo;
+use ferrite_client::{
+    Address, Backoff, ClientError, Connection, Connector, Receiver, ReplyError, Sender,
+};
+
+use super::transaction::Transaction;
+use crate::config::Config;
+use crate::engine::Job;
+use crate::error::{ErrorKind, MigrateError};
+use crate::live::checkpoint::{self, Checkpoint};
+use crate::preflight::Checked;
+use crate::scan::Scanner;
+
+/// Error codes of a server that takes no writes for now.
+const NO_WRITES: [&str; 10] = [
+    "OOM", "READONLY", "MISCONF", "LOADING", "BUSY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN",
+    "TRYAGAIN", "UNBLOCKED",
+];
+
+/// Whether a server takes no writes now, but may again without a change of ours.
+#[must_use]
+pub fn takes_no_writes(error: &ReplyError) -> bool {
+    NO_WRITES.contains(&error.code.as_str())
+}
+
+/// A connection that applies commands.
+#[derive(Debug)]
+pub struct Link {
+    /// Writes.
+    pub sender: Sender,
+    /// Reads.
+    pub receiver: Receiver,
+}
+
+/// The target.
+pub struct Target {
+    job: Arc<Job>,
+    connector: Connector,
+    key: Vec<u8>,
+    /// The database of the checkpoint.
+    home: u32,
+    only_db: Option<(u32, u32)>,
+    failed: u32,
+    failing_since: Option<Instant>,
+    last: String,
+}
+
+impl Target {
+    /// The target of a job.
+    #[must_use]
+    pub fn new(job: &Arc<Job>, checked: &Checked) -> Self {
+        let name = format!("{}:apply", job.client_name());
+        let config = &job.config;
+        Self {
+            job: Arc::clone(job),
+            connector: checked.target.connector.clone().client_name(name),
+            key: checkpoint::key(&job.id),
+            home: home(config),
+            only_db: config.source_db().map(|db| (config.target_db().unwrap_or(db), db)),
+            failed: 0,
+            failing_since: None,
+            last: String::new(),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        self.connector.address()
+    }
+
+    /// Connects, ends what is left of earlier connections, and asks how far the target is.
+    ///
+    /// A transaction on an earlier connection may still wait in the target's socket: it must not
+    /// be executed behind our back.
+    ///
+    /// # Errors
+    /// A target that cannot be asked.
+    pub async fn connect(&mut self) -> Result<(Link, Option<Checkpoint>), ClientError> {
+        let connected = self.ask().await;
+        if let Err(error) = &connected {
+            self.last = error.to_string();
+        }
+        connected
+    }
+
+    async fn ask(&self) -> Result<(Link, Option<Checkpoint>), ClientError> {
+        let mut connection = self.connector.connect().await?;
+        if let Err(error) = end_others(&mut connection).await
+            && error.reply().is_none()
+            && !error.is_refusal()
+        {
+            return Err(error);
+        }
+        connection.call(&["SELECT", &self.home.to_string()]).await?;
+        let value = connection.call(&[b"GET", self.key.as_slice()]).await?;
+        let checkpoint = value.as_bytes().and_then(Checkpoint::parse);
+        let (sender, receiver) = connection.into_split();
+        Ok((Link { sender, receiver }, checkpoint))
+    }
+
+    /// Writes the checkpoint a copy ends with.
+    ///
+    /// # Errors
+    /// A target that cannot be written.
+    pub async fn store(&self, checkpoint: &Checkpoint) -> Result<(), ClientError> {
+        let mut link = self.ask().await?.0;
+        let mut transaction = Transaction::default();
+        self.finish(&mut transaction, checkpoint);
+        match transaction.execute(&mut link.sender, &mut link.receiver).await? {
+            super::Outcome::Executed(_) => Ok(()),
+            super::Outcome::Refused(_, error) => Err(ClientError::Reply {
+                address: self.address().to_string(),
+                command: String::from("SET"),
+                error,
+            }),
+        }
+    }
+
+    /// Ends a transaction with the position it brings the target to.
+    pub fn finish(&self, transaction: &mut Transaction, checkpoint: &Checkpoint) {
+        transaction.finish(&self.key, self.home, checkpoint);
+    }
+
+    /// Something worked: the target is not failing any more.
+    pub fn worked(&mut self) {
+        self.failed = 0;
+        self.failing_since = None;
+    }
+
+    /// Waits before the next attempt; why there will be none, when it has been too long.
+    pub async fn pause(&mut self, away_max: Duration) -> Option<MigrateError> {
+        let backoff = Backoff { attempts: u32::MAX, total: away_max, ..Backoff::default() };
+        let since = *self.failing_since.get_or_insert_with(Instant::now);
+        self.failed = self.failed.saturating_add(1);
+        let Some(wait) = backoff.wait(self.failed, since.elapsed()) else {
+            let doing = format!("applying commands on the target {}", self.address());
+            let hint = format!("then: ferrite-migrate migrate --resume {}", self.job.id);
+            let cause = format!("it did not come back for an hour: {}", self.last);
+            return Some(MigrateError::new(ErrorKind::Target, doing, cause).with_hint(hint));
+        };
+        tokio::select! {
+            () = self.job.stop.stopped() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+        None
+    }
+
+    /// The target's databases with keys, each with the one of the source it belongs to; only the
+    /// one that belongs to `source_db`, if that is given.
+    ///
+    /// # Errors
+    /// A target that cannot be asked.
+    pub async fn dbs(&self, source_db: Option<u32>) -> Result<Vec<(u32, u32)>, ClientError> {
+        let pairs = match self.only_db {
+            Some(pair) => vec![pair],
+            None => {
+                let mut connection = self.connector.connect().await?;
+                let info = ServerInfo::probe(&mut connection).await?;
+                info.keyspace.keys().map(|db| (*db, *db)).collect()
+            }
+        };
+        let is_meant = |(_, db): &(u32, u32)| source_db.is_none_or(|only| only == *db);
+        Ok(pairs.into_iter().filter(is_meant).collect())
+    }
+
+    /// Lists names of a database.
+    ///
+    /// # Errors
+    /// A target that cannot be asked.
+    pub async fn scanner(&self, db: u32) -> Result<Scanner, ClientError> {
+        let mut scanner = Scanner::connect(&self.connector, &self.job.config).await?;
+        scanner.select(db).await?;
+        Ok(scanner)
+    }
+}
+
+/// The database of the checkpoint: the only one we may write to, or the first.
+#[must_use]
+pub fn home(config: &Config) -> u32 {
+    config.target_db().or(config.source_db()).unwrap_or(0)
+}
+
+/// Ends all other connections of our own name.
+async fn end_others(connection: &mut Connection) -> Result<(), ClientError> {
+    let name = connection.call(&["CLIENT", "GETNAME"]).await?;
+    let own = connection.call(&["CLIENT", "ID"]).await?.as_int();
+    let clients = connection.call(&["CLIENT", "LIST"]).await?;
+    let clients = String::from_utf8_lossy(clients.as_bytes().unwrap_or_default()).into_owned();
+    let name = String::from_utf8_lossy(name.as_bytes().unwrap_or_default()).into_owned();
+    for client in clients.lines() {
+        let field = |wanted: &str| {
+            let fields = client.split(' ').filter_map(|field| field.split_once('='));
+            fields.filter(|(known, _)| *known == wanted).map(|(_, value)| value).next()
+        };
+        let id = field("id").and_then(|id| id.parse::<i64>().ok());
+        if field("name") == Some(&name)
+            && id != own
+            && let Some(id) = id
+        {
+            connection.call(&["CLIENT", "KILL", "ID", &id.to_string()]).await?;
+        }
+    }
+    Ok(())
+}

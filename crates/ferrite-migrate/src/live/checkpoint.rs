@@ -1,0 +1,92 @@
+//! How far the target is, written into the target itself, in the same transaction as the commands
+//! that brought it there. Whatever dies, data and position stay together: no command is applied
+//! twice, none is missed.
+//!
+//! ```text
+//! key     ferrite-migrate:checkpoint:mig_abc…
+//! value   <offset> <fence> <db> <replid> [<db>:<key in hexadecimal> …]
+//! ```
+//!
+//! The keys behind it are on their way by themselves: should we die, they have to be read again.
+
+use std::fmt::Write;
+
+use ferrite_resp::encode as resp;
+
+use super::marks::Key;
+
+/// What the names of all checkpoints begin with.
+pub const PREFIX: &[u8] = b"ferrite-migrate:checkpoint:";
+
+/// A position in the source's history that the target has reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Names the source's history.
+    pub replid: String,
+    /// Everything up to here is on the target.
+    pub offset: u64,
+    /// Single keys may be as new as this.
+    pub fence: u64,
+    /// The database the stream has selected at [`offset`](Self::offset).
+    pub db: u32,
+    /// Keys that have to be read again although [`offset`](Self::offset) is past them.
+    pub pending: Vec<Key>,
+}
+
+/// The key that holds the checkpoint of a job.
+#[must_use]
+pub fn key(job: &str) -> Vec<u8> {
+    [PREFIX, job.as_bytes()].concat()
+}
+
+impl Checkpoint {
+    /// Writes the command that stores it.
+    pub fn store(&self, key: &[u8], out: &mut Vec<u8>) {
+        let Self { replid, offset, fence, db, pending } = self;
+        let mut value = format!("{offset} {fence} {db} {replid}");
+        for (db, key) in pending {
+            let _ = write!(value, " {db}:");
+            key.iter().for_each(|byte| {
+                let _ = write!(value, "{byte:02x}");
+            });
+        }
+        resp::command(out, &[b"SET", key, value.as_bytes()]);
+    }
+
+    /// Reads a stored one.
+    #[must_use]
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let mut words = std::str::from_utf8(value).ok()?.split(' ');
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let (offset, fence, db) = (number()?, number()?, number()?);
+        let replid = words.next()?.to_owned();
+        let pending = words.map(pending).collect::<Option<_>>()?;
+        Some(Self { replid, offset, fence, db: u32::try_from(db).ok()?, pending })
+    }
+}
+
+fn pending(word: &str) -> Option<Key> {
+    let (db, digits) = word.split_once(':')?;
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let key = digits.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?;
+    Some((db.parse().ok()?, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_read() {
+        let pending = vec![(0, b"a b\xff".to_vec()), (7, Vec::new())];
+        let checkpoint = Checkpoint { replid: "f".repeat(40), offset: 7, fence: 9, db: 3, pending };
+        let mut out = Vec::new();
+        checkpoint.store(b"k", &mut out);
+        let mut words = Vec::new();
+        super::super::stream::command(&out, &mut words).unwrap();
+        assert_eq!(Checkpoint::parse(words[2]), Some(checkpoint));
+        for nonsense in ["", "1", "1 2 3", "1 2 -3 x", "a 2 3 x", "1 2 3 x 4", "1 2 3 x 0:zz"] {
+            assert_eq!(Checkpoint::parse(nonsense.as_bytes()), None, "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Receives the stream into the spool, and nothing else: whatever the target does, the source is
+//! read, so that its output buffer stays empty. Reconnects by partial synchronization.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ferrite_client::replication::{Position, ReplicationLink};
+use ferrite_client::{Backoff, ClientError, Connector};
+
+use super::links::resume;
+use super::progress::{Progress, Side};
+use super::spool::{SpoolError, Writer};
+use crate::engine::{Job, now_ms};
+use crate::error::{ErrorKind, MigrateError};
+
+/// How long the source may be away before the job stops (and can be resumed).
+const AWAY_MAX: Duration = Duration::from_secs(3600);
+/// How long to wait before a full disk is tried again.
+const DISK_RETRY: Duration = Duration::from_millis(500);
+
+/// Why receiving ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The job was stopped.
+    Stopped,
+    /// The source cannot continue where we are: everything has to be copied again.
+    Lost(String),
+}
+
+/// Receives from one source.
+#[derive(Debug)]
+pub struct Receiver {
+    /// The migration.
+    pub job: Arc<Job>,
+    /// The source.
+    pub connector: Connector,
+    /// Where the stream goes.
+    pub writer: Writer,
+    /// Where everybody looks.
+    pub progress: Arc<Progress>,
+    /// Added to our clock, gives the source's, in ms.
+    pub clock_skew_ms: i64,
+}
+
+/// Why one link ended.
+enum LinkEnd {
+    Stopped,
+    Broken(ClientError),
+    Spool(SpoolError),
+}
+
+impl Receiver {
+    /// Receives until the job is stopped or the source has moved on without us; gives the writer
+    /// back, so that the log can go on.
+    ///
+    /// # Errors
+    /// A source that refuses us or stays away, a spool that cannot be written.
+    pub async fn run(mut self, link: ReplicationLink) -> Result<(Ended, Writer), MigrateError> {
+        let mut link = link;
+        loop {
+            match self.follow(&mut link).await {
+                LinkEnd::Stopped => return Ok((Ended::Stopped, self.writer)),
+                LinkEnd::Spool(error) => return Err(self.spool_error(&error)),
+                LinkEnd::Broken(error) => {
+                    tracing::debug!(%error, "the stream link broke");
+                    drop(link);
+                    link = match self.reconnect(&error).await? {
+                        Ok(link) => link,
+                        Err(ended) => return Ok((ended, self.writer)),
+                    };
+                }
+            }
+        }
+    }
+
+    async fn follow(&mut self, link: &mut ReplicationLink) -> LinkEnd {
+        loop {
+            let bytes = link.stream_bytes();
+            if !bytes.is_empty() {
+                let count = bytes.len();
+                match self.keep(bytes).await {
+                    Ok(true) => {}
+                    Ok(false) => return LinkEnd::Stopped,
+                    Err(error) => return LinkEnd::Spool(error),
+                }
+                link.stream_consume(count);
+                link.acknowledge(self.writer.end());
+                self.progress.set_received(self.writer.end());
+            }
+            tokio::select! {
+                () = self.job.stop.stopped() => return LinkEnd::Stopped,
+                () = self.progress.acknowledge.notified() => link.acknowledge_now(),
+                filled = link.stream_fill() => match filled {
+                    Ok(0) => return LinkEnd::Broken(closed(link)),
+                    Ok(_) => {}
+                    Err(error) => return LinkEnd::Broken(error),
+                },
+            }
+        }
+    }
+
+    /// Keeps bytes, waiting while there is no room for them; whether they are kept.
+    async fn keep(&mut self, bytes: &[u8]) -> Result<bool, SpoolError> {
+        let received_ms = now_ms().saturating_add_signed(self.clock_skew_ms);
+        loop {
+            tokio::select! {
+                () = self.job.stop.stopped() => return Ok(false),
+                () = self.writer.room() => {}
+            }
+            match self.writer.append(received_ms, bytes) {
+                Ok(()) => {
+                    self.progress.set_trouble(Side::Source, None);
+                    return Ok(true);
+                }
+                Err(error) if error.is_full() => {
+                    let why = format!("{error}; free space there, nothing is lost meanwhile");
+                    self.progress.set_trouble(Side::Source, Some(why));
+                    tokio::select! {
+                        () = self.job.stop.stopped() => return Ok(false),
+                        () = tokio::time::sleep(DISK_RETRY) => {}
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn reconnect(
+        &self,
+        broken: &ClientError,
+    ) -> Result<Result<ReplicationLink, Ended>, MigrateError> {
+        let backoff = Backoff { attempts: u32::MAX, total: AWAY_MAX, ..Backoff::default() };
+        let began = Instant::now();
+        let mut why = broken.to_string();
+        for failed in 1.. {
+            self.progress.set_trouble(Side::Source, Some(format!("reconnecting: {why}")));
+            let Some(wait) = backoff.wait(failed, began.elapsed()) else { break };
+            tokio::select! {
+                () = self.job.stop.stopped() => return Ok(Err(Ended::Stopped)),
+                () = tokio::time::sleep(wait) => {}
+            }
+            let position =
+                Position { replid: self.progress.replid(), offset: self.writer.end() };
+            match resume(&self.connector, &position).await {
+                Ok(Some((link, replid))) => {
+                    self.progress.set_replid(&replid);
+                    self.progress.set_trouble(Side::Source, None);
+                    return Ok(Ok(link));
+                }
+                Ok(None) => {
+                    let why = format!(
+                        "the source no longer has its commands from offset {} on: its backlog was \
+                         too small for the time we were away, or it was restarted",
+                        position.offset
+                    );
+                    return Ok(Err(Ended::Lost(why)));
+                }
+                Err(error) if error.is_refusal() => return Err(self.failed(&error)),
+                Err(error) => why = error.to_string(),
+            }
+        }
+        Err(self.failed(broken))
+    }
+
+    fn failed(&self, error: &ClientError) -> MigrateError {
+        let doing = format!("following the source {}", self.connector.address());
+        MigrateError::new(ErrorKind::Source, doing, error).with_hint(format!(
+            "see that the source is up, then: ferrite-migrate migrate --resume {}",
+            self.job.id
+        ))
+    }
+
+    fn spool_error(&self, error: &SpoolError) -> MigrateError {
+        MigrateError::new(ErrorKind::Internal, "keeping the source's commands", error)
+            .with_hint(format!("then: ferrite-migrate migrate --resume {}", self.job.id))
+    }
+}
+
+fn closed(link: &ReplicationLink) -> ClientError {
+    ClientError::Closed {
+        address: link.address().to_owned(),
+        doing: String::from("following its commands"),
+        hint: String::new(),
+    }
+}
