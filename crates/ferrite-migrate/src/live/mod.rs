@@ -1,1 +1,3 @@
 //! Following a source that goes on being written to.
+
+pub(crate) mod spool;
