@@ -1,3 +1,14 @@
 //! Following a source that goes on being written to.
 
-pub mod rewrite;
+mod apply;
+mod checkpoint;
+mod classify;
+mod links;
+mod marks;
+mod progress;
+mod receive;
+mod rewrite;
+mod spool;
+mod stream;
+
+pub use rewrite::{HOLD_MS, hold};

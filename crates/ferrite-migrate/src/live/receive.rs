@@ -102,17 +102,20 @@ impl Receiver {
     /// Keeps bytes, waiting while there is no room for them; whether they are kept.
     async fn keep(&mut self, bytes: &[u8]) -> Result<bool, SpoolError> {
         let received_ms = now_ms().saturating_add_signed(self.clock_skew_ms);
+        let start = self.writer.end();
         loop {
             tokio::select! {
                 () = self.job.stop.stopped() => return Ok(false),
                 () = self.writer.room() => {}
             }
-            match self.writer.append(received_ms, bytes) {
+            let kept = usize::try_from(self.writer.end() - start).unwrap_or(usize::MAX);
+            match self.writer.append(received_ms, bytes.get(kept..).unwrap_or_default()) {
                 Ok(()) => {
                     self.progress.set_trouble(Side::Source, None);
                     return Ok(true);
                 }
-                Err(error) if error.is_full() => {
+                Err(SpoolError::Quota { .. }) => {}
+                Err(error @ SpoolError::DiskFull { .. }) => {
                     let why = format!("{error}; free space there, nothing is lost meanwhile");
                     self.progress.set_trouble(Side::Source, Some(why));
                     tokio::select! {

@@ -42,7 +42,8 @@ impl Server {
     }
 
     /// The Redis version whose commands it has.
-    fn redis_version(&self) -> Version {
+    #[must_use]
+    pub fn redis_version(&self) -> Version {
         match self.info.family {
             Family::Redis | Family::KeyDb | Family::Unknown => {
                 self.info.version.max(self.info.redis_version)

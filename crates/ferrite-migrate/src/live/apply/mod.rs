@@ -172,8 +172,11 @@ impl Applier {
                 Ok(()) => self.apply().await,
                 Err(fault) => fault,
             };
+            if let Some(flight) = self.flight.take() {
+                // Nothing of ours may arrive at the target later.
+                let _ = flight.await;
+            }
             self.link = None;
-            self.flight = None;
             match fault {
                 Fault::Ended(ended) => return Ok((ended, self.reader)),
                 Fault::Failed(error) => return Err(error),
@@ -413,7 +416,8 @@ impl Applier {
         self.marks.passed(checkpoint.offset);
         self.progress.count(transaction.commands, transaction.refetched, self.marks.dirty() as u64);
         self.progress.set_applied(checkpoint.offset, received_ms);
-        let keep_from = checkpoint.offset.saturating_sub(KEPT_BEHIND);
+        let kept = KEPT_BEHIND.min(self.reader.gauge().quota() / 4);
+        let keep_from = checkpoint.offset.saturating_sub(kept);
         self.reader.trim(keep_from).map_err(|error| Fault::Failed(spool_error(&self.job, &error)))
     }
 

@@ -15,7 +15,7 @@ use crate::engine::Job;
 use crate::live::checkpoint;
 use crate::live::classify::{Class, KeyAccess, KeyUse, classify, split};
 use crate::live::marks::Marks;
-use crate::live::rewrite::{Abilities, Rewrite, Times, rewrite};
+use crate::live::rewrite::{Abilities, HOLD_MS, Rewrite, Times, rewrite};
 use crate::preflight::Checked;
 
 /// One command of the stream.
@@ -184,8 +184,11 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) {
-        let times =
-            Times { received_at_ms: call.received_ms, hold_before_ms: self.hold_before_ms };
+        let times = Times {
+            received_at_ms: call.received_ms,
+            hold_ms: HOLD_MS,
+            hold_before_ms: self.hold_before_ms,
+        };
         self.rewritten.clear();
         match rewrite(call.words, &times, &self.abilities, &mut self.rewritten) {
             Rewrite::AsIs => self.send(call, transaction),
@@ -247,11 +250,11 @@ impl Plan {
     /// Whether all keys that are read, named or not, are on the target as they were before the
     /// command.
     fn are_level(&self, call: &Call<'_>, access: &KeyAccess, marks: &Marks) -> bool {
-        if access.reads_unnamed() && !(marks.is_empty() && self.takes_everything) {
+        if access.reads_unnamed_keys() && !(marks.is_empty() && self.takes_everything) {
             return false;
         }
-        let mut read = access.read();
-        read.all(|key| self.needs(call, key, marks))
+        let mut read = access.only_read();
+        read.all(|word| self.needs(call, KeyUse { word, db: None }, marks))
     }
 
     /// Sends a command on for those of its keys that need it.
@@ -264,7 +267,7 @@ impl Plan {
     ) {
         let wanted = |word| self.needs(call, KeyUse { word, db: None }, marks);
         let mut part = Vec::new();
-        if split(call.words, wanted, &mut part) == 0 {
+        if split(call.words, wanted, &mut part).is_none_or(|keys| keys == 0) {
             return self.read_again(call, access, marks);
         }
         transaction.select(self.db, self.target_db(self.db));

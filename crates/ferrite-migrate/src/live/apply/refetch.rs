@@ -14,7 +14,7 @@ use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
 use crate::live::marks::{Key, Marks};
-use crate::live::rewrite::hold;
+use crate::live::rewrite::{HOLD_MS, hold};
 use crate::model::{BatchBuilder, ElementsSink, LargeRecord, RecordHead};
 use crate::preflight::Checked;
 use crate::report::key_text;
@@ -49,6 +49,7 @@ pub struct Refetch {
     encoder: Encoder,
     writer: KeyWriter,
     target_db: Option<u32>,
+    hold_before_ms: u64,
     /// Of the current request, those that are still to come.
     expected: VecDeque<Key>,
     /// The large value that comes next.
@@ -71,9 +72,15 @@ impl Refetch {
             encoder: Encoder::new(capabilities.clone()),
             writer: KeyWriter::new(Arc::clone(job), connector, capabilities),
             target_db: job.config.target_db(),
+            hold_before_ms: u64::MAX,
             expected: VecDeque::new(),
             large: None,
         }
+    }
+
+    /// Expiries before this time (Unix ms) are held, others are written as they are.
+    pub fn hold_before(&mut self, until_ms: u64) {
+        self.hold_before_ms = until_ms;
     }
 
     /// Forgets a connection that failed, and what was asked over it.
@@ -114,22 +121,22 @@ impl Refetch {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) -> Result<Vec<Key>, RefetchError> {
-        let Some(fetcher) = &mut self.fetcher else { return Ok(Vec::new()) };
         let format = self.checked.source.dump_format();
-        let offset = fetcher.offset();
         while let Some((db, key)) = self.expected.pop_front() {
-            let wanted = |type_byte| is_wanted(&self.job, format, type_byte);
+            let Some(fetcher) = &mut self.fetcher else { return Ok(Vec::new()) };
+            let offset = fetcher.offset();
             let mut batch = BatchBuilder::new(db, format, 1);
             match fetcher.next().await? {
                 Fetched::Small { expires_at_ms } => {
                     let payload = fetcher.payload();
                     let type_byte = payload.first().copied().unwrap_or(0);
-                    if payload.len() > dump::FOOTER_LEN && wanted(type_byte) {
-                        batch.push_payload(head(type_byte, expires_at_ms), &key, payload);
+                    if payload.len() > dump::FOOTER_LEN && is_wanted(&self.job, format, type_byte) {
+                        let head = head(type_byte, expires_at_ms, self.hold_before_ms);
+                        batch.push_payload(head, &key, payload);
                     }
                 }
                 Fetched::Large { expires_at_ms, type_byte } => {
-                    self.large = Some(head(type_byte, expires_at_ms));
+                    self.large = Some(head(type_byte, expires_at_ms, self.hold_before_ms));
                     self.expected.push_front((db, key));
                     return Ok(self.expected.iter().cloned().collect());
                 }
@@ -221,8 +228,9 @@ impl Refetch {
     }
 }
 
-fn head(type_byte: u8, expires_at_ms: Option<u64>) -> RecordHead {
-    let expires_at_ms = expires_at_ms.map(hold);
+fn head(type_byte: u8, expires_at_ms: Option<u64>, hold_before_ms: u64) -> RecordHead {
+    let held = |at| if at < hold_before_ms { hold(at, HOLD_MS) } else { at };
+    let expires_at_ms = expires_at_ms.map(held);
     RecordHead { type_byte, expires_at_ms, idle_s: None, freq: None }
 }
 

@@ -137,7 +137,7 @@ impl Bench {
         let words = self.words(line, "rewritten");
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let received_at_ms = u64::try_from(received).unwrap();
-        let times = Times { received_at_ms, hold_ms: HOLD_MS };
+        let times = Times { received_at_ms, hold_ms: HOLD_MS, hold_before_ms: u64::MAX };
         let mut out = Vec::new();
         match rewrite(&words, &times, &self.abilities, &mut out) {
             Rewrite::AsIs => drop(self.client.ok(&words)),

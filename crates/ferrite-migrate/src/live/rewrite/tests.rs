@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// 1 000 000 when held, so that sums are easy to read.
-const TIMES: Times = Times { received_at_ms: 5000, hold_ms: 1_000_000 };
+const TIMES: Times = Times { received_at_ms: 5000, hold_ms: 1_000_000, hold_before_ms: u64::MAX };
 
 fn modern() -> Abilities {
     Abilities::new(Format::redis(12), &Target::new(Format::redis(12)), (8, 0))

@@ -13,6 +13,8 @@ pub struct Times {
     pub received_at_ms: u64,
     /// Added to every expiry: [`super::HOLD_MS`], or 0 to write expiries as they are.
     pub hold_ms: u64,
+    /// Only expiries before this moment are held, in milliseconds since 1970; `u64::MAX` for all.
+    pub hold_before_ms: u64,
 }
 
 /// A way to say when.
@@ -47,6 +49,12 @@ impl When {
 }
 
 impl Times {
+    /// The moment to write for an expiry of the source.
+    #[must_use]
+    pub fn held(&self, at: u64) -> u64 {
+        if at < self.hold_before_ms { hold(at, self.hold_ms) } else { at }
+    }
+
     /// The moment to write for a key; at least 1, as servers take nothing below. `None` when the
     /// word is no number or the moment is beyond what servers count.
     #[must_use]
@@ -58,7 +66,7 @@ impl Times {
             false => distance,
         };
         let at = u64::try_from(at.max(1)).ok()?;
-        i64::try_from(hold(at, self.hold_ms)).ok()
+        i64::try_from(self.held(at)).ok()
     }
 
     /// The same for a field of a hash, whose expiry has a lower limit.
@@ -86,7 +94,7 @@ mod tests {
     use super::*;
     use crate::live::rewrite::HOLD_MS;
 
-    const TIMES: Times = Times { received_at_ms: 1_000_000, hold_ms: 0 };
+    const TIMES: Times = Times { received_at_ms: 1_000_000, hold_ms: 0, hold_before_ms: u64::MAX };
 
     #[test]
     fn every_form_becomes_absolute() {

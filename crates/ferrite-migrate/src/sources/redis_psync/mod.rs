@@ -16,6 +16,7 @@ use super::{BoxFuture, Closed, Feed, OpenError, Opening, Source, SourceDescripto
 use crate::config::Strategy;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
+use crate::live::{HOLD_MS, hold};
 use crate::model::{BatchBuilder, Elements, ElementsSink, RecordHead};
 use crate::preflight::Checked;
 
@@ -46,12 +47,21 @@ fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
     })
 }
 
+/// A source whose RDB is on its way already, for a copy that is followed: expiries are held.
+pub fn attached(job: &Arc<Job>, link: ReplicationLink, connector: Connector) -> Box<dyn Source> {
+    let mut source = PsyncSource::new(Arc::clone(job), link, connector);
+    source.holds = true;
+    Box::new(source)
+}
+
 struct PsyncSource {
     job: Arc<Job>,
     link: ReplicationLink,
     connector: Connector,
     reader: Reader,
     only_db: Option<u32>,
+    /// Whether expiries are held, because the target follows the source after the copy.
+    holds: bool,
     /// Keys being collected, of one database.
     batch: Option<(u32, BatchBuilder)>,
 }
@@ -82,7 +92,7 @@ impl PsyncSource {
         link.set_max_buffer(limit * 2 + (1 << 20));
         let only_db = job.config.source_db();
         let reader = Reader::new(limit);
-        Self { job, link, connector, reader, only_db, batch: None }
+        Self { job, link, connector, reader, only_db, holds: false, batch: None }
     }
 
     async fn run(&mut self, feed: &Feed) -> Result<(), MigrateError> {
@@ -125,7 +135,9 @@ impl PsyncSource {
                     if !wanted(feed, self.only_db, db, format, &entry.head) {
                         continue;
                     }
-                    let full = collect(&mut self.batch, feed, db, format, &entry.head, entry.value);
+                    let batch = &mut self.batch;
+                    let head = record_head(&entry.head, self.holds);
+                    let full = collect(batch, feed, db, format, head, &entry.head.key, entry.value);
                     if full {
                         next = Next::BatchFull;
                         break;
@@ -135,7 +147,7 @@ impl PsyncSource {
                 Event::Large(head) => {
                     let db = u32::try_from(head.db).unwrap_or(u32::MAX);
                     let key = head.key.to_vec();
-                    next = Next::Then(Then::Large(db, record_head(&head), key));
+                    next = Next::Then(Then::Large(db, record_head(&head, self.holds), key));
                 }
                 Event::Function(code) => next = Next::Then(Then::Function(code.into_owned())),
                 Event::ModuleAux { name, .. } => {
@@ -281,19 +293,21 @@ fn collect(
     feed: &Feed,
     db: u32,
     format: Format,
-    head: &Head<'_>,
+    head: RecordHead,
+    key: &[u8],
     value: &[u8],
 ) -> bool {
     let max_keys = feed.job.config.batch_size;
     let (_, batch) = batch.get_or_insert_with(|| (db, BatchBuilder::new(db, format, max_keys)));
-    batch.push(record_head(head), &head.key, value);
+    batch.push(head, key, value);
     batch.is_full()
 }
 
-fn record_head(head: &Head<'_>) -> RecordHead {
+fn record_head(head: &Head<'_>, holds: bool) -> RecordHead {
+    let held = |at| if holds { hold(at, HOLD_MS) } else { at };
     RecordHead {
         type_byte: head.type_byte,
-        expires_at_ms: head.expires_at_ms,
+        expires_at_ms: head.expires_at_ms.map(held),
         idle_s: head.idle_s,
         freq: head.freq,
     }

@@ -27,7 +27,9 @@ use crate::config::OnConflict;
 use crate::error::{ErrorKind, MigrateError};
 
 pub use commands::Dialect;
+pub use encode::{Encoder, LeftOut};
 pub use functions::{libraries, library_name};
+pub use large::KeyWriter;
 pub use worker::{Item, work};
 
 /// What the target can do and how we are to use it.
