@@ -1,3 +1,4 @@
 //! Following a source that goes on being written to.
 
+pub mod classify;
 pub mod rewrite;
