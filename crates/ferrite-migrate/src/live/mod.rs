@@ -3,6 +3,7 @@
 mod apply;
 mod checkpoint;
 mod classify;
+mod clock;
 mod links;
 mod marks;
 mod progress;

@@ -33,7 +33,7 @@ mod time;
 #[cfg(test)]
 mod servers;
 #[cfg(test)]
-mod tests;
+pub(in crate::live) mod tests;
 
 pub use abilities::Abilities;
 pub use hold::{HOLD_MS, hold, release};

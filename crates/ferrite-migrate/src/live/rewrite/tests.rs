@@ -28,7 +28,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The commands that were written.
-pub(super) fn parsed(mut out: &[u8]) -> Vec<Vec<Vec<u8>>> {
+pub(in crate::live) fn parsed(mut out: &[u8]) -> Vec<Vec<Vec<u8>>> {
     let mut commands = Vec::new();
     while let Some((command, length)) = decode(out, &Limits::default()).unwrap() {
         let words = command.into_array().unwrap();
