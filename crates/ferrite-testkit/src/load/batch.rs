@@ -102,13 +102,9 @@ impl Operation {
             error = error.or_else(|| error_of(&last));
         }
         self.learn(maker, &last);
-        let counted = match &last {
-            Reply::Array(items) => items.first().is_some_and(|item| !item.is_error()),
-            reply => !reply.is_error(),
-        };
-        if let Some(counter) = self.counter.and_then(|place| counters.get_mut(place))
-            && counted
-        {
+        let increment = last.items().first().unwrap_or(&last);
+        let counter = self.counter.and_then(|place| counters.get_mut(place));
+        if let (Some(counter), Reply::Int(_)) = (counter, increment) {
             counter.min += 1;
             counter.max += 1;
         }

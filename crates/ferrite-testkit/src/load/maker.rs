@@ -3,7 +3,7 @@
 //! Keys are named `type:number`, and most commands use keys of their own type only. The ids of
 //! entries, payloads of DUMP and moments of expiry that later commands refer to are remembered here.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::words::{Command, command};
@@ -26,8 +26,13 @@ const SHORT_MS: (u64, u64) = (50, 3000);
 const LONG_MS: (u64, u64) = (3_600_000, 8_640_000_000);
 /// Time before a key's end within which it is renewed, in milliseconds.
 const RENEW_WITHIN_MS: u64 = 25;
-/// Entries, payloads and moments remembered.
+/// Entries and payloads remembered.
 const REMEMBERED: usize = 128;
+/// So many times more short-lived keys than others: they must come to their end between writes.
+const SHORT_LIVED: u64 = 20;
+/// One in so many short-lived keys is renewed, and the most that are waited for.
+const RENEW_ONE_IN: u64 = 8;
+const MAX_ENDS: usize = 1024;
 /// Largest payload that is remembered.
 const MAX_PAYLOAD: usize = 64 * 1024;
 
@@ -42,11 +47,11 @@ pub(super) struct Maker {
     database: usize,
     entries: VecDeque<(String, Vec<u8>)>,
     payloads: VecDeque<Vec<u8>>,
-    ends: VecDeque<End>,
+    ends: BTreeSet<End>,
 }
 
 /// When a key that lives shortly will expire.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct End {
     at_ms: u64,
     database: usize,
@@ -62,7 +67,7 @@ impl Maker {
             database: 0,
             entries: VecDeque::new(),
             payloads: VecDeque::new(),
-            ends: VecDeque::new(),
+            ends: BTreeSet::new(),
         }
     }
 
@@ -205,21 +210,29 @@ impl Maker {
         LONG_MS.0 + self.random.below(LONG_MS.1 - LONG_MS.0)
     }
 
-    /// A key about to get a short life of the given milliseconds, which is remembered.
+    /// A key that is meant to live shortly.
+    pub(super) fn session(&mut self) -> String {
+        format!("session:{}", self.random.below(self.keys.saturating_mul(SHORT_LIVED)))
+    }
+
+    /// A key about to get a short life of the given milliseconds; some are renewed before its end.
     pub(super) fn short_lived(&mut self) -> (String, u64) {
-        let (key, life) = (self.key("session"), self.short_ms());
-        let at_ms = self.now_ms() + life;
-        remember(&mut self.ends, End { at_ms, database: self.database, key: key.clone() });
+        let (key, life) = (self.session(), self.short_ms());
+        if self.once_in(RENEW_ONE_IN) && self.ends.len() < MAX_ENDS {
+            let at_ms = self.now_ms() + life;
+            self.ends.insert(End { at_ms, database: self.database, key: key.clone() });
+        }
         (key, life)
     }
 
     /// A command that gives a key more time, if one of this database is about to expire.
     pub(super) fn renewal(&mut self) -> Option<Command> {
-        let soon = self.now_ms() + RENEW_WITHIN_MS;
-        let database = self.database;
-        let due = |end: &End| end.at_ms <= soon && end.database == database;
-        let end = self.ends.remove(self.ends.iter().position(due)?)?;
-        if end.at_ms + RENEW_WITHIN_MS < soon {
+        let now = self.now_ms();
+        if self.ends.first()?.at_ms > now + RENEW_WITHIN_MS {
+            return None;
+        }
+        let end = self.ends.pop_first()?;
+        if end.at_ms <= now || end.database != self.database {
             return None;
         }
         let life = self.short_ms();
@@ -267,4 +280,25 @@ fn remember<T>(queue: &mut VecDeque<T>, item: T) {
         queue.pop_front();
     }
     queue.push_back(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn short_lived_keys_are_renewed_shortly_before_their_end() {
+        let mut maker = Maker::new(1, 10, &[0]);
+        while maker.ends.is_empty() {
+            maker.short_lived();
+        }
+        let end_ms = maker.ends.first().map(|end| end.at_ms).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while maker.renewal().is_none() {
+            assert!(!maker.ends.is_empty() && Instant::now() < deadline);
+        }
+        let now_ms = maker.now_ms();
+        assert!(now_ms <= end_ms && now_ms + RENEW_WITHIN_MS >= end_ms, "{now_ms} {end_ms}");
+    }
 }

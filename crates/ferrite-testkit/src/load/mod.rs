@@ -137,7 +137,7 @@ impl Load {
         for thread in self.threads.drain(..) {
             match thread.join() {
                 Ok(of_writer) => counters.extend(of_writer),
-                Err(_) => self.shared.tally().error("a writer panicked".to_owned()),
+                Err(_) => self.shared.tally().error("a writer panicked"),
             }
         }
         counters

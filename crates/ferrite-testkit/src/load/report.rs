@@ -17,7 +17,7 @@ pub struct LoadReport {
     pub refused: u64,
     /// Operations whose answer was lost with the connection: they may have been executed.
     pub uncertain: u64,
-    /// How often each error came, those of connections too.
+    /// How often each error came, those of connections too; what is in single quotes is left out.
     pub errors_by_text: BTreeMap<String, u64>,
     /// As [`Load::longest_stall`](super::Load::longest_stall) told at the end.
     pub longest_stall: Duration,

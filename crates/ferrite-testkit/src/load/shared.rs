@@ -40,12 +40,20 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts an error.
-    pub(super) fn error(&mut self, text: String) {
+    /// Counts an error, by its text without what is in quotes: names of keys, most often.
+    pub(super) fn error(&mut self, text: &str) {
+        let text = without_quoted(text);
         let known = self.errors.len() < MAX_TEXTS || self.errors.contains_key(&text);
         let text = if known { text } else { OTHERS.to_owned() };
         *self.errors.entry(text).or_default() += 1;
     }
+}
+
+fn without_quoted(text: &str) -> String {
+    let parts = text.split('\'').enumerate();
+    let kept: Vec<&str> =
+        parts.map(|(place, part)| if place % 2 == 0 { part } else { "…" }).collect();
+    kept.join("'")
 }
 
 /// One load.
@@ -130,4 +138,21 @@ impl Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_counted_by_what_they_say_and_not_about_which_key() {
+        let mut tally = Tally::default();
+        for number in 0..2 * MAX_TEXTS {
+            tally.error(&format!("NOGROUP No group 'first' for key name 'stream:{number}'"));
+        }
+        let text = "NOGROUP No group '…' for key name '…'".to_owned();
+        assert_eq!(tally.errors, BTreeMap::from([(text, 2 * MAX_TEXTS as u64)]));
+        (0..2 * MAX_TEXTS).for_each(|number| tally.error(&format!("ERR number {number}")));
+        assert_eq!(tally.errors.len(), MAX_TEXTS + 1);
+    }
 }

@@ -62,7 +62,7 @@ impl Writer {
             link = match self.turn(link) {
                 Ok(link) => Some(link),
                 Err(Some(error)) => {
-                    self.shared.tally().error(error.to_string());
+                    self.shared.tally().error(&error.to_string());
                     None
                 }
                 Err(None) => break,
@@ -103,7 +103,7 @@ impl Writer {
                     }
                     if since.elapsed() > RECONNECT_FOR {
                         let text = format!("writer {} gave up: {error}", self.number);
-                        self.shared.tally().error(text);
+                        self.shared.tally().error(&text);
                         return None;
                     }
                 }
@@ -139,7 +139,7 @@ impl Writer {
         if reply.is_error() {
             let mut tally = self.shared.tally();
             tally.refused += 1;
-            tally.error(reply.to_string());
+            tally.error(&reply.to_string());
             return Ok(false);
         }
         link.database = database;
@@ -197,7 +197,7 @@ impl Writer {
             let mut tally = self.shared.tally();
             tally.refused += u64::from(refused);
             tally.failed += u64::from(!refused);
-            tally.error(text);
+            tally.error(&text);
         }
         self.shared.operations.fetch_add(u64::from(!refused), Ordering::SeqCst);
         !refused

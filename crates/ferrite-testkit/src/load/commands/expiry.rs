@@ -20,14 +20,14 @@ pub(super) const KINDS: &[Kind] = &[
         let (key, life) = m.short_lived();
         command!["PSETEX", key, life, m.value()]
     }),
-    Kind::new(2, "SET", |m| command!["SET", m.key("session"), m.value(), "EX", 1 + m.below(3)]),
+    Kind::new(2, "SET", |m| command!["SET", m.session(), m.value(), "EX", 1 + m.below(3)]),
     Kind::new(1, "SET", |m| {
         let at = m.now_ms() / 1000 + 1 + m.random.below(3);
-        command!["SET", m.key("session"), m.value(), "EXAT", at]
+        command!["SET", m.session(), m.value(), "EXAT", at]
     }),
-    Kind::new(1, "SETEX", |m| command!["SETEX", m.key("session"), 1 + m.below(3), m.value()]),
-    Kind::new(1, "APPEND", |m| command!["APPEND", m.key("session"), m.member()]),
-    Kind::new(2, "GET", |m| command!["GET", m.key("session")]),
+    Kind::new(1, "SETEX", |m| command!["SETEX", m.session(), 1 + m.below(3), m.value()]),
+    Kind::new(1, "APPEND", |m| command!["APPEND", m.session(), m.member()]),
+    Kind::new(2, "GET", |m| command!["GET", m.session()]),
     Kind::new(2, "GETEX", |m| {
         let (key, life) = m.short_lived();
         command!["GETEX", key, "PX", life]

@@ -37,5 +37,5 @@ pub(super) const KINDS: &[Kind] = &[
 
 fn expiring(m: &mut Maker) -> Command {
     let (key, life) = m.short_lived();
-    command!["EVAL", EXPIRING, 2_u64, key, m.key("session"), m.value(), life]
+    command!["EVAL", EXPIRING, 2_u64, key, m.session(), m.value(), life]
 }

@@ -51,7 +51,7 @@ pub(super) const KINDS: &[Kind] = &[
             "1-1"
         ]
     }),
-    Kind::new(3, "XGROUP", |m| {
+    Kind::new(5, "XGROUP", |m| {
         let from = m.one_of(&["0", "$"]);
         command!["XGROUP", "CREATE", m.key("stream"), m.one_of(&GROUPS), from, "MKSTREAM"]
     }),
