@@ -4,6 +4,7 @@
 //! * [`client`] is a small blocking client, written apart from the product's own so that it can
 //!   serve as an oracle for it.
 //! * [`dataset`] fills servers with every kind of value, and takes logical pictures of them.
+//! * [`load`] writes to servers from several threads while something happens to them.
 //! * [`proxy`] is a TCP proxy that cuts, stalls and slows connections on demand.
 //! * [`tls`] makes certificates for servers with TLS.
 //! * [`interrupt`] lets the binaries of this crate clean up after Ctrl-C.
@@ -14,12 +15,14 @@
 pub mod client;
 pub mod dataset;
 pub mod interrupt;
+pub mod load;
 pub mod peers;
 pub mod proxy;
 pub mod tls;
 
 pub use client::{Client, ClientError, Reply};
 pub use dataset::{Dataset, Listing, snapshot};
+pub use load::{Load, LoadReport};
 pub use peers::{Binary, Peer, PeerBuilder, PeerError, Server};
 pub use proxy::{Direction, Proxy};
 pub use tls::TlsFiles;

@@ -10,7 +10,7 @@ pub mod big;
 mod everything;
 mod listing;
 mod mixed;
-mod random;
+pub(crate) mod random;
 mod reader;
 mod stream_facts;
 

@@ -70,14 +70,14 @@ const WORDS: [&str; 64] = [
 
 /// A generator (SplitMix64): the same seed gives the same sequence for ever.
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         Random(seed)
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -86,12 +86,12 @@ impl Random {
     }
 
     /// A number below `limit`, which must not be zero.
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
     /// Bytes that do not compress.
-    pub(super) fn bytes(&mut self, length: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length + 8);
         while bytes.len() < length {
             bytes.extend_from_slice(&self.next().to_le_bytes());
@@ -101,7 +101,7 @@ impl Random {
     }
 
     /// Appends exactly `length` bytes of words and numbers to a buffer.
-    pub(super) fn write_text(&mut self, buffer: &mut Vec<u8>, length: usize) {
+    pub(crate) fn write_text(&mut self, buffer: &mut Vec<u8>, length: usize) {
         let end = buffer.len() + length;
         while buffer.len() < end {
             let mut bits = self.next();
@@ -118,7 +118,7 @@ impl Random {
     }
 
     /// Words and numbers, exactly `length` bytes of them.
-    pub(super) fn text(&mut self, length: usize) -> Vec<u8> {
+    pub(crate) fn text(&mut self, length: usize) -> Vec<u8> {
         let mut buffer = Vec::with_capacity(length + 64);
         self.write_text(&mut buffer, length);
         buffer
