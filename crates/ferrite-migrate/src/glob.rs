@@ -18,6 +18,18 @@ impl KeyFilter {
         Self { include, exclude }
     }
 
+    /// The patterns of which a key must match one, unless there are none.
+    #[must_use]
+    pub fn included(&self) -> &[Vec<u8>] {
+        &self.include
+    }
+
+    /// The patterns of which a key must match none.
+    #[must_use]
+    pub fn excluded(&self) -> &[Vec<u8>] {
+        &self.exclude
+    }
+
     /// Whether the key takes part.
     #[must_use]
     pub fn accepts(&self, key: &[u8]) -> bool {

@@ -32,6 +32,7 @@ mod engine;
 mod error;
 mod fetch;
 mod glob;
+mod jobs;
 mod live;
 mod migration;
 mod model;
@@ -49,6 +50,10 @@ pub use config::{
 pub use error::{ErrorKind, MigrateError};
 pub use ferrite_client::{Address, TlsOptions};
 pub use glob::{KeyFilter, matches_glob};
+pub use jobs::{
+    JobDir, JobEntry, JobError, JobLag, JobProgress, JobRecord, JobStatus, JobStore, JobVerify,
+    JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle, TtlGuard, control,
+};
 pub use migration::{Migration, Stopper};
 pub use report::{
     Check, CheckStatus, Difference, DifferenceKind, Event, ExitCode, KeyCounts, KeyName, Phase,

@@ -1,0 +1,75 @@
+//! What is said through the socket.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// An order to a job that runs. Fields that are not known are refused, not ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Request {
+    /// Tell the progress: done is a [`JobStatus`](crate::JobStatus).
+    Status,
+    /// Stop applying until [`Resume`](Self::Resume); what the source sends is kept meanwhile.
+    Pause,
+    /// Go on.
+    Resume,
+    /// End the process in order; the job can be resumed.
+    Stop,
+    /// Give the job up.
+    Abort,
+    /// Make the target the one to write to.
+    Cutover {
+        /// How long writes may be held back, in milliseconds; by default as the job decides.
+        #[serde(default)]
+        max_pause_ms: Option<u64>,
+        /// Only tell whether it could be done.
+        #[serde(default)]
+        dry_run: bool,
+        /// Wait until it can be done.
+        #[serde(default)]
+        when_ready: bool,
+        /// A shell command that moves the traffic, run while writes are held back.
+        #[serde(default)]
+        hook: Option<String>,
+    },
+    /// Change settings; those that are not given stay.
+    Set {
+        /// Bytes a second to read from the source and to write to the target; 0 for no limit.
+        #[serde(default)]
+        rate_bytes_per_s: Option<u64>,
+    },
+}
+
+/// A line of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// What is being done; more follows.
+    Step {
+        /// For people.
+        step: String,
+    },
+    /// It was done.
+    Done {
+        /// The result.
+        done: Value,
+    },
+    /// It was not.
+    Refused {
+        /// Why.
+        error: String,
+        /// In detail.
+        #[serde(default)]
+        reasons: Vec<String>,
+        /// The exit code for the command that asked.
+        code: u8,
+    },
+}
+
+impl Reply {
+    /// Whether nothing follows.
+    pub fn is_last(&self) -> bool {
+        !matches!(self, Self::Step { .. })
+    }
+}

@@ -1,0 +1,200 @@
+//! What a job was asked to do, so that it can be resumed: everything but the passwords.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, ConfigBuilder, ConfigError, KeyType, OnConflict, Strategy};
+use crate::engine::now_ms;
+use ferrite_client::TlsOptions;
+
+/// The layout of a job's directory; another number is another layout.
+pub const FORMAT: u32 = 1;
+
+/// What a job was asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The layout of the job's directory; this version writes 1.
+    pub format: u32,
+    /// The version of this program that made the job.
+    pub program: String,
+    /// When, in milliseconds of Unix time.
+    pub created_at_ms: u64,
+    /// Address of the source, without its password.
+    pub source: String,
+    /// Address of the target, without its password.
+    pub target: String,
+    /// How TLS is spoken with the source.
+    pub source_tls: PlanTls,
+    /// How TLS is spoken with the target.
+    pub target_tls: PlanTls,
+    /// How the data moves.
+    pub mode: String,
+    /// How keys are read, by the name the command line gives it.
+    pub strategy: String,
+    /// Patterns of which a key must match one; none for all keys.
+    pub include: Vec<Pattern>,
+    /// Patterns of which a key must match none.
+    pub exclude: Vec<Pattern>,
+    /// Types of keys, as `TYPE` prints them; none for all.
+    pub types: Vec<String>,
+    /// What happens to keys that are already on the target, as the command line names it.
+    pub on_conflict: String,
+    /// Workers.
+    pub parallel: usize,
+    /// Keys that travel together.
+    pub batch_size: usize,
+    /// Upper bound in bytes for the memory of the process.
+    pub memory_limit: u64,
+}
+
+/// A glob pattern: text where it is UTF-8, else its bytes as numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Pattern {
+    /// A pattern in UTF-8.
+    Text(String),
+    /// Any other.
+    Bytes(Vec<u8>),
+}
+
+/// The files and the name that TLS is spoken with; the key's file, never the key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanTls {
+    /// Authorities to believe instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// The certificate we show.
+    pub cert: Option<PathBuf>,
+    /// The file with its key.
+    pub key: Option<PathBuf>,
+    /// The name to expect in the server's certificate.
+    pub server_name: Option<String>,
+    /// Whether any certificate is accepted.
+    pub insecure: bool,
+}
+
+impl Plan {
+    /// What `config` asks for, as of now; `mode` is the mode's name.
+    #[must_use]
+    pub fn new(config: &Config, mode: &str) -> Self {
+        Self {
+            format: FORMAT,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            created_at_ms: now_ms(),
+            source: config.source.address.to_string(),
+            target: config.target.address.to_string(),
+            source_tls: PlanTls::from(&config.source.tls),
+            target_tls: PlanTls::from(&config.target.tls),
+            mode: mode.to_owned(),
+            strategy: config.strategy.name().to_owned(),
+            include: config.filter.included().iter().map(|glob| Pattern::new(glob)).collect(),
+            exclude: config.filter.excluded().iter().map(|glob| Pattern::new(glob)).collect(),
+            types: config.types.iter().map(|one| one.name().to_owned()).collect(),
+            on_conflict: conflict_name(config.on_conflict).to_owned(),
+            parallel: config.parallel,
+            batch_size: config.batch_size,
+            memory_limit: config.memory_limit,
+        }
+    }
+
+    /// The configuration the plan was made from, but for the mode and the passwords: give
+    /// [`ConfigBuilder::source`] and [`ConfigBuilder::target`] again where there are any.
+    ///
+    /// # Errors
+    /// A name that this version does not know.
+    pub fn configure(&self) -> Result<ConfigBuilder, ConfigError> {
+        let mut config = Config::builder()
+            .source(&self.source)
+            .target(&self.target)
+            .source_tls(self.source_tls.options())
+            .target_tls(self.target_tls.options())
+            .strategy(named("strategy", &self.strategy, &STRATEGIES, Strategy::name)?)
+            .on_conflict(named("conflict policy", &self.on_conflict, &CONFLICTS, conflict_name)?)
+            .parallel(self.parallel)
+            .batch_size(self.batch_size)
+            .memory_limit(self.memory_limit);
+        for pattern in &self.include {
+            config = config.include_pattern(pattern.bytes());
+        }
+        for pattern in &self.exclude {
+            config = config.exclude_pattern(pattern.bytes());
+        }
+        for name in &self.types {
+            config = config.key_type(named("type", name, &KEY_TYPES, KeyType::name)?);
+        }
+        Ok(config)
+    }
+}
+
+const STRATEGIES: [Strategy; 3] = [Strategy::Auto, Strategy::Psync, Strategy::Scan];
+const CONFLICTS: [OnConflict; 3] = [OnConflict::Fail, OnConflict::Replace, OnConflict::Skip];
+const KEY_TYPES: [KeyType; 6] =
+    [KeyType::String, KeyType::List, KeyType::Set, KeyType::Zset, KeyType::Hash, KeyType::Stream];
+
+const fn conflict_name(policy: OnConflict) -> &'static str {
+    match policy {
+        OnConflict::Fail => "fail",
+        OnConflict::Replace => "replace",
+        OnConflict::Skip => "skip",
+    }
+}
+
+fn named<T: Copy>(
+    what: &str,
+    name: &str,
+    known: &[T],
+    name_of: fn(T) -> &'static str,
+) -> Result<T, ConfigError> {
+    let found = known.iter().copied().find(|one| name_of(*one) == name);
+    found.ok_or_else(|| ConfigError(format!("the plan has the {what} `{name}`, which is unknown")))
+}
+
+impl Pattern {
+    /// A pattern of these bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Bytes(bytes.to_vec()),
+        }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+impl PlanTls {
+    /// What connections are made with.
+    #[must_use]
+    pub fn options(&self) -> TlsOptions {
+        TlsOptions {
+            ca: self.ca.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            server_name: self.server_name.clone(),
+            insecure: self.insecure,
+        }
+    }
+}
+
+impl From<&TlsOptions> for PlanTls {
+    /// Paths become absolute: a job may be resumed from another directory.
+    fn from(options: &TlsOptions) -> Self {
+        let absolute = |path: &Option<PathBuf>| {
+            path.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+        };
+        Self {
+            ca: absolute(&options.ca),
+            cert: absolute(&options.cert),
+            key: absolute(&options.key),
+            server_name: options.server_name.clone(),
+            insecure: options.insecure,
+        }
+    }
+}
