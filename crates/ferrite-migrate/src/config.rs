@@ -1,5 +1,7 @@
 //! What a migration is to do: the whole of its configuration, checked before anything connects.
 
+use std::path::PathBuf;
+
 use ferrite_client::{Address, TlsOptions};
 
 use crate::glob::KeyFilter;
@@ -13,6 +15,11 @@ pub const MEMORY_PER_WORKER: u64 = 4 << 20;
 /// Largest accepted number of keys in a batch.
 pub const BATCH_SIZE_MAX: usize = 100_000;
 
+/// Smallest accepted [`Config::spool_limit`].
+pub const SPOOL_LIMIT_MIN: u64 = 16 << 20;
+/// [`Config::spool_limit`] unless told otherwise.
+const SPOOL_LIMIT_DEFAULT: u64 = 8 << 30;
+
 /// How the data moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,6 +28,19 @@ pub enum Mode {
     /// state of the source at one moment; with `scan` each key is exact, but different keys are
     /// read at different moments.
     Snapshot,
+    /// Every key once, and then every write as it happens, until the cutover.
+    Live,
+}
+
+impl Mode {
+    /// The name used on the command line and in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Live => "live",
+        }
+    }
 }
 
 /// How keys are read from the source.
@@ -126,6 +146,10 @@ pub struct Config {
     pub dry_run: bool,
     /// Upper bound in bytes for the memory of the process.
     pub memory_limit: u64,
+    /// Where jobs are kept that outlive their process; needed by [`Mode::Live`].
+    pub state_dir: Option<PathBuf>,
+    /// Upper bound in bytes for the source's commands that wait on disk; see [`Mode::Live`].
+    pub spool_limit: u64,
 }
 
 impl Config {
@@ -190,6 +214,8 @@ pub struct ConfigBuilder {
     verify: bool,
     dry_run: bool,
     memory_limit: u64,
+    state_dir: Option<PathBuf>,
+    spool_limit: u64,
 }
 
 impl Default for ConfigBuilder {
@@ -210,6 +236,8 @@ impl Default for ConfigBuilder {
             verify: false,
             dry_run: false,
             memory_limit: 128 << 20,
+            state_dir: None,
+            spool_limit: SPOOL_LIMIT_DEFAULT,
         }
     }
 }
@@ -320,6 +348,21 @@ impl ConfigBuilder {
         self
     }
 
+    /// Where jobs are kept that outlive their process; no default, because a library does not
+    /// know the user's directories.
+    #[must_use]
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// Upper bound in bytes for the source's commands that wait on disk; 8 GiB by default.
+    #[must_use]
+    pub fn spool_limit(mut self, bytes: u64) -> Self {
+        self.spool_limit = bytes;
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -351,6 +394,9 @@ impl ConfigBuilder {
                 (self.parallel as u64 * MEMORY_PER_WORKER) >> 20
             )));
         }
+        if self.mode == Mode::Live {
+            self.check_live()?;
+        }
         Ok(Config {
             source,
             target,
@@ -364,7 +410,35 @@ impl ConfigBuilder {
             verify: self.verify,
             dry_run: self.dry_run,
             memory_limit: self.memory_limit,
+            state_dir: self.state_dir,
+            spool_limit: self.spool_limit,
         })
+    }
+
+    fn check_live(&self) -> Result<(), ConfigError> {
+        let refused = |why: &str| Err(ConfigError(format!("the mode `live` {why}")));
+        if self.state_dir.is_none() {
+            return refused("needs a directory for its state: state_dir");
+        }
+        if self.dry_run {
+            return refused("cannot be rehearsed: use --dry-run with --mode snapshot");
+        }
+        if self.on_conflict == OnConflict::Skip {
+            return refused(
+                "follows every key, also those that were on the target before: choose \
+                 --on-conflict fail or replace",
+            );
+        }
+        if !self.types.is_empty() {
+            return refused("cannot choose keys by type, which may change: choose by name, --filter");
+        }
+        if self.strategy == Strategy::Scan {
+            return refused("reads the source's replication stream: choose --strategy psync or auto");
+        }
+        if self.spool_limit < SPOOL_LIMIT_MIN {
+            return refused(&format!("needs a spool of at least {} MiB", SPOOL_LIMIT_MIN >> 20));
+        }
+        Ok(())
     }
 }
 

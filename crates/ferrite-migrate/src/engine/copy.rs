@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::choose::{Chosen, choose};
 use super::{Budget, Job};
-use crate::config::{Mode, Strategy};
+use crate::config::Strategy;
 use crate::error::{ErrorKind, MigrateError};
 use crate::preflight::Checked;
 use crate::report::{Phase, Report, VerificationReport};
@@ -68,7 +68,10 @@ async fn verify(
 }
 
 /// Runs source and workers until all is written or one of them fails.
-async fn copy(
+///
+/// # Errors
+/// The first failure of one of them.
+pub async fn copy(
     job: &Arc<Job>,
     checked: &Checked,
     capabilities: Capabilities,
@@ -124,7 +127,8 @@ fn internal(doing: &str, panic: &tokio::task::JoinError) -> MigrateError {
     MigrateError::new(ErrorKind::Internal, doing, panic)
 }
 
-fn report(
+/// What has been done so far, as a report.
+pub fn report(
     job: &Job,
     checked: &Checked,
     strategy: Strategy,
@@ -135,9 +139,7 @@ fn report(
     let interrupted = job.stop.is_stopped();
     job.tally(|tally| Report {
         id: job.id.clone(),
-        mode: match job.config.mode {
-            Mode::Snapshot => "snapshot",
-        },
+        mode: job.config.mode.name(),
         strategy: strategy.name(),
         strategy_reason,
         dry_run: job.config.dry_run,

@@ -35,7 +35,12 @@ impl Job {
     /// A job that has not begun.
     #[must_use]
     pub fn new(config: Config, events: mpsc::UnboundedSender<Event>) -> Self {
-        let id = new_id();
+        Self::with_id(new_id(), config, events)
+    }
+
+    /// A job that goes on under the name it has.
+    #[must_use]
+    pub fn with_id(id: String, config: Config, events: mpsc::UnboundedSender<Event>) -> Self {
         let job = Self {
             id,
             config,
@@ -100,8 +105,16 @@ impl Job {
     }
 
     fn phase(&self) -> Phase {
-        const PHASES: [Phase; 5] =
-            [Phase::Preflight, Phase::Attaching, Phase::Copying, Phase::Verifying, Phase::Finished];
+        const PHASES: [Phase; 8] = [
+            Phase::Preflight,
+            Phase::Attaching,
+            Phase::Copying,
+            Phase::CatchingUp,
+            Phase::Live,
+            Phase::CuttingOver,
+            Phase::Verifying,
+            Phase::Finished,
+        ];
         let index = usize::from(self.phase.load(Ordering::Relaxed));
         PHASES.get(index).copied().unwrap_or(Phase::Finished)
     }

@@ -9,7 +9,7 @@ mod stop;
 mod tally;
 
 pub use budget::Budget;
-pub use copy::run;
+pub use copy::{copy, report, run};
 pub use job::{CLIENT_NAME_PREFIX, Job, now_ms};
 pub use stop::Stop;
 pub use tally::Tally;

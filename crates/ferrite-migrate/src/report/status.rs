@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::PreflightReport;
 
-/// The stages of a snapshot, in order.
+/// The stages of a run, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Phase {
@@ -14,6 +14,12 @@ pub enum Phase {
     Attaching,
     /// Keys are on their way.
     Copying,
+    /// What was written to the source during the copy is on its way (live).
+    CatchingUp,
+    /// The target follows the source (live).
+    Live,
+    /// Writes to the source are about to be held back, or are (live).
+    CuttingOver,
     /// Both ends are compared.
     Verifying,
     /// Over, well or not.

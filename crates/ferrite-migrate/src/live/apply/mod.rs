@@ -28,7 +28,7 @@ use self::refetch::{KEYS_MAX, Refetch, RefetchError};
 use self::target::{Link, Target};
 use self::transaction::{Outcome, Transaction};
 use super::checkpoint::Checkpoint;
-use super::marks::Marks;
+use super::marks::{Key, Marks};
 use super::progress::{Progress, Side};
 use super::spool::{Block, Reader, SpoolError};
 use super::stream;
@@ -50,6 +50,8 @@ pub enum Request {
     /// Hold expiries that lie before this time (Unix ms at the source), write later ones as they
     /// are; answered when everything planned before is on the target.
     HoldBefore(u64, oneshot::Sender<()>),
+    /// Tell which keys may have a held expiry that was written since not all are held.
+    Held(oneshot::Sender<Vec<Key>>),
     /// Apply nothing until the sender of the second channel is gone; the first says that
     /// everything planned before is on the target.
     Pause(oneshot::Sender<()>, oneshot::Receiver<()>),
@@ -129,6 +131,8 @@ pub struct Applier {
     received_ms: u64,
     /// Where the last transaction that was sent ends.
     sent: u64,
+    /// Whether keys that the source no longer has are to be deleted first.
+    drops_missing: bool,
 }
 
 impl Applier {
@@ -159,7 +163,16 @@ impl Applier {
             blocks: VecDeque::new(),
             received_ms: 0,
             sent: 0,
+            drops_missing: false,
         }
+    }
+
+    /// The same applier, which first deletes the keys of the target that the source does not
+    /// have any more: those that were deleted while nobody followed it.
+    #[must_use]
+    pub fn dropping_missing(mut self, drops_missing: bool) -> Self {
+        self.drops_missing = drops_missing;
+        self
     }
 
     /// Applies until the job is stopped; gives the reader back, so that the log can go on.
@@ -234,6 +247,12 @@ impl Applier {
 
     /// Applies until something interrupts it.
     async fn apply(&mut self) -> Fault {
+        if self.drops_missing {
+            if let Err(fault) = self.reconcile(None, true).await {
+                return fault;
+            }
+            self.drops_missing = false;
+        }
         loop {
             if let Err(fault) = self.advance().await {
                 return fault;
@@ -293,7 +312,7 @@ impl Applier {
             self.buffer.drain(..used);
             match step {
                 None => return Ok(()),
-                Some(Step::Reconcile(db)) => self.reconcile(db).await?,
+                Some(Step::Reconcile(db)) => self.reconcile(db, false).await?,
             }
         }
     }
@@ -457,9 +476,9 @@ impl Applier {
         }
     }
 
-    /// Has every key of the target compared with the source by existence: reads all of them
-    /// again. Everything before is on the target first.
-    async fn reconcile(&mut self, db: Option<u32>) -> Result<(), Fault> {
+    /// Reads every key again that the target has, or only those that the source has not; those
+    /// that are gone are deleted. Everything before is on the target first.
+    async fn reconcile(&mut self, db: Option<u32>, missing_only: bool) -> Result<(), Fault> {
         self.send().await?;
         self.land().await?;
         for (target_db, db) in self.target.dbs(db).await.map_err(Fault::Target)? {
@@ -467,9 +486,12 @@ impl Applier {
             let mut cursor = b"0".to_vec();
             loop {
                 let (next, names) = scanner.step(db, &cursor).await.map_err(Fault::Target)?;
-                for key in names.iter().filter(|key| self.plan.takes_part(db, key)) {
-                    self.marks.mark_dirty(db, key);
+                let wanted = names.iter().filter(|key| self.plan.takes_part(db, key));
+                let mut wanted: Vec<&[u8]> = wanted.collect();
+                if missing_only {
+                    wanted = self.target.missing_at_source(db, wanted).await.map_err(Fault::Source)?;
                 }
+                wanted.iter().for_each(|key| self.marks.mark_dirty(db, key));
                 self.send().await?;
                 self.land().await?;
                 if next == b"0" {
@@ -491,6 +513,11 @@ impl Applier {
                 self.plan.hold_before(until_ms);
                 self.refetch.hold_before(until_ms);
                 let _ = done.send(());
+            }
+            Request::Held(answer) => {
+                let mut held: Vec<Key> = self.plan.take_held().into_iter().collect();
+                held.append(&mut self.refetch.held);
+                let _ = answer.send(held);
             }
             Request::Pause(done, released) => {
                 let _ = done.send(());

@@ -14,7 +14,7 @@ use super::transaction::Transaction;
 use crate::engine::Job;
 use crate::live::checkpoint;
 use crate::live::classify::{Class, KeyAccess, KeyUse, classify, split};
-use crate::live::marks::Marks;
+use crate::live::marks::{Key, Marks};
 use crate::live::rewrite::{Abilities, HOLD_MS, Rewrite, Times, rewrite};
 use crate::preflight::Checked;
 
@@ -58,6 +58,7 @@ pub struct Plan {
     /// Commands that the target does not accept, by where they end.
     refetch_at: HashSet<u64>,
     rewritten: Vec<u8>,
+    held: HashSet<Key>,
 }
 
 /// Commands at most that the target does not accept: a target that refuses more is not one that
@@ -88,6 +89,7 @@ impl Plan {
             uncertain_until: 0,
             refetch_at: HashSet::new(),
             rewritten: Vec::new(),
+            held: HashSet::new(),
         }
     }
 
@@ -184,16 +186,23 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) {
-        let times = Times {
-            received_at_ms: call.received_ms,
-            hold_ms: HOLD_MS,
-            hold_before_ms: self.hold_before_ms,
-        };
+        let name = call.words.first().copied().unwrap_or_default();
+        // The expiries of a hash's fields cannot be released without reading all hashes again.
+        let hold_ms = if is_of_fields(name) { 0 } else { HOLD_MS };
+        let hold_before_ms = self.hold_before_ms;
+        let times = Times { received_at_ms: call.received_ms, hold_ms, hold_before_ms };
         self.rewritten.clear();
         match rewrite(call.words, &times, &self.abilities, &mut self.rewritten) {
-            Rewrite::AsIs => self.send(call, transaction),
+            Rewrite::AsIs => {
+                if !access.independent {
+                    // RENAME and COPY take an expiry along.
+                    self.note_held(call, access);
+                }
+                self.send(call, transaction);
+            }
             Rewrite::Refetch => self.read_again(call, access, marks),
             Rewrite::Commands(_) => {
+                self.note_held(call, access);
                 transaction.select(self.db, self.target_db(self.db));
                 // What was just encoded are commands.
                 let pushed = transaction.push_all(&self.rewritten, self.db, call.offset);
@@ -203,6 +212,21 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// Remembers which keys may have been given a held expiry since not all are held.
+    fn note_held(&mut self, call: &Call<'_>, access: &KeyAccess) {
+        if self.hold_before_ms != u64::MAX {
+            for key in access.written() {
+                let (db, name) = self.key(call, key);
+                self.held.insert((db, name.to_vec()));
+            }
+        }
+    }
+
+    /// The keys that may have been given a held expiry since not all are held.
+    pub fn take_held(&mut self) -> HashSet<Key> {
+        std::mem::take(&mut self.held)
     }
 
     fn keys(
@@ -363,4 +387,10 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Whether a command is about the expiries of fields or members.
+fn is_of_fields(name: &[u8]) -> bool {
+    let is_member = name.len() > 12 && name.to_ascii_uppercase().windows(6).any(|w| w == b"MEMBER");
+    name.first().is_some_and(|first| first.eq_ignore_ascii_case(&b'H')) || is_member
 }

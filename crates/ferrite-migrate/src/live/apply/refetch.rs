@@ -50,6 +50,8 @@ pub struct Refetch {
     writer: KeyWriter,
     target_db: Option<u32>,
     hold_before_ms: u64,
+    /// Keys that were given a held expiry since not all are held.
+    pub held: Vec<Key>,
     /// Of the current request, those that are still to come.
     expected: VecDeque<Key>,
     /// The large value that comes next.
@@ -73,6 +75,7 @@ impl Refetch {
             writer: KeyWriter::new(Arc::clone(job), connector, capabilities),
             target_db: job.config.target_db(),
             hold_before_ms: u64::MAX,
+            held: Vec::new(),
             expected: VecDeque::new(),
             large: None,
         }
@@ -143,6 +146,9 @@ impl Refetch {
                 Fetched::Missing => {}
             }
             self.write(batch, db, &key, transaction)?;
+            if self.hold_before_ms != u64::MAX {
+                self.held.push((db, key.clone()));
+            }
             transaction.refetched += 1;
             marks.fence(db, key, offset);
         }
@@ -217,6 +223,9 @@ impl Refetch {
         let (read, written) = tokio::join!(reading, writing);
         read?;
         written?;
+        if self.hold_before_ms != u64::MAX {
+            self.held.push((db, key.clone()));
+        }
         marks.fence(db, key, offset);
         Ok(())
     }

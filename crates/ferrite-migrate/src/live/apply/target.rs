@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use ferrite_client::server::ServerInfo;
 use ferrite_client::{
-    Address, Backoff, ClientError, Connection, Connector, Receiver, ReplyError, Sender,
+    Address, Backoff, ClientError, Connection, Connector, Pipeline, Receiver, ReplyError, Sender,
+    Value,
 };
 
 use super::transaction::Transaction;
@@ -42,6 +43,7 @@ pub struct Link {
 pub struct Target {
     job: Arc<Job>,
     connector: Connector,
+    source: Connector,
     key: Vec<u8>,
     /// The database of the checkpoint.
     home: u32,
@@ -60,6 +62,7 @@ impl Target {
         Self {
             job: Arc::clone(job),
             connector: checked.target.connector.clone().client_name(name),
+            source: checked.source.connector.clone(),
             key: checkpoint::key(&job.id),
             home: home(config),
             only_db: config.source_db().map(|db| (config.target_db().unwrap_or(db), db)),
@@ -168,6 +171,26 @@ impl Target {
         };
         let is_meant = |(_, db): &(u32, u32)| source_db.is_none_or(|only| only == *db);
         Ok(pairs.into_iter().filter(is_meant).collect())
+    }
+
+    /// Those of the keys that the source does not have.
+    ///
+    /// # Errors
+    /// A source that cannot be asked.
+    pub async fn missing_at_source<'k>(
+        &self,
+        db: u32,
+        keys: Vec<&'k [u8]>,
+    ) -> Result<Vec<&'k [u8]>, ClientError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.push(&["SELECT", &db.to_string()]);
+        for key in &keys {
+            pipeline.push(&[&b"EXISTS"[..], key]);
+        }
+        let replies = self.source.connect().await?.pipeline(&pipeline).await?;
+        let answers = keys.into_iter().zip(replies.into_iter().skip(1));
+        let missing = answers.filter(|(_, reply)| matches!(reply, Ok(Value::Integer(0))));
+        Ok(missing.map(|(key, _)| key).collect())
     }
 
     /// Lists names of a database.
