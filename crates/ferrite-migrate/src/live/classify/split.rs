@@ -15,6 +15,8 @@ use super::access::KEY_BY_KEY;
 /// MSETNX a 1 b 2              ->  MSET a 1      its condition has held
 /// ```
 ///
+/// Expiries are as they were: an `MSETEX` that was split is still to be rewritten.
+///
 /// `None` for commands that cannot be split: those that are not key by key, and malformed ones.
 #[must_use]
 pub fn split(words: &[&[u8]], wanted: impl Fn(usize) -> bool, out: &mut Vec<u8>) -> Option<usize> {

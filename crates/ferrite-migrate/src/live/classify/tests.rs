@@ -27,6 +27,19 @@ fn shown(access: &KeyAccess, words: &[&[u8]]) -> String {
     written.chain(read).chain(flags).collect::<Vec<_>>().join(" ")
 }
 
+#[test]
+fn the_other_database_is_told() {
+    let access = |line| match classify(&words(line)) {
+        Class::Keys(access) => access,
+        class => panic!("{class:?}"),
+    };
+    assert_eq!(access("COPY a b DB 4").other_db(), Some(4));
+    assert_eq!(access("MOVE k 4").other_db(), Some(4));
+    assert_eq!(access("COPY a b").other_db(), None);
+    let written: Vec<KeyUse> = access("MOVE k 4").written().collect();
+    assert_eq!(written, [KeyUse { word: 1, db: None }, KeyUse { word: 1, db: Some(4) }]);
+}
+
 fn class(line: &str) -> String {
     let words = words(line);
     match classify(&words) {

@@ -31,7 +31,7 @@ mod string;
 mod time;
 
 #[cfg(test)]
-mod servers;
+pub(in crate::live) mod servers;
 #[cfg(test)]
 pub(in crate::live) mod tests;
 

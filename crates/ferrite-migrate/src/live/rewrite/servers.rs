@@ -11,10 +11,10 @@ use super::tests::parsed;
 use super::*;
 
 /// What is there before a command, and the command; `@` stands for a key, `P` for a payload.
-type Case = (&'static str, &'static str);
+pub(in crate::live) type Case = (&'static str, &'static str);
 
 /// Forms all servers from Redis 6.2 on take. 4102444800 is the start of the year 2100.
-const STRINGS: &[Case] = &[
+pub(in crate::live) const STRINGS: &[Case] = &[
     ("", "SET @ v EX 1000"),
     ("", "set @ v px 1000000"),
     ("", "SET @ v EXAT 4102444800"),
@@ -39,7 +39,7 @@ const STRINGS: &[Case] = &[
     ("", "RESTORE-ASKING @ 1000000 P"),
 ];
 
-const CONDITIONS: &[Case] = &[
+pub(in crate::live) const CONDITIONS: &[Case] = &[
     ("SET @ v", "EXPIRE @ 1000 NX"),
     ("SET @ v PX 2000000", "PEXPIREAT @ 4102444800123 GT"),
     ("SET @ v PX 2000000", "EXPIRE @ 1000 LT"),
@@ -47,7 +47,7 @@ const CONDITIONS: &[Case] = &[
 ];
 
 /// Forms of servers with field expiry.
-const FIELDS: &[Case] = &[
+pub(in crate::live) const FIELDS: &[Case] = &[
     ("HSET @ f 1 g 2", "HEXPIRE @ 1000 FIELDS 1 f"),
     ("HSET @ f 1 g 2", "HPEXPIRE @ 1000000 NX FIELDS 2 f g"),
     ("HSET @ f 1 g 2", "HEXPIREAT @ 4102444800 FIELDS 1 g"),
@@ -60,14 +60,14 @@ const FIELDS: &[Case] = &[
     ("HSET @ f 1 g 2", "HGETEX @ PXAT 4102444800123 FIELDS 1 f"),
 ];
 
-const NEWER: &[Case] = &[
+pub(in crate::live) const NEWER: &[Case] = &[
     ("SET @ old", "SET @ v IFEQ old EX 1000"),
     ("", "MSETEX 1 @ v NX EX 1000"),
     ("SET @ old", "MSETEX 1 @ v XX PXAT 4102444800123"),
     ("", "MSETEX 1 @ v"),
 ];
 
-fn start(server: Server) -> Peer {
+pub(in crate::live) fn start(server: Server) -> Peer {
     Peer::start(server).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -78,9 +78,12 @@ fn target(server: Server) -> Target {
 }
 
 fn abilities(server: Server) -> Abilities {
-    let redis_version = if server.is_valkey() { (7, 2) } else { server.version() };
-    let target = target(server);
-    Abilities::new(target.format, &target, redis_version)
+    abilities_between(server, server)
+}
+
+pub(in crate::live) fn abilities_between(from: Server, to: Server) -> Abilities {
+    let redis_version = if to.is_valkey() { (7, 2) } else { to.version() };
+    Abilities::new(target(from).format, &target(to), redis_version)
 }
 
 /// One server and what is done to it.
