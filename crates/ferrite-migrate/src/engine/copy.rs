@@ -153,5 +153,6 @@ pub fn report(
         warnings: tally.warnings(),
         copy_ms,
         verification,
+        live: None,
     })
 }

@@ -10,6 +10,7 @@ mod progress;
 mod receive;
 mod rewrite;
 mod spool;
+mod run;
 mod stream;
 
 pub use rewrite::{HOLD_MS, hold};

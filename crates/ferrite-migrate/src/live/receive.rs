@@ -50,24 +50,27 @@ enum LinkEnd {
 }
 
 impl Receiver {
-    /// Receives until the job is stopped or the source has moved on without us; gives the writer
-    /// back, so that the log can go on.
+    /// Receives until the job is stopped or the source has moved on without us. Without a link,
+    /// makes one that begins where the spool ends.
     ///
     /// # Errors
     /// A source that refuses us or stays away, a spool that cannot be written.
-    pub async fn run(mut self, link: ReplicationLink) -> Result<(Ended, Writer), MigrateError> {
-        let mut link = link;
+    pub async fn run(mut self, mut link: Option<ReplicationLink>) -> Result<Ended, MigrateError> {
+        let mut broken = None;
         loop {
-            match self.follow(&mut link).await {
-                LinkEnd::Stopped => return Ok((Ended::Stopped, self.writer)),
+            let mut following = match link.take() {
+                Some(link) => link,
+                None => match self.reconnect(broken.as_ref()).await? {
+                    Ok(link) => link,
+                    Err(ended) => return Ok(ended),
+                },
+            };
+            match self.follow(&mut following).await {
+                LinkEnd::Stopped => return Ok(Ended::Stopped),
                 LinkEnd::Spool(error) => return Err(self.spool_error(&error)),
                 LinkEnd::Broken(error) => {
                     tracing::debug!(%error, "the stream link broke");
-                    drop(link);
-                    link = match self.reconnect(&error).await? {
-                        Ok(link) => link,
-                        Err(ended) => return Ok((ended, self.writer)),
-                    };
+                    broken = Some(error);
                 }
             }
         }
@@ -130,39 +133,34 @@ impl Receiver {
 
     async fn reconnect(
         &self,
-        broken: &ClientError,
+        broken: Option<&ClientError>,
     ) -> Result<Result<ReplicationLink, Ended>, MigrateError> {
         let backoff = Backoff { attempts: u32::MAX, total: AWAY_MAX, ..Backoff::default() };
         let began = Instant::now();
-        let mut why = broken.to_string();
-        for failed in 1.. {
-            self.progress.set_trouble(Side::Source, Some(format!("reconnecting: {why}")));
-            let Some(wait) = backoff.wait(failed, began.elapsed()) else { break };
-            tokio::select! {
-                () = self.job.stop.stopped() => return Ok(Err(Ended::Stopped)),
-                () = tokio::time::sleep(wait) => {}
-            }
-            let position =
-                Position { replid: self.progress.replid(), offset: self.writer.end() };
-            match resume(&self.connector, &position).await {
+        let mut failed = 0;
+        loop {
+            let position = Position { replid: self.progress.replid(), offset: self.writer.end() };
+            let error = match resume(&self.connector, &position).await {
                 Ok(Some((link, replid))) => {
                     self.progress.set_replid(&replid);
                     self.progress.set_trouble(Side::Source, None);
                     return Ok(Ok(link));
                 }
-                Ok(None) => {
-                    let why = format!(
-                        "the source no longer has its commands from offset {} on: its backlog was \
-                         too small for the time we were away, or it was restarted",
-                        position.offset
-                    );
-                    return Ok(Err(Ended::Lost(why)));
-                }
+                Ok(None) => return Ok(Err(lost(&position))),
                 Err(error) if error.is_refusal() => return Err(self.failed(&error)),
-                Err(error) => why = error.to_string(),
+                Err(error) => error,
+            };
+            failed += 1;
+            let first = broken.map_or_else(String::new, |broken| format!("{broken}; "));
+            self.progress.set_trouble(Side::Source, Some(format!("{first}reconnecting: {error}")));
+            let Some(wait) = backoff.wait(failed, began.elapsed()) else {
+                return Err(self.failed(&error));
+            };
+            tokio::select! {
+                () = self.job.stop.stopped() => return Ok(Err(Ended::Stopped)),
+                () = tokio::time::sleep(wait) => {}
             }
         }
-        Err(self.failed(broken))
     }
 
     fn failed(&self, error: &ClientError) -> MigrateError {
@@ -177,6 +175,14 @@ impl Receiver {
         MigrateError::new(ErrorKind::Internal, "keeping the source's commands", error)
             .with_hint(format!("then: ferrite-migrate migrate --resume {}", self.job.id))
     }
+}
+
+fn lost(position: &Position) -> Ended {
+    Ended::Lost(format!(
+        "the source no longer has its commands from offset {} on: its backlog was too small for \
+         the time we were away, or it was restarted",
+        position.offset
+    ))
 }
 
 fn closed(link: &ReplicationLink) -> ClientError {

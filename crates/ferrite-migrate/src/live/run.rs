@@ -23,7 +23,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
-use super::control::{Control, Order};
 use super::links::{AttachError, attach};
 use super::progress::Progress;
 use super::receive::{self, Receiver};
@@ -31,9 +30,9 @@ use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use crate::config::{OnConflict, Strategy};
 use crate::engine::{Job, copy, report};
 use crate::error::{ErrorKind, MigrateError};
-use crate::jobs::{JobDir, JobError, State};
+use crate::jobs::{JobDir, JobError, State, control};
 use crate::preflight::Checked;
-use crate::report::{Cutover, Phase, Report};
+use crate::report::{Cutover, Followed, Phase, Report};
 use crate::sources::redis_psync;
 use crate::sources::redis_scan::source_error;
 
@@ -55,7 +54,7 @@ pub struct Live {
     /// How far it is.
     pub progress: Arc<Progress>,
     /// Orders from outside.
-    pub control: Control,
+    pub control: control::Server,
     /// Added to our clock, gives the source's, in ms.
     pub clock_skew_ms: i64,
     began: Instant,
@@ -68,17 +67,18 @@ pub struct Live {
 
 /// What following needs at its beginning.
 struct Start {
-    link: Option<ReplicationLink>,
-    writer: Writer,
+    receiving: Receiving,
     reader: Reader,
     /// Whether keys may be on the target that were deleted while nobody followed.
     drops_missing: bool,
 }
 
+type Receiving = JoinHandle<Result<receive::Ended, MigrateError>>;
+
 /// The tasks that follow.
 pub struct Following {
-    receiving: JoinHandle<Result<(receive::Ended, Writer), MigrateError>>,
-    applying: JoinHandle<Result<(apply::Ended, Reader), MigrateError>>,
+    receiving: Receiving,
+    applying: JoinHandle<Result<apply::Ended, MigrateError>>,
     /// Asks the applier.
     pub requests: mpsc::Sender<apply::Request>,
 }
@@ -113,7 +113,7 @@ impl Live {
         let target_was_empty = known.unwrap_or_else(|| checked.target.info.keys() == 0);
         let detail = json!({ "target_was_empty": target_was_empty });
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
-        let control = Control::open(&dir).map_err(journal_error)?;
+        let control = control::Server::bind(&dir).map_err(journal_error)?;
         Ok(Self {
             progress: Arc::new(Progress::default()),
             job,
@@ -191,54 +191,222 @@ impl Live {
         self.progress.restart(&checkpoint.replid, checkpoint.offset);
         self.progress.set_received(writer.end());
         tracing::debug!(offset = from, kept = writer.end() - from, "going on");
-        Ok(Some(Start { link: None, writer, reader, drops_missing: false }))
+        let receiving = self.receive(writer, None);
+        Ok(Some(Start { receiving, reader, drops_missing: false }))
+    }
+
+    fn receive(&self, writer: Writer, link: Option<ReplicationLink>) -> Receiving {
+        let receiver = Receiver {
+            job: Arc::clone(&self.job),
+            connector: self.checked.source.connector.clone(),
+            writer,
+            progress: Arc::clone(&self.progress),
+            clock_skew_ms: self.clock_skew_ms,
+        };
+        tokio::spawn(receiver.run(link))
     }
 
     /// Copies everything; `None` if that was stopped.
     async fn copy_all(&mut self, again: Option<&str>) -> Result<Option<Start>, MigrateError> {
-        let is_first = again.is_none() && self.dir.journal().iter().all(|record| {
-            record.state != State::Copying
-        });
+        let is_first = !self.dir.journal().iter().any(|record| record.state == State::Copying);
         self.enter(State::Attaching, again)?;
-        let stopped = Arc::clone(&self.job);
+        let job = Arc::clone(&self.job);
         let connector = self.checked.source.connector.clone();
         let links = tokio::select! {
             links = attach(&connector) => links.map_err(|error| attach_error(&connector, error))?,
-            () = stopped.stop.stopped() => return Ok(None),
+            () = job.stop.stopped() => return Ok(None),
         };
         let Position { replid, offset } = links.position;
         let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
         self.progress.restart(&replid, offset);
-        let receiving = tokio::spawn(self.receiver(writer).run(Some(links.stream)));
-
-        self.enter(State::Copying, None)?;
-        let config = &self.job.config;
-        let mut capabilities = self.checked.capabilities(config, false);
-        if !is_first {
-            capabilities.on_conflict = OnConflict::Replace;
-        }
-        let began = Instant::now();
-        let source = redis_psync::attached(&self.job, links.rdb, connector);
-        let copied = self.watch_copy(capabilities, source).await;
-        self.copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if copied.is_err() || self.job.stop.is_stopped() {
+        let receiving = self.receive(writer, Some(links.stream));
+        let copied = self.copy_rdb(links.rdb, is_first).await;
+        if copied.is_err() || job.stop.is_stopped() {
             receiving.abort();
             return copied.map(|()| None);
         }
-        let checkpoint =
-            Checkpoint { replid, offset, fence: offset, db: 0, pending: Vec::new() };
-        let target = Target::new(&self.job, &self.checked);
-        target.store(&checkpoint).await.map_err(|error| {
-            let doing = format!("writing the checkpoint to the target {}", target.address());
-            MigrateError::new(ErrorKind::Target, doing, error)
-        })?;
+        let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, pending: Vec::new() };
+        self.store(&checkpoint).await?;
         if !is_first && !self.target_was_empty {
-            self.job.warn(
+            job.warn(
                 "keys that were deleted on the source meanwhile may still be on the target, which \
                  had keys of its own: run `ferrite-migrate verify`",
             );
         }
-        self.copied.replace(receiving);
-        Ok(Some(Start { link: None, writer: None, reader, drops_missing: !is_first && self.target_was_empty }))
+        Ok(Some(Start { receiving, reader, drops_missing: !is_first && self.target_was_empty }))
+    }
+
+    /// Copies the RDB that is on its way.
+    async fn copy_rdb(&mut self, rdb: ReplicationLink, is_first: bool) -> Result<(), MigrateError> {
+        self.enter(State::Copying, None)?;
+        let mut capabilities = self.checked.capabilities(&self.job.config, false);
+        if !is_first {
+            capabilities.on_conflict = OnConflict::Replace;
+        }
+        let began = Instant::now();
+        let (job, checked) = (Arc::clone(&self.job), Arc::clone(&self.checked));
+        let source = redis_psync::attached(&job, rdb, checked.source.connector.clone());
+        let copying = copy(&job, &checked, capabilities, source);
+        tokio::pin!(copying);
+        let mut ticks = ticks();
+        let copied = loop {
+            tokio::select! {
+                copied = &mut copying => break copied,
+                _ = ticks.tick() => self.write_status(),
+                Some(order) = self.control.next() => self.order_early(order).await,
+            }
+        };
+        self.copy_ms += u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        copied
+    }
+
+    async fn store(&self, checkpoint: &Checkpoint) -> Result<(), MigrateError> {
+        let target = Target::new(&self.job, &self.checked);
+        target.store(checkpoint).await.map_err(|error| {
+            let doing = format!("writing the checkpoint to the target {}", target.address());
+            MigrateError::new(ErrorKind::Target, doing, error)
+        })
+    }
+
+    /// Follows the source until the run is over or has to start over.
+    async fn follow(&mut self, start: Start) -> Result<Next, MigrateError> {
+        self.enter(State::CatchingUp, None)?;
+        let (requests, asked) = mpsc::channel(REQUESTS_MAX);
+        let progress = Arc::clone(&self.progress);
+        let applier = Applier::new(&self.job, &self.checked, progress, start.reader, asked);
+        let applier = applier.dropping_missing(start.drops_missing);
+        let applying = tokio::spawn(applier.run());
+        let mut following = Following { receiving: start.receiving, applying, requests };
+        let next = self.watch(&mut following).await;
+        if !matches!(next, Ok(Next::End)) {
+            following.receiving.abort();
+        }
+        next
+    }
+
+    /// Watches the tasks and does what it is told.
+    async fn watch(&mut self, following: &mut Following) -> Result<Next, MigrateError> {
+        let mut ticks = ticks();
+        let mut lost = None;
+        let mut is_received = false;
+        loop {
+            tokio::select! {
+                applied = &mut following.applying => {
+                    return match applied.map_err(internal)?? {
+                        apply::Ended::Lost(why) => Ok(Next::Copy(why)),
+                        apply::Ended::Stopped => Ok(lost.map_or(Next::End, Next::Copy)),
+                    };
+                }
+                // The applier ends by itself when it has applied what was received.
+                received = &mut following.receiving, if !is_received => {
+                    is_received = true;
+                    if let receive::Ended::Lost(why) = received.map_err(internal)?? {
+                        lost = Some(why);
+                    }
+                }
+                _ = ticks.tick() => self.tick()?,
+                Some(order) = self.control.next() => self.order(order, following).await?,
+            }
+        }
+    }
+
+    fn tick(&mut self) -> Result<(), MigrateError> {
+        let is_level = self.progress.lag_ms() < LIVE_LAG_MS && self.progress.trouble().is_empty();
+        if is_level && self.dir.state() == State::CatchingUp {
+            self.enter(State::Live, None)?;
+        }
+        self.write_status();
+        Ok(())
+    }
+
+    /// Records how it ended.
+    fn end(mut self, ended: Result<(), MigrateError>) -> Result<Report, MigrateError> {
+        let is_over = self.dir.state().is_final();
+        if !is_over {
+            let (state, reason) = match &ended {
+                Ok(()) => (State::Paused, String::from("stopped")),
+                Err(error) => (State::Failed, error.to_string()),
+            };
+            self.dir.transition(state, Some(&reason)).map_err(journal_error)?;
+        }
+        self.write_status();
+        self.job.begin(Phase::Finished, 0);
+        let copied = self.job.tally(|tally| tally.keys.copied);
+        let id = self.job.id.clone();
+        ended.map_err(|mut error| {
+            error.keys_copied = copied;
+            if error.hint.is_none() {
+                error.hint = Some(format!("ferrite-migrate migrate --resume {id}"));
+            }
+            error
+        })?;
+        let reason = String::from(
+            "the source allows replication: its RDB is copied, then its commands are followed",
+        );
+        let strategy = Strategy::Psync;
+        let mut report = report(&self.job, &self.checked, strategy, reason, self.copy_ms, None);
+        report.interrupted = self.cutover.is_none() && !is_over;
+        report.live = Some(self.summary());
+        Ok(report)
+    }
+
+    fn summary(&self) -> Followed {
+        Followed {
+            state: self.dir.state().name(),
+            commands: self.progress.commands(),
+            refetched: self.progress.refetched(),
+            applied_offset: self.progress.applied(),
+            cutover: self.cutover.clone(),
+        }
+    }
+}
+
+/// Ticks that do not come in heaps after a long wait.
+fn ticks() -> tokio::time::Interval {
+    let mut ticks = interval(STATUS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+fn attach_error(connector: &Connector, error: AttachError) -> MigrateError {
+    match error {
+        AttachError::Client(error) => {
+            let is_refused = error.reply().is_some() || error.is_refusal();
+            let failed = source_error(connector, "attaching as a replica", &error);
+            match is_refused {
+                true => failed.with_hint(
+                    "a live migration reads the replication stream: ACL SETUSER <user> +psync \
+                     +replconf on the source; where that cannot be, --mode snapshot",
+                ),
+                false => failed,
+            }
+        }
+        AttachError::NoBacklog => {
+            let doing = format!("attaching as a replica of the source {}", connector.address());
+            let cause = "its backlog turns over faster than a replica can attach";
+            MigrateError::new(ErrorKind::Source, doing, cause)
+                .with_hint("CONFIG SET repl-backlog-size 64mb on the source, then try again")
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
+fn internal(panic: tokio::task::JoinError) -> MigrateError {
+    MigrateError::new(ErrorKind::Internal, "following the source", panic)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
+fn spool_error(error: SpoolError) -> MigrateError {
+    MigrateError::new(ErrorKind::Internal, "keeping the source's commands on disk", error)
+        .with_hint("--state-dir chooses another disk")
+}
+
+/// A job's directory that cannot be written, as the end of the job.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
+pub fn journal_error(error: JobError) -> MigrateError {
+    let failed = MigrateError::new(ErrorKind::Internal, "recording the job's state", &error);
+    match error.hint() {
+        Some(hint) => failed.with_hint(hint),
+        None => failed,
     }
 }

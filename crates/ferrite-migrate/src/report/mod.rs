@@ -10,7 +10,7 @@ mod verification;
 pub use exit::ExitCode;
 pub use preflight::{Check, CheckStatus, PreflightReport};
 pub use status::{Event, Phase, Status};
-pub use summary::{KeyCounts, Report, Skip, TypeCount};
+pub use summary::{Cutover, Followed, KeyCounts, Report, Skip, TypeCount};
 pub use verification::{Difference, DifferenceKind, VerificationReport};
 
 use serde::{Serialize, Serializer};

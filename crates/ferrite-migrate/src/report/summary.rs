@@ -83,6 +83,41 @@ pub struct Report {
     /// The comparison of both ends, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification: Option<VerificationReport>,
+    /// What became of the source's commands, in a live migration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Followed>,
+}
+
+/// What became of the source's commands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Followed {
+    /// The state the job ended in.
+    pub state: &'static str,
+    /// Commands that were applied to the target.
+    pub commands: u64,
+    /// Keys that were read again, because no command could be applied to them.
+    pub refetched: u64,
+    /// Offset in the source's stream up to which the target has it.
+    pub applied_offset: u64,
+    /// The cutover, where there was one.
+    pub cutover: Option<Cutover>,
+}
+
+/// How the target became the one to write to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cutover {
+    /// How long writes to the source were held back until the target had everything, in
+    /// microseconds.
+    pub pause_us: u64,
+    /// How long the hook that moves the traffic took, in microseconds; writes were held back
+    /// meanwhile.
+    pub hook_us: Option<u64>,
+    /// The source's offset at which nothing more was written to it.
+    pub offset: u64,
+    /// Keys whose expiry was released while writes were held back.
+    pub expiries_released: u64,
+    /// How the source is kept from being written to after the switch; `None` if it is not.
+    pub source_fence: Option<String>,
 }
 
 impl Report {

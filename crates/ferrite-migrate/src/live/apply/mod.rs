@@ -25,7 +25,8 @@ use tokio::task::JoinHandle;
 
 use self::plan::{Plan, Step};
 use self::refetch::{KEYS_MAX, Refetch, RefetchError};
-use self::target::{Link, Target};
+use self::target::Link;
+pub use self::target::Target;
 use self::transaction::{Outcome, Transaction};
 use super::checkpoint::Checkpoint;
 use super::marks::{Key, Marks};
@@ -175,11 +176,11 @@ impl Applier {
         self
     }
 
-    /// Applies until the job is stopped; gives the reader back, so that the log can go on.
+    /// Applies until the job is stopped or the receiver has ended and all is applied.
     ///
     /// # Errors
     /// An end that stays away or refuses for good, bytes that are no commands.
-    pub async fn run(mut self) -> Result<(Ended, Reader), MigrateError> {
+    pub async fn run(mut self) -> Result<Ended, MigrateError> {
         loop {
             let fault = match self.begin().await {
                 Ok(()) => self.apply().await,
@@ -191,7 +192,7 @@ impl Applier {
             }
             self.link = None;
             match fault {
-                Fault::Ended(ended) => return Ok((ended, self.reader)),
+                Fault::Ended(ended) => return Ok(ended),
                 Fault::Failed(error) => return Err(error),
                 Fault::Target(error) => self.trouble(Side::Target, error.to_string()),
                 Fault::Refused(error) => {
@@ -207,7 +208,7 @@ impl Applier {
                 return Err(error);
             }
             if self.job.stop.is_stopped() {
-                return Ok((Ended::Stopped, self.reader));
+                return Ok(Ended::Stopped);
             }
         }
     }

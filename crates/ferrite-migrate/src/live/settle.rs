@@ -1,0 +1,194 @@
+//! Releases held expiries on the target: in passes over all its keys while it follows, and at the
+//! end for the few that are due soon.
+//!
+//! Nobody but the applier writes to the target; each slice of a pass happens while the applier
+//! pauses, so that what was read is still true when it is written.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ferrite_client::{ClientError, Connection, Pipeline, Value};
+use tokio::sync::{mpsc, oneshot};
+
+use super::apply::{Request, Target};
+use super::marks::Key;
+use super::rewrite::{HOLD_MS, hold, release};
+use crate::engine::Job;
+use crate::error::MigrateError;
+use crate::preflight::Checked;
+use crate::targets::redis::target_error;
+
+/// Batches of names that are worked on before the applier goes on.
+const STEPS_PER_SLICE: u32 = 4;
+/// Keys whose expiry is asked for in one pipeline.
+const PIPELINE_KEYS: usize = 1000;
+
+/// What a pass does to expiries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Releases those at or after this time (Unix ms at the source).
+    ReleaseFrom(u64),
+    /// Holds all that are not.
+    Hold,
+}
+
+/// Works on the expiries of one target.
+pub struct Settler {
+    connection: Connection,
+    target: Target,
+    checked: Arc<Checked>,
+    has_expiretime: bool,
+    target_db: Option<u32>,
+}
+
+impl Settler {
+    /// Connects.
+    ///
+    /// # Errors
+    /// A target that cannot be reached.
+    pub async fn connect(job: &Arc<Job>, checked: &Arc<Checked>) -> Result<Self, MigrateError> {
+        let connection = crate::targets::redis::connect(&checked.target.connector).await?;
+        Ok(Self {
+            connection,
+            target: Target::new(job, checked),
+            checked: Arc::clone(checked),
+            has_expiretime: checked.target.has_expiretime(),
+            target_db: job.config.target_db(),
+        })
+    }
+
+    /// Goes through all keys of the target, a slice at a time between which the applier goes on.
+    /// Gives the keys that stay held.
+    ///
+    /// # Errors
+    /// A target that is lost.
+    pub async fn pass(
+        &mut self,
+        pass: Pass,
+        requests: &mpsc::Sender<Request>,
+    ) -> Result<HashSet<Key>, MigrateError> {
+        let connector = self.checked.target.connector.clone();
+        let lost = |error: ClientError| target_error("releasing expiries", &connector, &error);
+        let mut held = HashSet::new();
+        for (target_db, db) in self.target.dbs(None).await.map_err(lost)? {
+            let mut scanner = self.target.scanner(target_db).await.map_err(lost)?;
+            let mut cursor = b"0".to_vec();
+            loop {
+                // Dropped at the end of the slice, which lets the applier go on.
+                let _paused = pause(requests).await;
+                for _ in 0..STEPS_PER_SLICE {
+                    let (next, names) = scanner.step(db, &cursor).await.map_err(lost)?;
+                    cursor = next;
+                    let keys: Vec<&[u8]> = names.iter().collect();
+                    let stay = self.settle(db, &keys, pass).await.map_err(lost)?;
+                    held.extend(stay.into_iter().map(|key| (db, key.to_vec())));
+                    if cursor == b"0" {
+                        break;
+                    }
+                }
+                if cursor == b"0" {
+                    break;
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    /// Releases what is held of these keys, now; how many were.
+    ///
+    /// # Errors
+    /// A target that is lost.
+    pub async fn release(&mut self, keys: &HashSet<Key>) -> Result<u64, MigrateError> {
+        let connector = self.checked.target.connector.clone();
+        let lost = |error: ClientError| target_error("releasing expiries", &connector, &error);
+        let mut by_db: Vec<(u32, &[u8])> =
+            keys.iter().map(|(db, key)| (*db, key.as_slice())).collect();
+        by_db.sort_unstable();
+        let mut released = 0;
+        for group in by_db.chunk_by(|(one, _), (other, _)| one == other) {
+            for part in group.chunks(PIPELINE_KEYS) {
+                let keys: Vec<&[u8]> = part.iter().map(|(_, key)| *key).collect();
+                let db = part.first().map_or(0, |(db, _)| *db);
+                released += self.settle(db, &keys, Pass::ReleaseFrom(0)).await.map_err(lost)?.len();
+            }
+        }
+        Ok(released as u64)
+    }
+
+    /// Does a pass to some keys of one database of the source; the keys that stay held, or, when
+    /// everything is released, those that were.
+    async fn settle<'k>(
+        &mut self,
+        db: u32,
+        keys: &[&'k [u8]],
+        pass: Pass,
+    ) -> Result<Vec<&'k [u8]>, ClientError> {
+        let times = self.expiries(db, keys).await?;
+        let mut answer = Vec::new();
+        let mut pipeline = Pipeline::new();
+        for (key, time) in keys.iter().zip(times) {
+            let Some(time) = time else { continue };
+            let new = match (pass, release(time)) {
+                (Pass::ReleaseFrom(from), Some(time)) => {
+                    if time < from || from == 0 {
+                        answer.push(*key);
+                    }
+                    (time >= from).then_some(time)
+                }
+                (Pass::Hold, None) => Some(hold(time, HOLD_MS)),
+                _ => None,
+            };
+            if let Some(new) = new {
+                pipeline.push(&[&b"PEXPIREAT"[..], key, new.to_string().as_bytes()]);
+            }
+        }
+        if pipeline.len() > 0 {
+            self.connection.pipeline(&pipeline).await?;
+        }
+        Ok(answer)
+    }
+
+    /// Expiries in Unix ms, as far as keys have one.
+    async fn expiries(
+        &mut self,
+        db: u32,
+        keys: &[&[u8]],
+    ) -> Result<Vec<Option<u64>>, ClientError> {
+        let mut pipeline = Pipeline::new();
+        let db = self.target_db.unwrap_or(db).to_string();
+        pipeline.push(&["SELECT", &db]);
+        pipeline.push(&["TIME"]);
+        let expiry: &[u8] = if self.has_expiretime { b"PEXPIRETIME" } else { b"PTTL" };
+        for key in keys {
+            pipeline.push(&[expiry, key]);
+        }
+        let replies = self.connection.pipeline(&pipeline).await?;
+        let now_ms = match (self.has_expiretime, replies.get(1)) {
+            (false, Some(Ok(time))) => milliseconds(time),
+            _ => 0,
+        };
+        let time = |reply: &Result<Value, _>| {
+            let time = reply.as_ref().ok()?.as_int()?;
+            u64::try_from(time).ok().map(|time| time + now_ms)
+        };
+        Ok(replies.iter().skip(2).map(time).collect())
+    }
+}
+
+/// The reply to `TIME`, as Unix time in ms.
+fn milliseconds(time: &Value) -> u64 {
+    let parts = time.as_array().unwrap_or_default();
+    let part = |index: usize| parts.get(index)?.as_str()?.parse::<u64>().ok();
+    part(0).unwrap_or(0) * 1000 + part(1).unwrap_or(0) / 1000
+}
+
+/// Has the applier pause until the returned value is dropped.
+async fn pause(requests: &mpsc::Sender<Request>) -> oneshot::Sender<()> {
+    let (release, released) = oneshot::channel();
+    let (done, is_done) = oneshot::channel();
+    if requests.send(Request::Pause(done, released)).await.is_ok() {
+        // An applier that has ended writes nothing either.
+        let _ = is_done.await;
+    }
+    release
+}

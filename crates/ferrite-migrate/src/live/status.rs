@@ -1,0 +1,133 @@
+//! What a running live migration tells about itself.
+
+use super::run::Live;
+use crate::engine::now_ms;
+use crate::jobs::{JobLag, JobProgress, JobStatus, JobVerify, Shard, SkippedKeys, State};
+
+/// Above this lag, in ms, a cutover would hold writes back for too long.
+pub const CUTOVER_LAG_MS: u64 = 1000;
+
+impl Live {
+    /// Why a cutover cannot begin now; nothing if it can.
+    #[must_use]
+    pub fn cutover_reasons(&self) -> Vec<String> {
+        let state = self.dir.state();
+        let mut reasons = self.progress.trouble();
+        if state != State::Live && state != State::CuttingOver {
+            reasons.push(format!("the job is {state}, not LIVE"));
+        }
+        if self.paused {
+            reasons.push(format!(
+                "it is paused: ferrite-migrate resume --id {}",
+                self.job.id
+            ));
+        }
+        let lag_ms = self.progress.lag_ms();
+        if lag_ms > CUTOVER_LAG_MS {
+            let (lag, most) = (lag_ms as f64 / 1000.0, CUTOVER_LAG_MS as f64 / 1000.0);
+            reasons.push(format!("the target is {lag:.1} s behind (at most {most:.1} s)"));
+        }
+        if !self.checked.source.can_pause_writes() {
+            reasons.push(String::from(
+                "the source cannot hold writes back: CLIENT PAUSE … WRITE came with Redis 6.2",
+            ));
+        }
+        reasons
+    }
+
+    /// Replaces the status that others read; a disk that does not take it is no reason to stop.
+    pub fn write_status(&self) {
+        if let Err(error) = self.dir.write_status(&self.status()) {
+            tracing::debug!(%error, "the status was not written");
+        }
+    }
+
+    /// The status at this moment.
+    #[must_use]
+    pub fn status(&self) -> JobStatus {
+        let (state, config) = (self.dir.state(), &self.job.config);
+        let reasons = self.cutover_reasons();
+        let next_steps = match state {
+            State::Live if reasons.is_empty() => {
+                vec![format!("ferrite-migrate cutover --id {}", self.job.id)]
+            }
+            _ => Vec::new(),
+        };
+        JobStatus {
+            id: self.job.id.clone(),
+            state,
+            phase: state.phase().map(str::to_owned),
+            consistency: Some(String::from("exact")),
+            strategy: Some(String::from("psync")),
+            strategy_reason: None,
+            source: config.source.address.to_string(),
+            target: config.target.address.to_string(),
+            can_cutover: reasons.is_empty(),
+            reasons,
+            can_rollback: false,
+            progress: self.progress_of_copy(),
+            lag: JobLag {
+                bytes: Some(self.progress.lag_bytes()),
+                seconds: Some(self.progress.lag_ms() as f64 / 1000.0),
+                keys_dirty: self.progress.dirty(),
+                spool_bytes: self.progress.lag_bytes(),
+            },
+            verify: JobVerify::default(),
+            projected_pause_ms: None,
+            ttl_guard: Default::default(),
+            throttle: Default::default(),
+            shards: vec![self.shard()],
+            skipped: self.job.tally(|tally| tally.skipped()).into_iter().map(skipped).collect(),
+            next_steps,
+            warnings: self.job.tally(|tally| tally.warnings()),
+            updated_at_ms: now_ms(),
+            pid: Some(std::process::id()),
+        }
+    }
+
+    fn progress_of_copy(&self) -> JobProgress {
+        let status = self.job.status();
+        let is_copying = self.dir.state() == State::Copying;
+        let (keys, bytes) = self.job.tally(|tally| (tally.keys.copied, tally.bytes));
+        let total = self.checked.source.keys_total(&self.job.config);
+        let percent = match total {
+            _ if !is_copying && keys > 0 => 100.0,
+            0 => 0.0,
+            total => (keys as f64 * 100.0 / total as f64).min(100.0),
+        };
+        let seconds = (status.elapsed_ms as f64 / 1000.0).max(0.001);
+        let rate = |done: u64| if is_copying { (done as f64 / seconds) as u64 } else { 0 };
+        let left = total.saturating_sub(keys);
+        let eta = (is_copying && keys > 0).then(|| (left as f64 / keys as f64 * seconds) as u64);
+        JobProgress {
+            keys_done: keys,
+            keys_total: Some(total),
+            total_is: Some(String::from("estimate")),
+            bytes_done: bytes,
+            bytes_total: None,
+            percent: Some(percent),
+            rate_keys_s: rate(keys),
+            rate_bytes_s: rate(bytes),
+            elapsed_s: self.elapsed_s(),
+            eta_s: eta,
+            eta_p90_s: None,
+        }
+    }
+
+    fn shard(&self) -> Shard {
+        let received = self.progress.received();
+        Shard {
+            source: self.job.config.source.address.to_string(),
+            replid: Some(self.progress.replid()),
+            received: Some(received),
+            spooled: Some(received),
+            applied: Some(self.progress.applied()),
+            db: None,
+            slots: None,
+        }
+    }
+}
+
+fn skipped(skip: crate::report::Skip) -> SkippedKeys {
+    SkippedKeys { reason: skip.reason, type_name: None, count: skip.count }
+}
