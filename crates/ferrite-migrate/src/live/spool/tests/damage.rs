@@ -157,7 +157,7 @@ async fn blocks_in_the_wrong_place_are_not_read() {
     let dir = folder();
     let all = write_log(&dir);
     let paths = segments(dir.path());
-    fs::copy(&paths[0], &paths[1]).unwrap();
+    fs::copy(&paths[2], &paths[1]).unwrap();
     let (writer, mut reader) = open(&dir, SEGMENT, START).unwrap();
     assert_eq!(writer.end(), START + 160);
     drop(writer);

@@ -143,16 +143,19 @@ fn marked(log: u64, start: u64, bytes: u64) -> Vec<u8> {
 /// Reads until the writer is gone, trimming all the time: how often it was begun anew, and where
 /// it ended.
 async fn follow(mut reader: Reader) -> (u64, u64) {
-    let (mut restarts, mut place) = (0, 1000);
+    let (mut restarts, mut place, mut log) = (0, 1000, None);
     loop {
         let mut bytes = Vec::new();
         match next(&mut reader, &mut bytes).await {
             Ok(block) => {
                 assert_eq!(block.start, place);
+                assert_eq!(*log.get_or_insert(block.received_at_ms), block.received_at_ms);
                 assert_eq!(bytes, marked(block.received_at_ms, place, block.end - place));
                 place = block.end;
             }
-            Err(SpoolError::Restarted { start }) => (restarts, place) = (restarts + 1, start),
+            Err(SpoolError::Restarted { start }) => {
+                (restarts, place, log) = (restarts + 1, start, None);
+            }
             Err(SpoolError::Closed) => return (restarts, place),
             Err(error) => panic!("{error}"),
         }
