@@ -32,7 +32,7 @@ fn choose(
 ) -> Option<PathBuf> {
     let absolute =
         |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
-    if let Some(given) = given.filter(|given| !given.as_os_str().is_empty()) {
+    if let Some(given) = given {
         return Some(given.to_owned());
     }
     let state = absolute(state).or_else(|| absolute(home).map(|home| home.join(".local/state")));
@@ -52,7 +52,6 @@ mod tests {
     fn the_nearest_to_the_operator_wins() {
         let cases = [
             (Some("here"), Some("/s"), Some("/h"), Some("here")),
-            (Some(""), Some("/s"), Some("/h"), Some("/s/ferrite-migrate")),
             (None, Some("/s"), Some("/h"), Some("/s/ferrite-migrate")),
             (None, Some("s"), Some("/h"), Some("/h/.local/state/ferrite-migrate")),
             (None, Some(""), Some("/h"), Some("/h/.local/state/ferrite-migrate")),
