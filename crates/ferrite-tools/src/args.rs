@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use ferrite_migrate::{Config, ConfigBuilder, Endpoint, KeyType, TlsOptions};
+use ferrite_migrate::{Config, ConfigBuilder, Endpoint, JobStore, KeyType, TlsOptions};
 
+use crate::state_dir;
 use crate::term::color::ColorChoice;
 use crate::term::error::Failure;
 use crate::term::units::parse_size;
@@ -90,6 +91,16 @@ pub struct ResourceArgs {
     memory_limit: u64,
 }
 
+/// Where migrations are that outlive their process.
+#[derive(clap::Args)]
+#[command(next_help_heading = "State")]
+pub struct StateArgs {
+    /// Directory of the migrations; by default $XDG_STATE_HOME/ferrite-migrate, and without that
+    /// ~/.local/state/ferrite-migrate
+    #[arg(long, value_name = "DIR", env = "FERRITE_STATE_DIR", hide_env_values = true)]
+    state_dir: Option<PathBuf>,
+}
+
 /// What is said, and how.
 #[derive(clap::Args, Clone, Copy)]
 #[command(next_help_heading = "Output")]
@@ -127,6 +138,16 @@ impl KeyArgs {
         }
         let is_wanted = |key_type: &KeyType| self.types.iter().any(|name| name == key_type.name());
         KEY_TYPES.into_iter().filter(is_wanted).fold(config, ConfigBuilder::key_type)
+    }
+}
+
+impl StateArgs {
+    /// The migrations.
+    ///
+    /// # Errors
+    /// An environment that does not say where they are.
+    pub fn store(&self) -> Result<JobStore, Failure> {
+        state_dir::resolve(self.state_dir.as_deref()).map(JobStore::at)
     }
 }
 

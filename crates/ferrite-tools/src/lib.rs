@@ -4,6 +4,7 @@
 //! ```text
 //! commands/<verb>.rs   one verb: its options and what it does     listed in commands/mod.rs
 //! args.rs              options that verbs share
+//! state_dir.rs         where migrations that outlive their process are
 //! watch.rs             follows a run: events, progress, signals
 //! render/              what is said: for people, and as JSON
 //! term/                how it is said: units, colors, progress bar, errors
@@ -15,6 +16,7 @@
 mod args;
 mod commands;
 mod render;
+mod state_dir;
 mod term;
 mod watch;
 

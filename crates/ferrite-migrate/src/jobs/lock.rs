@@ -17,7 +17,7 @@ use super::JobError;
 /// The file's name.
 const NAME: &str = "lock";
 /// A reader looks at the lock by taking it for a moment, shared: how often we try again, …
-const ATTEMPTS_MAX: u32 = 20;
+const ATTEMPTS_MAX: u32 = 100;
 /// … and after how long.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Longest pid in bytes, with its line end.

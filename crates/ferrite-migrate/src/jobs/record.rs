@@ -65,11 +65,9 @@ impl JobRecord {
     pub fn status(&self) -> JobStatus {
         let mut status = self.saved.clone().unwrap_or_default();
         let state = self.state();
-        status.phase = match self.running {
-            true if status.state == state => status.phase,
-            true => state.phase().map(str::to_owned),
-            false => None,
-        };
+        let phase = status.phase.take().filter(|_| status.state == state);
+        let phase = phase.or_else(|| state.phase().map(str::to_owned));
+        status.phase = phase.filter(|_| self.running);
         (status.id, status.state, status.pid) = (self.id.clone(), state, self.pid);
         (status.source, status.target) = (self.plan.source.clone(), self.plan.target.clone());
         status.strategy.get_or_insert_with(|| self.plan.strategy.clone());

@@ -90,10 +90,24 @@ fn only_one_can_run_a_job() {
 fn readers_do_not_keep_anybody_from_running_it() {
     let (_dir, store) = store();
     drop(store.create(ID, plan()).unwrap());
-    std::thread::scope(|scope| {
-        scope.spawn(|| (0..300).for_each(|_| drop(store.read(ID).unwrap())));
-        (0..100).for_each(|_| drop(store.open(ID).unwrap()));
-    });
+    let lock = store.root().join(ID).join("lock");
+    for _ in 0..200 {
+        let reader = fs::File::open(&lock).unwrap();
+        reader.lock_shared().unwrap();
+        assert!(!store.read(ID).unwrap().running, "a reader is no process that runs it");
+        let (about_to_open, opening) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| {
+                about_to_open.send(()).unwrap();
+                store.open(ID).map(drop)
+            });
+            opening.recv().unwrap();
+            // Long enough for the other thread to find the lock taken, most of the times.
+            drop(store.read(ID).unwrap());
+            drop(reader);
+            opened.join().unwrap().unwrap();
+        });
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The verbs of `ferrite-migrate`. A verb is one file here, one line among the modules and one in
 //! [`VERBS`]; its help is pinned in `<verb>.help.txt`.
 
+mod list;
 mod migrate;
+mod status;
 mod verify;
 
 use std::ffi::OsString;
@@ -18,7 +20,7 @@ use crate::term::error::Failure;
 use crate::term::screen::Screen;
 
 /// All verbs, in the order of the help.
-const VERBS: &[Verb] = &[migrate::VERB, verify::VERB];
+const VERBS: &[Verb] = &[migrate::VERB, verify::VERB, list::VERB, status::VERB];
 
 /// The verb that is meant when the command line begins with an option.
 const DEFAULT_VERB: &str = "migrate";

@@ -2,6 +2,8 @@
 //! or both.
 
 mod check;
+mod job;
+mod job_list;
 mod json;
 mod migration;
 mod table;

@@ -1,7 +1,7 @@
 //! Why a command failed, in the words and the number that a person or a script needs.
 
 use ferrite_migrate::{
-    Check, CheckStatus, ConfigError, ErrorKind, ExitCode, MigrateError, PreflightReport,
+    Check, CheckStatus, ConfigError, ErrorKind, ExitCode, JobError, MigrateError, PreflightReport,
 };
 use serde::Serialize;
 
@@ -129,6 +129,18 @@ fn fixes(report: &PreflightReport) -> Option<String> {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         MigrateError::from(error).into()
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        let (kind, exit_code) = match error {
+            JobError::Damaged { .. } => ("data", ExitCode::Failed),
+            JobError::Io { .. } => ("internal", ExitCode::Failed),
+            _ => ("config", ExitCode::Usage),
+        };
+        let hint = error.hint();
+        Self { kind, hint, exit_code: exit_code.into(), ..Self::usage("", error.to_string()) }
     }
 }
 

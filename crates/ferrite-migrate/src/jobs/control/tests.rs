@@ -1,6 +1,7 @@
 //! Orders through real sockets: answered, refused, garbled, abandoned.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -216,4 +217,34 @@ async fn who_leaves_without_reading_does_not_hold_the_job() {
         replier.step("x").await;
     }
     replier.done(Value::Null).await;
+}
+
+#[tokio::test]
+async fn the_last_answer_is_written_before_the_job_may_end() {
+    let root = tempfile::tempdir().unwrap();
+    let job = job(root.path());
+    let mut server = Server::bind(&job).unwrap();
+    // More than the system keeps for a reader.
+    let long = json!("x".repeat(4 << 20));
+    let sent = long.clone();
+    tokio::spawn(async move {
+        let (_, replier) = server.next().await.unwrap();
+        replier.done(sent).await;
+        drop(server);
+    });
+    assert_eq!(order(job.path(), Request::Stop).await.unwrap(), long);
+}
+
+#[tokio::test]
+async fn connections_end_with_the_server() {
+    let root = tempfile::tempdir().unwrap();
+    let job = job(root.path());
+    let mut server = Server::bind(&job).unwrap();
+    let mut stream = UnixStream::connect(job.path().join("control.sock")).await.unwrap();
+    stream.write_all(b"{\"do\":\"pause\"}\n").await.unwrap();
+    let _request = server.next().await.unwrap();
+    drop(server);
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the connection is still open");
 }
