@@ -368,6 +368,9 @@ impl ConfigBuilder {
     /// # Errors
     /// Names the setting that is missing or out of range, and the accepted values.
     pub fn build(self) -> Result<Config, ConfigError> {
+        if self.mode == Mode::Live {
+            self.check_live()?;
+        }
         let source = endpoint("source", self.source, self.source_tls)?;
         let target = endpoint("target", self.target, self.target_tls)?;
         between("parallel", self.parallel, 1, PARALLEL_MAX)?;
@@ -393,9 +396,6 @@ impl ConfigBuilder {
                 self.parallel,
                 (self.parallel as u64 * MEMORY_PER_WORKER) >> 20
             )));
-        }
-        if self.mode == Mode::Live {
-            self.check_live()?;
         }
         Ok(Config {
             source,

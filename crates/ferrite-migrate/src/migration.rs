@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{Config, Mode, OnConflict};
 use crate::engine::{Job, run};
 use crate::error::{ErrorKind, MigrateError};
+use crate::jobs::{JobDir, JobError, JobStore, Plan};
+use crate::live;
 use crate::report::{Event, PreflightReport, Report, Status, VerificationReport};
 use crate::verify::{Coverage, compare};
 
@@ -16,6 +18,8 @@ use crate::verify::{Coverage, compare};
 pub struct Migration {
     job: Arc<Job>,
     events: Option<mpsc::UnboundedReceiver<Event>>,
+    /// Where a live migration is recorded, until it runs.
+    dir: Option<JobDir>,
     running: Option<JoinHandle<Result<Report, MigrateError>>>,
 }
 
@@ -31,15 +35,54 @@ impl Stopper {
 }
 
 impl Migration {
-    /// Prepares a migration; nothing connects yet.
+    /// Prepares a migration; nothing connects yet. A live one is recorded under
+    /// [`Config::state_dir`].
     ///
     /// # Errors
-    /// None today; the signature leaves room for state that must be opened first.
-    #[expect(clippy::unused_async, reason = "opening a job's journal will wait for a disk")]
+    /// A directory that cannot be written.
+    #[expect(clippy::unused_async, reason = "it may wait for a disk")]
     pub async fn new(config: Config) -> Result<Self, MigrateError> {
         let (events_in, events) = mpsc::unbounded_channel();
         let job = Arc::new(Job::new(config, events_in));
-        Ok(Self { job, events: Some(events), running: None })
+        let dir = match job.config.mode {
+            Mode::Snapshot => None,
+            mode => {
+                let plan = Plan::new(&job.config, mode.name());
+                Some(store(&job.config)?.create(&job.id, plan).map_err(job_error)?)
+            }
+        };
+        Ok(Self { job, events: Some(events), dir, running: None })
+    }
+
+    /// Takes a live migration up where it was left; nothing connects yet. `config` is what
+    /// [`Plan::configure`] gives, with the passwords where there are any.
+    ///
+    /// # Errors
+    /// A migration that is not there, is running, is over, or is one of other servers.
+    #[expect(clippy::unused_async, reason = "it may wait for a disk")]
+    pub async fn resume(mut config: Config, id: &str) -> Result<Self, MigrateError> {
+        let dir = store(&config)?.open(id).map_err(job_error)?;
+        let refused = |cause: String| {
+            let doing = format!("resuming the migration {id}");
+            Err(MigrateError::new(ErrorKind::Config, doing, cause))
+        };
+        if dir.state().is_final() {
+            return refused(format!("it is over: {}", dir.state()));
+        }
+        let ends = [
+            ("source", config.source.address.to_string(), dir.plan().source.clone()),
+            ("target", config.target.address.to_string(), dir.plan().target.clone()),
+        ];
+        for (end, given, planned) in ends {
+            if given != planned {
+                return refused(format!("its {end} is {planned}, not {given}"));
+            }
+        }
+        // What is on the target already is our own.
+        config.on_conflict = OnConflict::Replace;
+        let (events_in, events) = mpsc::unbounded_channel();
+        let job = Arc::new(Job::with_id(id.to_owned(), config, events_in));
+        Ok(Self { job, events: Some(events), dir: Some(dir), running: None })
     }
 
     /// The name of the run, `mig_` and twelve letters and digits.
@@ -83,7 +126,11 @@ impl Migration {
         if checked.report.is_blocked() {
             return Err(MigrateError::blocked(checked.report));
         }
-        self.running = Some(tokio::spawn(run(Arc::clone(&self.job), checked)));
+        let job = Arc::clone(&self.job);
+        self.running = Some(match self.dir.take() {
+            Some(dir) => tokio::spawn(live::run(job, checked, dir)),
+            None => tokio::spawn(run(job, checked)),
+        });
         Ok(())
     }
 
@@ -123,5 +170,20 @@ impl Migration {
         coverage: Coverage,
     ) -> Result<VerificationReport, MigrateError> {
         compare(&self.job, coverage).await
+    }
+}
+
+/// Where the jobs of a configuration are.
+fn store(config: &Config) -> Result<JobStore, MigrateError> {
+    let missing = || MigrateError::new(ErrorKind::Config, "looking for jobs", "no state_dir is given");
+    config.state_dir.as_ref().map(JobStore::at).ok_or_else(missing)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
+fn job_error(error: JobError) -> MigrateError {
+    let failed = MigrateError::new(ErrorKind::Config, "opening the job", &error);
+    match error.hint() {
+        Some(hint) => failed.with_hint(hint),
+        None => failed,
     }
 }

@@ -1,16 +1,28 @@
 //! Following a source that goes on being written to.
+//!
+//! ```text
+//! source ──link──► receive ──► spool ──► apply ──► target
+//!    │                                     ▲
+//!    └──RDB──► copy ──► target             └── checkpoint, in the target
+//! ```
 
 mod apply;
 mod checkpoint;
 mod classify;
 mod clock;
+mod cutover;
 mod links;
 mod marks;
+mod orders;
 mod progress;
 mod receive;
 mod rewrite;
-mod spool;
 mod run;
+mod settle;
+mod spool;
+mod status;
 mod stream;
 
+pub use checkpoint::PREFIX as CHECKPOINT_PREFIX;
 pub use rewrite::{HOLD_MS, hold};
+pub use run::run;

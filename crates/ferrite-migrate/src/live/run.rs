@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use ferrite_client::Connector;
 use ferrite_client::replication::{Position, ReplicationLink};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -57,12 +57,13 @@ pub struct Live {
     pub control: control::Server,
     /// Added to our clock, gives the source's, in ms.
     pub clock_skew_ms: i64,
+    /// Lets the applier go on when it is dropped, while the operator asked for a pause.
+    pub paused: Option<oneshot::Sender<()>>,
+    /// How it ended in a cutover.
+    pub cutover: Option<Cutover>,
     began: Instant,
     copy_ms: u64,
     target_was_empty: bool,
-    /// Whether the operator asked for a pause.
-    pub paused: bool,
-    cutover: Option<Cutover>,
 }
 
 /// What following needs at its beginning.
@@ -124,7 +125,7 @@ impl Live {
             began: Instant::now(),
             copy_ms: 0,
             target_was_empty,
-            paused: false,
+            paused: None,
             cutover: None,
         })
     }
@@ -310,7 +311,17 @@ impl Live {
         }
     }
 
-    fn tick(&mut self) -> Result<(), MigrateError> {
+    /// Seconds since this process took the job up.
+    #[must_use]
+    pub fn elapsed_s(&self) -> u64 {
+        self.began.elapsed().as_secs()
+    }
+
+    /// Once a second: looks where it is, and writes it down.
+    ///
+    /// # Errors
+    /// A state that cannot be recorded.
+    pub fn tick(&mut self) -> Result<(), MigrateError> {
         let is_level = self.progress.lag_ms() < LIVE_LAG_MS && self.progress.trouble().is_empty();
         if is_level && self.dir.state() == State::CatchingUp {
             self.enter(State::Live, None)?;

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use ferrite_client::{ClientError, Connection, Pipeline, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::apply::{Request, Target};
+use super::apply::{Request, Target, home};
+use super::checkpoint;
 use super::marks::Key;
 use super::rewrite::{HOLD_MS, hold, release};
 use crate::engine::Job;
@@ -115,6 +116,19 @@ impl Settler {
         Ok(released as u64)
     }
 
+    /// Takes the checkpoint away: nothing will follow any more.
+    pub async fn forget(&mut self, job: &Job) {
+        let home = home(&job.config).to_string();
+        let key = checkpoint::key(&job.id);
+        let selected = self.connection.call(&["SELECT", &home]).await;
+        if selected.is_err() || self.connection.call(&[b"DEL", key.as_slice()]).await.is_err() {
+            job.warn(format!(
+                "the key {} is left on the target: delete it",
+                String::from_utf8_lossy(&key)
+            ));
+        }
+    }
+
     /// Does a pass to some keys of one database of the source; the keys that stay held, or, when
     /// everything is released, those that were.
     async fn settle<'k>(
@@ -142,7 +156,7 @@ impl Settler {
                 pipeline.push(&[&b"PEXPIREAT"[..], key, new.to_string().as_bytes()]);
             }
         }
-        if pipeline.len() > 0 {
+        if !pipeline.is_empty() {
             self.connection.pipeline(&pipeline).await?;
         }
         Ok(answer)

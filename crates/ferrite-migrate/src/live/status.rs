@@ -16,7 +16,7 @@ impl Live {
         if state != State::Live && state != State::CuttingOver {
             reasons.push(format!("the job is {state}, not LIVE"));
         }
-        if self.paused {
+        if self.paused.is_some() {
             reasons.push(format!(
                 "it is paused: ferrite-migrate resume --id {}",
                 self.job.id

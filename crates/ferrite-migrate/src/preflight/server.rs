@@ -65,6 +65,12 @@ impl Server {
         self.is_at_least(7, 0)
     }
 
+    /// Whether it can hold writes back and answer everything else (`CLIENT PAUSE … WRITE`).
+    #[must_use]
+    pub fn can_pause_writes(&self) -> bool {
+        self.is_at_least(6, 2) && matches!(self.info.family, Family::Redis | Family::Valkey)
+    }
+
     /// Whether it has function libraries.
     #[must_use]
     pub fn has_functions(&self) -> bool {

@@ -16,6 +16,8 @@ pub enum ExitCode {
     Mismatch = 4,
     /// Done, but some keys were left out; the report names them.
     Skipped = 5,
+    /// Not ready for what was asked; nothing was changed.
+    NotReady = 6,
     /// Interrupted by the operator; it can be run again.
     Interrupted = 130,
 }

@@ -16,8 +16,6 @@ pub enum Request {
     Resume,
     /// End the process in order; the job can be resumed.
     Stop,
-    /// Give the job up.
-    Abort,
     /// Make the target the one to write to.
     Cutover {
         /// How long writes may be held back, in milliseconds; by default as the job decides.
@@ -32,12 +30,6 @@ pub enum Request {
         /// A shell command that moves the traffic, run while writes are held back.
         #[serde(default)]
         hook: Option<String>,
-    },
-    /// Change settings; those that are not given stay.
-    Set {
-        /// Bytes a second to read from the source and to write to the target; 0 for no limit.
-        #[serde(default)]
-        rate_bytes_per_s: Option<u64>,
     },
 }
 

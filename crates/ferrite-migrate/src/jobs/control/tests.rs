@@ -21,7 +21,7 @@ fn long(root: &Path) -> PathBuf {
     root.join("long".repeat(30))
 }
 
-/// Answers `Pause` with steps, `Abort` with a refusal, `Resume` with silence, and ends on `Stop`.
+/// Answers `Pause` with steps, `Cutover` with a refusal, `Resume` with silence, and ends on `Stop`.
 fn answer(mut server: Server) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         while let Some((request, mut replier)) = server.next().await {

@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use self::plan::{Plan, Step};
 use self::refetch::{KEYS_MAX, Refetch, RefetchError};
 use self::target::Link;
-pub use self::target::Target;
+pub use self::target::{Target, home};
 use self::transaction::{Outcome, Transaction};
 use super::checkpoint::Checkpoint;
 use super::marks::{Key, Marks};
