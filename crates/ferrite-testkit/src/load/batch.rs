@@ -63,11 +63,12 @@ impl Operation {
         let counter = (counts && counters > 0).then(|| maker.below(counters));
         if choice.transactions && maker.once_in(TRANSACTION_EVERY) {
             let count = 1 + maker.below(MAX_TRANSACTION);
-            let commands = (0..count).map(|_| one(maker, choice)).collect();
+            let commands = (0..count).flat_map(|_| chosen(maker, choice)).collect();
             return Operation { commands, counter }.in_transaction();
         }
-        let commands = if counter.is_some() { Vec::new() } else { vec![one(maker, choice)] };
-        Operation { commands, counter }
+        let commands = if counter.is_some() { Vec::new() } else { chosen(maker, choice) };
+        let operation = Operation { commands, counter };
+        if operation.commands.len() > 1 { operation.in_transaction() } else { operation }
     }
 
     fn in_transaction(mut self) -> Operation {
@@ -130,13 +131,13 @@ impl Operation {
     }
 }
 
-/// A command of the menu, or one that is due.
-fn one(maker: &mut Maker, choice: &Choice<'_>) -> Command {
+/// What the menu gives, or a command that is due.
+fn chosen(maker: &mut Maker, choice: &Choice<'_>) -> Vec<Command> {
     if let Some(command) = maker.renewal() {
-        return command;
+        return vec![command];
     }
     let place = maker.below(choice.menu.len().max(1));
-    choice.menu.get(place).map_or_else(|| command!["PING"], |kind| kind.command(maker))
+    choice.menu.get(place).map_or_else(|| vec![command!["PING"]], |kind| kind.commands(maker))
 }
 
 /// The error a reply is, or has in it.

@@ -13,8 +13,14 @@ pub enum Feature {
     SortedSets,
     /// Hashes.
     Hashes,
-    /// Streams and their groups.
+    /// Streams, and groups that are made together with their consumers, in a transaction.
     Streams,
+    /// XREADGROUP without NOACK, and XACK. Redis 7.0 does not replicate what these do to the
+    /// entries-read of a group.
+    GroupReads,
+    /// XCLAIM and XAUTOCLAIM. Redis 7.0 and later drop claimed entries that were deleted, also
+    /// when they replicate from Redis 6.2, which keeps them.
+    Claims,
     /// HyperLogLog.
     HyperLogLogs,
     /// Keys that expire; many live for 50 to 3,000 ms, some are renewed shortly before their end.
@@ -33,6 +39,10 @@ pub enum Feature {
     Transactions,
     /// PUBLISH.
     Publish,
+    /// On demand: groups without consumers, and consumers deleted, so that reading and claiming make
+    /// them. Redis 8.0 and Valkey do not replicate a consumer that was made while there was nothing
+    /// to read or claim, so that no replica is equal.
+    UntoldConsumers,
     /// Rare: FUNCTION LOAD, FUNCTION DELETE and FCALL, where the server has them.
     Functions,
     /// Rare: FLUSHDB of a database other than the first; needs at least two databases.
@@ -44,14 +54,16 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// What a load contains unless told otherwise: all but the rare.
-    pub(super) const USUAL: [Feature; 15] = [
+    /// What a load contains unless told otherwise: all but the rare and what is on demand.
+    pub(super) const USUAL: [Feature; 17] = [
         Feature::Strings,
         Feature::Lists,
         Feature::Sets,
         Feature::SortedSets,
         Feature::Hashes,
         Feature::Streams,
+        Feature::GroupReads,
+        Feature::Claims,
         Feature::HyperLogLogs,
         Feature::Expiry,
         Feature::FieldExpiry,

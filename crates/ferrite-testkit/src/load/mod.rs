@@ -21,6 +21,10 @@
 //! expire within moments, effects of scripts, what was taken by chance. Errors such as WRONGTYPE
 //! are part of it. Broken connections are made again for a minute.
 //!
+//! What it sends unless told otherwise arrives exactly at replicas of the same version, with two
+//! exceptions: Redis before 7.0 replicates the time left of expiries, which replicas count from when
+//! they hear of it, and Redis 7.0 does not replicate all that [`Feature::GroupReads`] does.
+//!
 //! Whether writes were lost or doubled is told by [counters](Counter), which no other command
 //! touches.
 

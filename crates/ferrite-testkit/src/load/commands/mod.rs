@@ -28,28 +28,49 @@ pub(super) struct Kind {
     weight: u8,
     /// A command the server must know.
     needs: &'static str,
-    make: fn(&mut Maker) -> Command,
+    make: Make,
+}
+
+#[derive(Debug)]
+enum Make {
+    One(fn(&mut Maker) -> Command),
+    /// To be executed together.
+    Several(fn(&mut Maker) -> Vec<Command>),
 }
 
 impl Kind {
     const fn new(weight: u8, needs: &'static str, make: fn(&mut Maker) -> Command) -> Kind {
-        Kind { weight, needs, make }
+        Kind { weight, needs, make: Make::One(make) }
     }
 
-    /// Makes a command.
-    pub(super) fn command(&self, maker: &mut Maker) -> Command {
-        (self.make)(maker)
+    /// As `new`, for commands that belong together.
+    const fn several(
+        weight: u8,
+        needs: &'static str,
+        make: fn(&mut Maker) -> Vec<Command>,
+    ) -> Kind {
+        Kind { weight, needs, make: Make::Several(make) }
+    }
+
+    /// Makes a command, or several that belong into a transaction.
+    pub(super) fn commands(&self, maker: &mut Maker) -> Vec<Command> {
+        match self.make {
+            Make::One(make) => vec![make(maker)],
+            Make::Several(make) => make(maker),
+        }
     }
 }
 
 /// All ways, by what they belong to. Transactions are made of the others.
-static GROUPS: [(Feature, &[Kind]); 18] = [
+static GROUPS: [(Feature, &[Kind]); 21] = [
     (Feature::Strings, strings::KINDS),
     (Feature::Lists, lists::KINDS),
     (Feature::Sets, sets::KINDS),
     (Feature::SortedSets, sorted_sets::KINDS),
     (Feature::Hashes, hashes::KINDS),
     (Feature::Streams, streams::KINDS),
+    (Feature::GroupReads, streams::GROUP_READS),
+    (Feature::Claims, streams::CLAIMS),
     (Feature::HyperLogLogs, strings::HYPERLOGLOGS),
     (Feature::Expiry, expiry::KINDS),
     (Feature::FieldExpiry, hashes::FIELD_EXPIRY),
@@ -58,6 +79,7 @@ static GROUPS: [(Feature, &[Kind]); 18] = [
     (Feature::Restore, keyspace::RESTORE),
     (Feature::Scripts, scripts::KINDS),
     (Feature::Publish, rare::PUBLISH),
+    (Feature::UntoldConsumers, streams::UNTOLD_CONSUMERS),
     (Feature::Functions, rare::FUNCTIONS),
     (Feature::FlushDb, rare::FLUSHDB),
     (Feature::SwapDb, rare::SWAPDB),
@@ -100,8 +122,9 @@ mod tests {
             for kind in *kinds {
                 assert!(kind.weight > 0, "{feature:?} {}", kind.needs);
                 for _ in 0..100 {
-                    let command = kind.command(&mut maker);
-                    assert!(!command[0].is_empty(), "{feature:?} {}", kind.needs);
+                    let commands = kind.commands(&mut maker);
+                    assert!(!commands.is_empty(), "{feature:?} {}", kind.needs);
+                    assert!(commands.iter().all(|command| !command[0].is_empty()));
                 }
             }
         }
@@ -112,7 +135,7 @@ mod tests {
         assert!(!TYPES.contains(&"counter"));
         let mut maker = Maker::new(7, 10, &[0, 1, 2]);
         for kind in GROUPS.iter().flat_map(|(_, kinds)| *kinds) {
-            for word in (0..100).flat_map(|_| kind.command(&mut maker)) {
+            for word in (0..100).flat_map(|_| kind.commands(&mut maker)).flatten() {
                 assert!(!word.starts_with(b"counter:"), "{}", kind.needs);
             }
         }

@@ -51,30 +51,24 @@ pub(super) const KINDS: &[Kind] = &[
             "1-1"
         ]
     }),
-    Kind::new(5, "XGROUP", |m| {
-        let from = m.one_of(&["0", "$"]);
-        command!["XGROUP", "CREATE", m.key("stream"), m.one_of(&GROUPS), from, "MKSTREAM"]
-    }),
+    Kind::several(4, "XGROUP", complete_group),
     Kind::new(1, "XGROUP", |m| {
         let from = m.one_of(&["0", "$"]);
         command!["XGROUP", "SETID", m.key("stream"), m.one_of(&GROUPS), from]
     }),
-    Kind::new(1, "XGROUP", |m| group(m, "CREATECONSUMER")),
-    Kind::new(1, "XGROUP", |m| group(m, "DELCONSUMER")),
     Kind::new(1, "XGROUP", |m| command!["XGROUP", "DESTROY", m.key("stream"), m.one_of(&GROUPS)]),
-    Kind::new(6, "XREADGROUP", |m| {
-        let mut command = command!["XREADGROUP", "GROUP", m.one_of(&GROUPS), m.one_of(&CONSUMERS)];
-        command.extend(command!["COUNT", m.count()]);
-        if m.once_in(4) {
-            command.extend(command!["NOACK"]);
-        }
-        command.extend(command!["STREAMS", m.key("stream"), ">"]);
-        command
-    }),
+    Kind::new(2, "XREADGROUP", |m| read(m, &["NOACK"])),
+];
+
+pub(super) const GROUP_READS: &[Kind] = &[
+    Kind::new(6, "XREADGROUP", |m| read(m, &[])),
     Kind::new(4, "XACK", |m| {
         let (stream, id) = m.entry();
         command!["XACK", stream, m.one_of(&GROUPS), id]
     }),
+];
+
+pub(super) const CLAIMS: &[Kind] = &[
     Kind::new(3, "XCLAIM", |m| claim(m, &["RETRYCOUNT", "3"])),
     Kind::new(1, "XCLAIM", |m| claim(m, &["FORCE", "JUSTID"])),
     Kind::new(3, "XAUTOCLAIM", |m| {
@@ -83,8 +77,33 @@ pub(super) const KINDS: &[Kind] = &[
     }),
 ];
 
-fn group(m: &mut Maker, verb: &str) -> Command {
-    command!["XGROUP", verb, m.key("stream"), m.one_of(&GROUPS), m.one_of(&CONSUMERS)]
+pub(super) const UNTOLD_CONSUMERS: &[Kind] = &[
+    Kind::new(3, "XGROUP", |m| {
+        let from = m.one_of(&["0", "$"]);
+        command!["XGROUP", "CREATE", m.key("stream"), m.one_of(&GROUPS), from, "MKSTREAM"]
+    }),
+    Kind::new(1, "XGROUP", |m| {
+        let (group, consumer) = (m.one_of(&GROUPS), m.one_of(&CONSUMERS));
+        command!["XGROUP", "DELCONSUMER", m.key("stream"), group, consumer]
+    }),
+];
+
+/// A group with all its consumers.
+fn complete_group(m: &mut Maker) -> Vec<Command> {
+    let (stream, group, from) = (m.key("stream"), m.one_of(&GROUPS), m.one_of(&["0", "$"]));
+    let (key, mut commands) = (stream.as_str(), Vec::new());
+    commands.push(command!["XGROUP", "CREATE", key, group, from, "MKSTREAM"]);
+    let consumers = CONSUMERS.iter();
+    commands.extend(consumers.map(|name| command!["XGROUP", "CREATECONSUMER", key, group, *name]));
+    commands
+}
+
+fn read(m: &mut Maker, options: &[&str]) -> Command {
+    let mut command = command!["XREADGROUP", "GROUP", m.one_of(&GROUPS), m.one_of(&CONSUMERS)];
+    command.extend(command!["COUNT", m.count()]);
+    command.extend(options.iter().map(|word| word.as_bytes().to_vec()));
+    command.extend(command!["STREAMS", m.key("stream"), ">"]);
+    command
 }
 
 fn claim(m: &mut Maker, options: &[&str]) -> Command {
