@@ -173,6 +173,9 @@ impl Live {
             }
         };
         let pause = began.elapsed();
+        // What the source still sends (keys that expire there) is not the target's any more.
+        // Dropped when this is given up, which lets the applier go on.
+        let applier_waits = super::settle::pause(&following.requests).await;
         replier.step(format!("the target has everything; writes held back for {}", ms(pause))).await;
         let hook = match &wanted.hook {
             Some(hook) => match self.switch(hook, &mut fence, max_pause, replier).await {
@@ -192,6 +195,7 @@ impl Live {
                  whatever still writes to it",
             );
         }
+        self.applier_waits = Some(applier_waits);
         Ok(Cutover {
             pause_us: micros(pause),
             hook_us: hook.map(micros),

@@ -59,6 +59,8 @@ pub struct Live {
     pub clock_skew_ms: i64,
     /// Lets the applier go on when it is dropped, while the operator asked for a pause.
     pub paused: Option<oneshot::Sender<()>>,
+    /// Keeps the applier from going on after a cutover.
+    pub applier_waits: Option<oneshot::Sender<()>>,
     /// How it ended in a cutover.
     pub cutover: Option<Cutover>,
     began: Instant,
@@ -126,6 +128,7 @@ impl Live {
             copy_ms: 0,
             target_was_empty,
             paused: None,
+            applier_waits: None,
             cutover: None,
         })
     }

@@ -197,7 +197,7 @@ fn milliseconds(time: &Value) -> u64 {
 }
 
 /// Has the applier pause until the returned value is dropped.
-async fn pause(requests: &mpsc::Sender<Request>) -> oneshot::Sender<()> {
+pub async fn pause(requests: &mpsc::Sender<Request>) -> oneshot::Sender<()> {
     let (release, released) = oneshot::channel();
     let (done, is_done) = oneshot::channel();
     if requests.send(Request::Pause(done, released)).await.is_ok() {

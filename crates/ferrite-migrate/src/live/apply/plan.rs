@@ -48,6 +48,9 @@ pub struct Plan {
     takes_everything: bool,
     /// Whether values have to be looked at before it is known that they take part.
     by_value: bool,
+    /// Whether `XCLAIM` does something else on the target: from Redis 7.0 on it drops pending
+    /// entries that were deleted from the stream, before that it keeps them.
+    rereads_claims: bool,
     hold_before_ms: u64,
     /// The database the stream has selected.
     db: u32,
@@ -82,6 +85,7 @@ impl Plan {
             takes_everything: config.filter.is_all() && config.source_db().is_none(),
             by_value: !config.types.is_empty(),
             job: Arc::clone(job),
+            rereads_claims: !checked.source.is_at_least(7, 0) && checked.target.is_at_least(7, 0),
             hold_before_ms: u64::MAX,
             db: 0,
             in_transaction: false,
@@ -236,7 +240,7 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) {
-        let is_uncertain = call.offset <= self.uncertain_until;
+        let is_uncertain = call.offset <= self.uncertain_until || self.is_claim(call);
         if !is_uncertain && marks.is_empty() && self.takes_everything && !self.by_value {
             if self.refetch_at.is_empty() || !self.refetch_at.contains(&call.offset) {
                 return self.send_rewritten(call, access, transaction, marks);
@@ -259,6 +263,11 @@ impl Plan {
             () if access.independent => self.split(call, access, transaction, marks),
             () => self.read_again(call, access, marks),
         }
+    }
+
+    fn is_claim(&self, call: &Call<'_>) -> bool {
+        let name = call.words.first().copied().unwrap_or_default();
+        self.rereads_claims && name.eq_ignore_ascii_case(b"XCLAIM")
     }
 
     fn key<'a>(&self, call: &Call<'a>, key: KeyUse) -> (u32, &'a [u8]) {
