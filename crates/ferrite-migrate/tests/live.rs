@@ -78,7 +78,26 @@ fn differences(source: &Peer, target: &Peer) -> Result<Vec<String>, String> {
     // Redis 7.0 does not replicate how many entries a group has read, nor do its own replicas
     // know (docs/limits.md).
     differences.retain(|difference| !difference.contains(" entries-read is "));
+    // PFCOUNT is a read that remembers its result in the key: the load may still call it on the
+    // source when that takes no writes any more.
+    differences.retain(|difference| !is_remembered_count(difference));
     Ok(differences)
+}
+
+/// Whether two HyperLogLogs differ only in bytes 8 to 15, which hold the last count.
+fn is_remembered_count(difference: &str) -> bool {
+    let Some((_, values)) = difference.split_once(": value is \"HYLL") else { return false };
+    let Some((one, other)) = values.split_once("\", in the second \"HYLL") else { return false };
+    // Four bytes of encoding, eight of count, each shown as a letter or as `\x00`.
+    let registers = |text: &str| {
+        let mut rest = text.trim_end_matches('"');
+        for _ in 0..12 {
+            let shown = if rest.starts_with("\\x") { 4 } else { 1 + usize::from(rest.starts_with('\\')) };
+            rest = rest.get(shown..).unwrap_or_default();
+        }
+        rest.to_owned()
+    };
+    registers(one) == registers(other)
 }
 
 fn assert_same_soon(source: &Peer, target: &Peer) {
