@@ -2,14 +2,14 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
 use super::{Stop, Tally};
-use crate::config::Config;
+use crate::config::{Config, OnConflict};
 use crate::report::{Event, Phase, Status};
 
 /// A migration: its name, its configuration, its progress.
@@ -20,7 +20,7 @@ pub struct Job {
     /// What to do.
     pub config: Config,
     /// Set when the operator wants it to end.
-    pub stop: Stop,
+    pub stop: Arc<Stop>,
     /// What has been done.
     pub tally: Mutex<Tally>,
     events: mpsc::UnboundedSender<Event>,
@@ -44,7 +44,7 @@ impl Job {
         let job = Self {
             id,
             config,
-            stop: Stop::default(),
+            stop: Arc::default(),
             tally: Mutex::new(Tally::default()),
             events,
             phase: AtomicU8::new(0),
@@ -55,6 +55,27 @@ impl Job {
         };
         job.emit(Event::Started { id: job.id.clone() });
         job
+    }
+
+    /// The same job in the other direction: from its target to its source. Whoever stops one
+    /// stops both.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let mut config = self.config.clone();
+        std::mem::swap(&mut config.source, &mut config.target);
+        config.on_conflict = OnConflict::Replace;
+        Self {
+            id: self.id.clone(),
+            config,
+            stop: Arc::clone(&self.stop),
+            tally: Mutex::new(Tally::default()),
+            events: self.events.clone(),
+            phase: AtomicU8::new(Phase::Live as u8),
+            phase_began: Mutex::new(Instant::now()),
+            keys_done: AtomicU64::new(0),
+            keys_total: AtomicU64::new(0),
+            bytes_done: AtomicU64::new(0),
+        }
     }
 
     /// Tells whoever listens; nobody has to.

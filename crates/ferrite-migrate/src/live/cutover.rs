@@ -11,6 +11,7 @@
 //! leaves nothing locked. When anything takes longer than its budget, or fails, the pause is
 //! lifted and the job is LIVE again, as if nothing had been.
 
+use std::collections::HashSet;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,10 @@ use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use super::apply::Request;
+use super::marks::Key;
 use super::run::{Following, Live};
-use super::settle::{Pass, Settler};
+use super::reverse::Reverse;
+use super::settle::{Pass, Settler, master_offset, pause};
 use crate::engine::now_ms;
 use crate::error::MigrateError;
 use crate::jobs::State;
@@ -57,6 +60,8 @@ pub struct Wanted {
     pub when_ready: bool,
     /// A shell command that moves the traffic.
     pub hook: Option<String>,
+    /// Whether the source follows the target afterwards.
+    pub reverse: bool,
 }
 
 /// Why a cutover was given up; the job goes on.
@@ -101,22 +106,43 @@ impl Live {
             replier.done(json!({ "can_cutover": true, "lag_bytes": self.progress.lag_bytes() })).await;
             return Ok(());
         }
-        self.enter(State::CuttingOver, None)?;
+        let (before, doing) = match self.is_reversed {
+            false => (State::Live, State::CuttingOver),
+            true => (State::CutOver, State::RollingBack),
+        };
+        self.enter(doing, None)?;
         match self.attempt(wanted, &mut replier, following).await {
-            Ok(cutover) => {
-                self.cutover = Some(cutover.clone());
-                self.enter(State::Completed, None)?;
-                self.write_status();
-                self.job.stop.stop();
+            Ok((cutover, reverse)) => {
+                self.switched(&cutover, reverse, following).await?;
                 replier.done(serde_json::to_value(cutover).unwrap_or_default()).await;
             }
             Err(GivenUp { why, code }) => {
-                self.hold_again(following).await;
-                self.enter(State::Live, Some(&format!("the cutover was given up: {why}")))?;
-                let message = format!("the cutover was given up, the job is LIVE again: {why}");
+                if !self.is_reversed {
+                    self.hold_again(following).await;
+                }
+                self.enter(before, Some(&format!("the switch was given up: {why}")))?;
+                let message = format!("given up, the job is {before} again: {why}");
                 replier.refuse(code.into(), message, Vec::new()).await;
             }
         }
+        Ok(())
+    }
+
+    /// The traffic has moved: follows in the other direction, or ends.
+    async fn switched(
+        &mut self,
+        cutover: &Cutover,
+        reverse: Option<Reverse>,
+        following: &mut Following,
+    ) -> Result<(), MigrateError> {
+        self.cutover = Some(cutover.clone());
+        if let Some(reverse) = reverse {
+            return self.turn(reverse, following).await;
+        }
+        let state = if self.is_reversed { State::RolledBack } else { State::Completed };
+        self.enter(state, None)?;
+        self.write_status();
+        self.job.stop.stop();
         Ok(())
     }
 
@@ -138,15 +164,17 @@ impl Live {
         wanted: &Wanted,
         replier: &mut Replier,
         following: &mut Following,
-    ) -> Result<Cutover, GivenUp> {
-        replier.step("releasing expiries; the source is written to as before").await;
+    ) -> Result<(Cutover, Option<Reverse>), GivenUp> {
         let mut settler = Settler::connect(&self.job, &self.checked).await?;
-        let keys = self.checked.source.keys_total(&self.job.config);
-        let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
-        let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
-        hold_before(near, following).await?;
-        let mut held = settler.pass(Pass::ReleaseFrom(near), &following.requests).await?;
-
+        let mut reverse = match wanted.reverse && !self.is_reversed {
+            true => Some(self.prepare_reverse().await.map_err(no_way_back)?),
+            false => None,
+        };
+        let mut held = HashSet::new();
+        if !self.is_reversed {
+            replier.step("releasing expiries; the source is written to as before").await;
+            held = self.release_far(&mut settler, following).await?;
+        }
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
         let mut source = connector.connect().await.map_err(|error| lost(&error))?;
@@ -165,55 +193,104 @@ impl Live {
                 ))),
             }
         };
-        let (offset, expiries_released) = match fenced.await {
+        let fenced = fenced.await;
+        let (offset, expiries_released) = match fenced {
             Ok(drained) => drained,
             Err(given_up) => {
                 fence.lower().await;
                 return Err(given_up);
             }
         };
-        let pause = began.elapsed();
+        let paused = began.elapsed();
         // What the source still sends (keys that expire there) is not the target's any more.
         // Dropped when this is given up, which lets the applier go on.
-        let applier_waits = super::settle::pause(&following.requests).await;
-        replier.step(format!("the target has everything; writes held back for {}", ms(pause))).await;
-        let hook = match &wanted.hook {
-            Some(hook) => match self.switch(hook, &mut fence, max_pause, replier).await {
-                Ok(took) => Some(took),
-                Err(given_up) => {
-                    fence.lower().await;
-                    return Err(given_up);
-                }
-            },
-            None => None,
+        let applier_waits = pause(&following.requests).await;
+        replier.step(format!("everything has arrived; writes held back for {}", ms(paused))).await;
+        let hook = match self.hand_over(wanted, &mut fence, &mut settler, &mut reverse, replier).await {
+            Ok(took) => took,
+            Err(given_up) => {
+                fence.lower().await;
+                return Err(given_up);
+            }
         };
+        let source_fence = self.leave(&mut fence, reverse.is_some()).await;
         settler.forget(&self.job).await;
-        let source_fence = fence.close().await;
-        if source_fence.is_none() {
-            self.job.warn(
-                "the source cannot be kept from taking writes (CONFIG SET is refused there): stop \
-                 whatever still writes to it",
-            );
-        }
         self.applier_waits = Some(applier_waits);
-        Ok(Cutover {
-            pause_us: micros(pause),
+        let cutover = Cutover {
+            pause_us: micros(paused),
             hook_us: hook.map(micros),
             offset,
             expiries_released,
             source_fence,
-        })
+            reverse: reverse.is_some(),
+        };
+        Ok((cutover, reverse))
+    }
+
+    /// Everything has arrived: marks where others begin to write, and moves the traffic. How long
+    /// the hook took, if there is one.
+    async fn hand_over(
+        &mut self,
+        wanted: &Wanted,
+        fence: &mut Fence<'_>,
+        settler: &mut Settler,
+        reverse: &mut Option<Reverse>,
+        replier: &mut Replier,
+    ) -> Result<Option<Duration>, GivenUp> {
+        if let Some(reverse) = reverse {
+            reverse.from = settler.mark(&self.job).await?;
+        }
+        // From here on it is not known where the traffic goes until the hook has ended well.
+        let detail = json!({ "switching": true });
+        let recorded = self.dir.transition_with(self.dir.state(), None, detail);
+        recorded.map_err(GivenUp::failed)?;
+        let Some(hook) = &wanted.hook else { return Ok(None) };
+        let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
+        self.switch(hook, fence, max_pause, replier).await.map(Some)
+    }
+
+    /// Leaves the old source as it is to be: following, or refusing writes; how it refuses them.
+    async fn leave(&self, fence: &mut Fence<'_>, follows: bool) -> Option<String> {
+        if follows {
+            // It will be written to, by us.
+            fence.lower().await;
+            return None;
+        }
+        let closed = fence.close().await;
+        if closed.is_none() {
+            self.job.warn(
+                "the old server cannot be kept from taking writes (CONFIG SET is refused there): \
+                 stop whatever still writes to it",
+            );
+        }
+        closed
+    }
+
+    /// Releases expiries that are far off while everything goes on; the keys that stay held.
+    async fn release_far(
+        &self,
+        settler: &mut Settler,
+        following: &Following,
+    ) -> Result<HashSet<Key>, GivenUp> {
+        let keys = self.checked.source.keys_total(&self.job.config);
+        let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
+        let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
+        hold_before(near, following).await?;
+        Ok(settler.pass(Pass::ReleaseFrom(near), &following.requests).await?)
     }
 
     /// Brings the target to the offset at which writes were held back, and releases what is held.
     async fn drain(
         &self,
         offset: u64,
-        held: &mut std::collections::HashSet<super::marks::Key>,
+        held: &mut HashSet<Key>,
         settler: &mut Settler,
         following: &Following,
     ) -> Result<u64, GivenUp> {
         self.progress.reaches(offset).await;
+        if self.is_reversed {
+            return Ok(0);
+        }
         let (answer, answered) = oneshot::channel();
         let gone = || GivenUp::failed("nothing is being applied any more");
         following.requests.send(Request::Held(answer)).await.map_err(|_| gone())?;
@@ -269,6 +346,12 @@ impl Live {
     }
 }
 
+fn no_way_back(error: MigrateError) -> GivenUp {
+    GivenUp::failed(format!(
+        "the way back cannot be prepared: {error}; without a way back: --no-reverse"
+    ))
+}
+
 async fn hold_before(until_ms: u64, following: &Following) -> Result<(), GivenUp> {
     let (done, is_done) = oneshot::channel();
     let request = Request::HoldBefore(until_ms, done);
@@ -288,17 +371,7 @@ impl Fence<'_> {
     async fn raise(&mut self, at_most: Duration) -> Result<u64, ClientError> {
         let ms = at_most.as_millis().to_string();
         self.connection.call(&["CLIENT", "PAUSE", &ms, "WRITE"]).await?;
-        let role = self.connection.call(&["ROLE"]).await?;
-        let words = role.as_array().unwrap_or_default();
-        let is_master = words.first().and_then(ferrite_client::Value::as_str) == Some("master");
-        let offset = words.get(1).filter(|_| is_master).and_then(ferrite_client::Value::as_int);
-        offset.and_then(|offset| u64::try_from(offset).ok()).ok_or_else(|| {
-            ClientError::Unexpected {
-                address: self.connection.address().to_owned(),
-                doing: String::from("asking for its offset (ROLE)"),
-                what: String::from("it is not the master, which alone takes writes"),
-            }
-        })
+        master_offset(self.connection).await
     }
 
     /// Lets writes through again. Should that fail, the source does it when the time is up.

@@ -9,7 +9,8 @@
 //! in it. The commands are received while the RDB is: nothing piles up in the source's output
 //! buffer. The stream begins with a `SELECT`, which a full synchronization makes the source repeat.
 
-use ferrite_client::replication::{AttachOptions, Position, ReplicationLink};
+use ferrite_client::replication::{AttachOptions, Position, RdbFill, ReplicationLink};
+use ferrite_client::server::ServerInfo;
 use ferrite_client::{ClientError, Connector};
 
 /// How often the pair is tried: a busy source may have turned its backlog over before the second
@@ -71,4 +72,35 @@ pub async fn resume(
     let options = AttachOptions { resume: Some(position.clone()), ..AttachOptions::default() };
     let (link, start) = ReplicationLink::attach(connector, &options).await?;
     Ok((!start.full).then_some((link, start.replid)))
+}
+
+/// Attaches to the stream of a server as it is now, without its keys.
+///
+/// A server that keeps a backlog continues from where it is; another one is asked for an RDB
+/// without keys. Before Redis 7.0 that brings all of them, which are read and forgotten.
+///
+/// # Errors
+/// The server refuses, or cannot be reached.
+pub async fn attach_now(connector: &Connector) -> Result<(ReplicationLink, Position), ClientError> {
+    let mut connection = connector.connect().await?;
+    let info = ServerInfo::probe(&mut connection).await?;
+    let keeps_backlog = info.info.flag("repl_backlog_active");
+    if let (true, Some(replid), Some(offset)) =
+        (keeps_backlog, info.replication_id, info.replication_offset)
+        && let position = (Position { replid, offset })
+        && let Some((link, replid)) = resume(connector, &position).await?
+    {
+        return Ok((link, Position { replid, ..position }));
+    }
+    let options = AttachOptions { rdb_filter: Some(String::new()), ..AttachOptions::default() };
+    let (mut link, start) = ReplicationLink::attach(connector, &options).await?;
+    loop {
+        let filled = link.rdb_fill().await?;
+        let count = link.rdb_bytes().len();
+        link.rdb_consume(count);
+        if filled == RdbFill::End {
+            let position = Position { replid: start.replid, offset: start.offset };
+            return Ok((link, position));
+        }
+    }
 }

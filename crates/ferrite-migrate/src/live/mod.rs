@@ -16,6 +16,7 @@ mod marks;
 mod orders;
 mod progress;
 mod receive;
+mod reverse;
 mod rewrite;
 mod run;
 mod settle;
@@ -23,6 +24,5 @@ mod spool;
 mod status;
 mod stream;
 
-pub use checkpoint::PREFIX as CHECKPOINT_PREFIX;
 pub use rewrite::{HOLD_MS, hold};
 pub use run::run;

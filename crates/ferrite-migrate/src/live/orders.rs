@@ -4,8 +4,11 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::apply;
+use super::cutover::Wanted;
 use super::run::{Following, Live};
+use super::settle::Settler;
 use crate::error::MigrateError;
+use crate::jobs::State;
 use crate::jobs::control::{Replier, Request};
 use crate::report::ExitCode;
 
@@ -18,7 +21,7 @@ impl Live {
         match request {
             Request::Status => replier.done(self.status_json()).await,
             Request::Stop => self.stop(replier).await,
-            Request::Pause | Request::Resume | Request::Cutover { .. } => {
+            _ => {
                 let reasons = self.cutover_reasons();
                 replier.refuse(ExitCode::NotReady.into(), "not while it copies", reasons).await;
             }
@@ -43,12 +46,39 @@ impl Live {
                 self.paused = None;
                 replier.done(json!({ "paused": false })).await;
             }
-            Request::Cutover { max_pause_ms, dry_run, when_ready, hook } => {
-                let wanted = super::cutover::Wanted { max_pause_ms, dry_run, when_ready, hook };
+            Request::Cutover { .. } if self.is_reversed => {
+                let reasons = vec![format!("the job is {}", self.dir.state())];
+                let code = ExitCode::NotReady.into();
+                replier.refuse(code, "the target is the one to write to already", reasons).await;
+            }
+            Request::Cutover { max_pause_ms, dry_run, when_ready, hook, reverse } => {
+                let wanted = Wanted { max_pause_ms, dry_run, when_ready, hook, reverse };
                 self.cut_over(&wanted, replier, following).await?;
             }
+            Request::Rollback { .. } | Request::Complete if !self.is_reversed => {
+                let reasons = vec![format!("the job is {}, not CUT_OVER", self.dir.state())];
+                let code = ExitCode::NotReady.into();
+                replier.refuse(code, "there has been no cutover", reasons).await;
+            }
+            Request::Rollback { max_pause_ms, hook } => {
+                let (dry_run, when_ready, reverse) = (false, false, false);
+                let wanted = Wanted { max_pause_ms, dry_run, when_ready, hook, reverse };
+                self.cut_over(&wanted, replier, following).await?;
+            }
+            Request::Complete => self.complete(replier).await?,
         }
         self.write_status();
+        Ok(())
+    }
+
+    /// Gives the way back up: the old source keeps what it has.
+    async fn complete(&mut self, replier: Replier) -> Result<(), MigrateError> {
+        self.enter(State::Completed, None)?;
+        self.job.stop.stop();
+        if let Ok(mut settler) = Settler::connect(&self.job, &self.checked).await {
+            settler.forget(&self.job).await;
+        }
+        replier.done(json!({ "completed": true })).await;
         Ok(())
     }
 

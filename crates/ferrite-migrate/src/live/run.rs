@@ -61,6 +61,10 @@ pub struct Live {
     pub paused: Option<oneshot::Sender<()>>,
     /// Keeps the applier from going on after a cutover.
     pub applier_waits: Option<oneshot::Sender<()>>,
+    /// Whether the ends have changed places after a cutover.
+    pub is_reversed: bool,
+    /// The job as it began: what the report counts.
+    first: Arc<Job>,
     /// How it ended in a cutover.
     pub cutover: Option<Cutover>,
     began: Instant,
@@ -76,7 +80,14 @@ struct Start {
     drops_missing: bool,
 }
 
-type Receiving = JoinHandle<Result<receive::Ended, MigrateError>>;
+/// The task that receives.
+pub type Receiving = JoinHandle<Result<receive::Ended, MigrateError>>;
+
+/// The task that applies.
+pub struct Applying {
+    task: JoinHandle<Result<apply::Ended, MigrateError>>,
+    requests: mpsc::Sender<apply::Request>,
+}
 
 /// The tasks that follow.
 pub struct Following {
@@ -84,6 +95,24 @@ pub struct Following {
     applying: JoinHandle<Result<apply::Ended, MigrateError>>,
     /// Asks the applier.
     pub requests: mpsc::Sender<apply::Request>,
+    /// Whether the receiver has ended.
+    is_received: bool,
+    /// Why the source cannot continue where we are.
+    lost: Option<String>,
+}
+
+impl Following {
+    fn new(receiving: Receiving, applying: Applying) -> Self {
+        let Applying { task, requests } = applying;
+        Self { receiving, applying: task, requests, is_received: false, lost: None }
+    }
+
+    /// Ends both tasks, of which the applier waits, for two others.
+    pub fn replace(&mut self, receiving: Receiving, applying: Applying) {
+        self.receiving.abort();
+        self.applying.abort();
+        *self = Self::new(receiving, applying);
+    }
 }
 
 /// How following ended.
@@ -106,6 +135,17 @@ pub async fn run(job: Arc<Job>, checked: Checked, dir: JobDir) -> Result<Report,
 
 impl Live {
     async fn new(job: Arc<Job>, mut checked: Checked, mut dir: JobDir) -> Result<Self, MigrateError> {
+        if let Some(record) = dir.journal().last()
+            && record.detail.as_ref().is_some_and(|detail| detail.get("switching").is_some())
+        {
+            let doing = format!("resuming the migration {}", job.id);
+            let cause = "its process ended while the traffic was being moved: nobody knows which \
+                         server is written to";
+            return Err(MigrateError::new(ErrorKind::Config, doing, cause).with_hint(
+                "see where the application writes; if to the target, the migration is done; if to \
+                 the source, begin a new one with --on-conflict replace",
+            ));
+        }
         let connector = checked.source.connector.clone();
         let skew = clock::skew_ms(&mut checked.source.control).await;
         let clock_skew_ms =
@@ -119,6 +159,8 @@ impl Live {
         let control = control::Server::bind(&dir).map_err(journal_error)?;
         Ok(Self {
             progress: Arc::new(Progress::default()),
+            is_reversed: false,
+            first: Arc::clone(&job),
             job,
             checked: Arc::new(checked),
             dir,
@@ -134,6 +176,7 @@ impl Live {
     }
 
     async fn run(&mut self) -> Result<(), MigrateError> {
+        self.find_direction().await?;
         let mut again = None;
         while !self.job.stop.is_stopped() {
             let checkpoint = match &again {
@@ -156,6 +199,19 @@ impl Live {
         Ok(())
     }
 
+    /// After a cutover, goes on in the other direction.
+    async fn find_direction(&mut self) -> Result<(), MigrateError> {
+        let Some(checkpoint) = self.recorded_reverse() else { return Ok(()) };
+        let job = Arc::new(self.job.reversed());
+        let checked = Arc::new(self.checked.reversed(&job).await?);
+        self.change_ends(job, checked);
+        self.enter(State::CutOver, None)?;
+        if self.ask_target().await?.is_none() {
+            self.store(&checkpoint).await?;
+        }
+        Ok(())
+    }
+
     async fn ask_target(&self) -> Result<Option<Checkpoint>, MigrateError> {
         let mut target = Target::new(&self.job, &self.checked);
         let connected = target.connect().await;
@@ -173,15 +229,19 @@ impl Live {
             State::Copying => Phase::Copying,
             State::CatchingUp => Phase::CatchingUp,
             State::Live => Phase::Live,
-            State::CuttingOver => Phase::CuttingOver,
+            State::CuttingOver | State::RollingBack => Phase::CuttingOver,
+            State::CutOver => Phase::Live,
             _ => Phase::Finished,
         };
         self.job.begin(phase, self.checked.source.keys_total(&self.job.config));
         Ok(())
     }
 
-    fn spool_options(&self) -> SpoolOptions {
-        SpoolOptions::new(self.dir.spool_dir(), self.job.config.spool_limit)
+    /// Where the commands of this direction are kept.
+    #[must_use]
+    pub fn spool_options(&self) -> SpoolOptions {
+        let name = if self.is_reversed { "back" } else { "forth" };
+        SpoolOptions::new(self.dir.spool_dir().join(name), self.job.config.spool_limit)
     }
 
     /// Goes on from where the target is: with what is kept on disk, else from the source.
@@ -199,7 +259,8 @@ impl Live {
         Ok(Some(Start { receiving, reader, drops_missing: false }))
     }
 
-    fn receive(&self, writer: Writer, link: Option<ReplicationLink>) -> Receiving {
+    /// Begins to receive.
+    pub fn receive(&self, writer: Writer, link: Option<ReplicationLink>) -> Receiving {
         let receiver = Receiver {
             job: Arc::clone(&self.job),
             connector: self.checked.source.connector.clone(),
@@ -264,7 +325,11 @@ impl Live {
         copied
     }
 
-    async fn store(&self, checkpoint: &Checkpoint) -> Result<(), MigrateError> {
+    /// Writes a position to the target.
+    ///
+    /// # Errors
+    /// A target that cannot be written.
+    pub async fn store(&self, checkpoint: &Checkpoint) -> Result<(), MigrateError> {
         let target = Target::new(&self.job, &self.checked);
         target.store(checkpoint).await.map_err(|error| {
             let doing = format!("writing the checkpoint to the target {}", target.address());
@@ -274,13 +339,11 @@ impl Live {
 
     /// Follows the source until the run is over or has to start over.
     async fn follow(&mut self, start: Start) -> Result<Next, MigrateError> {
-        self.enter(State::CatchingUp, None)?;
-        let (requests, asked) = mpsc::channel(REQUESTS_MAX);
-        let progress = Arc::clone(&self.progress);
-        let applier = Applier::new(&self.job, &self.checked, progress, start.reader, asked);
-        let applier = applier.dropping_missing(start.drops_missing);
-        let applying = tokio::spawn(applier.run());
-        let mut following = Following { receiving: start.receiving, applying, requests };
+        if !self.is_reversed {
+            self.enter(State::CatchingUp, None)?;
+        }
+        let applying = self.apply(start.reader, start.drops_missing);
+        let mut following = Following::new(start.receiving, applying);
         let next = self.watch(&mut following).await;
         if !matches!(next, Ok(Next::End)) {
             following.receiving.abort();
@@ -288,30 +351,48 @@ impl Live {
         next
     }
 
+    /// Begins to apply.
+    pub fn apply(&self, reader: Reader, drops_missing: bool) -> Applying {
+        let (requests, asked) = mpsc::channel(REQUESTS_MAX);
+        let progress = Arc::clone(&self.progress);
+        let mut applier = Applier::new(&self.job, &self.checked, progress, reader, asked);
+        if self.is_reversed {
+            applier = applier.holding_nothing();
+        }
+        let applier = applier.dropping_missing(drops_missing);
+        Applying { task: tokio::spawn(applier.run()), requests }
+    }
+
     /// Watches the tasks and does what it is told.
     async fn watch(&mut self, following: &mut Following) -> Result<Next, MigrateError> {
         let mut ticks = ticks();
-        let mut lost = None;
-        let mut is_received = false;
         loop {
             tokio::select! {
                 applied = &mut following.applying => {
                     return match applied.map_err(internal)?? {
                         apply::Ended::Lost(why) => Ok(Next::Copy(why)),
-                        apply::Ended::Stopped => Ok(lost.map_or(Next::End, Next::Copy)),
+                        apply::Ended::Stopped => {
+                            Ok(following.lost.take().map_or(Next::End, Next::Copy))
+                        }
                     };
                 }
                 // The applier ends by itself when it has applied what was received.
-                received = &mut following.receiving, if !is_received => {
-                    is_received = true;
+                received = &mut following.receiving, if !following.is_received => {
+                    following.is_received = true;
                     if let receive::Ended::Lost(why) = received.map_err(internal)?? {
-                        lost = Some(why);
+                        following.lost = Some(why);
                     }
                 }
                 _ = ticks.tick() => self.tick()?,
                 Some(order) = self.control.next() => self.order(order, following).await?,
             }
         }
+    }
+
+    /// The job as it began: what the report counts.
+    #[must_use]
+    pub fn first(&self) -> &Job {
+        &self.first
     }
 
     /// Seconds since this process took the job up.
@@ -345,7 +426,7 @@ impl Live {
         }
         self.write_status();
         self.job.begin(Phase::Finished, 0);
-        let copied = self.job.tally(|tally| tally.keys.copied);
+        let copied = self.first.tally(|tally| tally.keys.copied);
         let id = self.job.id.clone();
         ended.map_err(|mut error| {
             error.keys_copied = copied;
@@ -358,8 +439,9 @@ impl Live {
             "the source allows replication: its RDB is copied, then its commands are followed",
         );
         let strategy = Strategy::Psync;
-        let mut report = report(&self.job, &self.checked, strategy, reason, self.copy_ms, None);
-        report.interrupted = self.cutover.is_none() && !is_over;
+        let checked = &self.checked;
+        let mut report = report(&self.first, checked, strategy, reason, self.copy_ms, None);
+        report.interrupted = !is_over;
         report.live = Some(self.summary());
         Ok(report)
     }
@@ -409,8 +491,9 @@ fn internal(panic: tokio::task::JoinError) -> MigrateError {
     MigrateError::new(ErrorKind::Internal, "following the source", panic)
 }
 
+/// A spool that cannot be used, as the end of the job.
 #[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
-fn spool_error(error: SpoolError) -> MigrateError {
+pub fn spool_error(error: SpoolError) -> MigrateError {
     MigrateError::new(ErrorKind::Internal, "keeping the source's commands on disk", error)
         .with_hint("--state-dir chooses another disk")
 }

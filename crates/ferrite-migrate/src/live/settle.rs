@@ -116,6 +116,23 @@ impl Settler {
         Ok(released as u64)
     }
 
+    /// Makes our last write to the target, and tells at which offset of the target's own stream
+    /// it ends: what comes behind it is somebody else's.
+    ///
+    /// # Errors
+    /// A target that is lost, or is no master.
+    pub async fn mark(&mut self, job: &Job) -> Result<u64, MigrateError> {
+        let connector = self.checked.target.connector.clone();
+        let lost = |error: ClientError| target_error("marking its stream", &connector, &error);
+        let (home, key) = (home(&job.config).to_string(), checkpoint::key(&job.id));
+        let connection = &mut self.connection;
+        connection.call(&["SELECT", &home]).await.map_err(lost)?;
+        let value = connection.call(&[b"GET", key.as_slice()]).await.map_err(lost)?;
+        let value = value.as_bytes().unwrap_or_default();
+        connection.call(&[b"SET", key.as_slice(), value]).await.map_err(lost)?;
+        master_offset(connection).await.map_err(lost)
+    }
+
     /// Takes the checkpoint away: nothing will follow any more.
     pub async fn forget(&mut self, job: &Job) {
         let home = home(&job.config).to_string();
@@ -205,4 +222,20 @@ pub async fn pause(requests: &mpsc::Sender<Request>) -> oneshot::Sender<()> {
         let _ = is_done.await;
     }
     release
+}
+
+/// The offset of a master's stream.
+///
+/// # Errors
+/// A server that is lost, or is no master.
+pub async fn master_offset(connection: &mut Connection) -> Result<u64, ClientError> {
+    let role = connection.call(&["ROLE"]).await?;
+    let words = role.as_array().unwrap_or_default();
+    let is_master = words.first().and_then(Value::as_str) == Some("master");
+    let offset = words.get(1).filter(|_| is_master).and_then(Value::as_int);
+    offset.and_then(|offset| u64::try_from(offset).ok()).ok_or_else(|| ClientError::Unexpected {
+        address: connection.address().to_owned(),
+        doing: String::from("asking for its offset (ROLE)"),
+        what: String::from("it is not the master, which alone takes writes"),
+    })
 }

@@ -13,8 +13,9 @@ impl Live {
     pub fn cutover_reasons(&self) -> Vec<String> {
         let state = self.dir.state();
         let mut reasons = self.progress.trouble();
-        if state != State::Live && state != State::CuttingOver {
-            reasons.push(format!("the job is {state}, not LIVE"));
+        let ready = if self.is_reversed { State::CutOver } else { State::Live };
+        if state != ready {
+            reasons.push(format!("the job is {state}, not {ready}"));
         }
         if self.paused.is_some() {
             reasons.push(format!(
@@ -45,12 +46,15 @@ impl Live {
     /// The status at this moment.
     #[must_use]
     pub fn status(&self) -> JobStatus {
-        let (state, config) = (self.dir.state(), &self.job.config);
+        let (state, config) = (self.dir.state(), &self.first().config);
         let reasons = self.cutover_reasons();
+        let id = &self.job.id;
         let next_steps = match state {
-            State::Live if reasons.is_empty() => {
-                vec![format!("ferrite-migrate cutover --id {}", self.job.id)]
-            }
+            State::Live if reasons.is_empty() => vec![format!("ferrite-migrate cutover --id {id}")],
+            State::CutOver => vec![
+                format!("ferrite-migrate complete --id {id}"),
+                format!("ferrite-migrate rollback --id {id}"),
+            ],
             _ => Vec::new(),
         };
         JobStatus {
@@ -62,9 +66,9 @@ impl Live {
             strategy_reason: None,
             source: config.source.address.to_string(),
             target: config.target.address.to_string(),
-            can_cutover: reasons.is_empty(),
+            can_cutover: reasons.is_empty() && !self.is_reversed,
+            can_rollback: reasons.is_empty() && self.is_reversed,
             reasons,
-            can_rollback: false,
             progress: self.progress_of_copy(),
             lag: JobLag {
                 bytes: Some(self.progress.lag_bytes()),
@@ -77,9 +81,9 @@ impl Live {
             ttl_guard: Default::default(),
             throttle: Default::default(),
             shards: vec![self.shard()],
-            skipped: self.job.tally(|tally| tally.skipped()).into_iter().map(skipped).collect(),
+            skipped: self.first().tally(|tally| tally.skipped()).into_iter().map(skipped).collect(),
             next_steps,
-            warnings: self.job.tally(|tally| tally.warnings()),
+            warnings: self.first().tally(|tally| tally.warnings()),
             updated_at_ms: now_ms(),
             pid: Some(std::process::id()),
         }
@@ -88,7 +92,7 @@ impl Live {
     fn progress_of_copy(&self) -> JobProgress {
         let status = self.job.status();
         let is_copying = self.dir.state() == State::Copying;
-        let (keys, bytes) = self.job.tally(|tally| (tally.keys.copied, tally.bytes));
+        let (keys, bytes) = self.first().tally(|tally| (tally.keys.copied, tally.bytes));
         let total = self.checked.source.keys_total(&self.job.config);
         let percent = match total {
             _ if !is_copying && keys > 0 => 100.0,

@@ -54,6 +54,15 @@ impl Checked {
         Ok(Self { report, source, target, scannable: true, restore: true, set: true })
     }
 
+    /// Connects to both ends once more, in the other direction.
+    ///
+    /// # Errors
+    /// An end that cannot be reached.
+    pub async fn reversed(&self, job: &Job) -> Result<Self, MigrateError> {
+        // Whether the old source lets us write is seen when it is written to.
+        Self::connect(job).await
+    }
+
     /// What the target can do and how it is to be used.
     #[must_use]
     pub fn capabilities(&self, config: &Config, may_repeat: bool) -> Capabilities {

@@ -118,6 +118,8 @@ pub struct Cutover {
     pub expiries_released: u64,
     /// How the source is kept from being written to after the switch; `None` if it is not.
     pub source_fence: Option<String>,
+    /// Whether the source follows the target from here on, so that there is a way back.
+    pub reverse: bool,
 }
 
 impl Report {

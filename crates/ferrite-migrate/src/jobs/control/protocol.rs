@@ -30,7 +30,22 @@ pub enum Request {
         /// A shell command that moves the traffic, run while writes are held back.
         #[serde(default)]
         hook: Option<String>,
+        /// Whether the source follows the target afterwards, so that there is a way back.
+        #[serde(default = "yes")]
+        reverse: bool,
     },
+    /// After a cutover: make the source the one to write to again. Nothing that was written to
+    /// the target is lost.
+    Rollback {
+        /// How long writes may be held back, in milliseconds; by default as the job decides.
+        #[serde(default)]
+        max_pause_ms: Option<u64>,
+        /// A shell command that moves the traffic back, run while writes are held back.
+        #[serde(default)]
+        hook: Option<String>,
+    },
+    /// After a cutover: give the way back up, and end.
+    Complete,
 }
 
 /// A line of an answer.
@@ -64,4 +79,8 @@ impl Reply {
     pub fn is_last(&self) -> bool {
         !matches!(self, Self::Step { .. })
     }
+}
+
+const fn yes() -> bool {
+    true
 }

@@ -27,7 +27,7 @@ use self::plan::{Plan, Step};
 use self::refetch::{KEYS_MAX, Refetch, RefetchError};
 use self::target::Link;
 pub use self::target::{Target, home};
-use self::transaction::{Outcome, Transaction};
+use self::transaction::{Outcome, Queued, Transaction};
 use super::checkpoint::Checkpoint;
 use super::marks::{Key, Marks};
 use super::progress::{Progress, Side};
@@ -44,6 +44,9 @@ const AWAY_MAX: Duration = Duration::from_secs(3600);
 const KEPT_BEHIND: u64 = 64 << 20;
 /// Bytes of stream that are looked at in one go.
 const PARSE_MAX: usize = 4 << 20;
+
+/// Expiries before this time are held: none.
+const HOLD_NOTHING: u64 = 0;
 
 /// What the applier can be asked while it runs.
 #[derive(Debug)]
@@ -74,6 +77,8 @@ enum Fault {
     Target(ClientError),
     /// The target takes no writes now.
     Refused(ReplyError),
+    /// A command was not accepted, and will be avoided.
+    Again,
     /// The source does not answer.
     Source(ClientError),
     /// Applying ends.
@@ -168,6 +173,14 @@ impl Applier {
         }
     }
 
+    /// The same applier, which writes expiries as they are.
+    #[must_use]
+    pub fn holding_nothing(mut self) -> Self {
+        self.plan.hold_before(HOLD_NOTHING);
+        self.refetch.hold_before(HOLD_NOTHING);
+        self
+    }
+
     /// The same applier, which first deletes the keys of the target that the source does not
     /// have any more: those that were deleted while nobody followed it.
     #[must_use]
@@ -194,6 +207,7 @@ impl Applier {
             match fault {
                 Fault::Ended(ended) => return Ok(ended),
                 Fault::Failed(error) => return Err(error),
+                Fault::Again => continue,
                 Fault::Target(error) => self.trouble(Side::Target, error.to_string()),
                 Fault::Refused(error) => {
                     let hint = crate::targets::redis::hint(&error.code);
@@ -460,11 +474,13 @@ impl Applier {
         place: Option<usize>,
         error: ReplyError,
     ) -> Fault {
+        if target::takes_no_writes(&error) {
+            return Fault::Refused(error);
+        }
         let queued = place.and_then(|place| transaction.queued(place));
         match queued {
-            _ if target::takes_no_writes(&error) => Fault::Refused(error),
-            Some((queued, _)) if queued.offset > 0 && self.plan.refetch_at(queued.offset) => {
-                Fault::Refused(error)
+            Some((queued, bytes)) if queued.offset > 0 && self.refuse(queued, bytes, &error) => {
+                Fault::Again
             }
             _ => {
                 let doing = format!("applying commands on the target {}", self.target.address());
@@ -475,6 +491,14 @@ impl Applier {
                 )))
             }
         }
+    }
+
+    /// Takes note that a command is not accepted; whether that is news.
+    fn refuse(&mut self, queued: &Queued, bytes: &[u8], error: &ReplyError) -> bool {
+        let mut words = Vec::new();
+        let is_command = matches!(stream::command(bytes, &mut words), Ok(Some(_)));
+        let is_unknown = error.message.contains("unknown command");
+        is_command && self.plan.refuse(&words, queued.offset, is_unknown)
     }
 
     /// Reads every key again that the target has, or only those that the source has not; those

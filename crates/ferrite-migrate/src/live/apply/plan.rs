@@ -48,9 +48,10 @@ pub struct Plan {
     takes_everything: bool,
     /// Whether values have to be looked at before it is known that they take part.
     by_value: bool,
-    /// Whether `XCLAIM` does something else on the target: from Redis 7.0 on it drops pending
-    /// entries that were deleted from the stream, before that it keeps them.
-    rereads_claims: bool,
+    /// Whether the commands of consumer groups do something else on the target: from Redis 7.0 on
+    /// a claim drops pending entries that were deleted from the stream, before that it keeps
+    /// them, and groups do not count what they have read.
+    rereads_groups: bool,
     hold_before_ms: u64,
     /// The database the stream has selected.
     db: u32,
@@ -59,7 +60,9 @@ pub struct Plan {
     /// Up to this offset, single keys may be newer on the target.
     uncertain_until: u64,
     /// Commands that the target does not accept, by where they end.
-    refetch_at: HashSet<u64>,
+    refused_at: HashSet<u64>,
+    /// Names of commands that the target does not know, in upper case.
+    unknown: HashSet<Vec<u8>>,
     rewritten: Vec<u8>,
     held: HashSet<Key>,
 }
@@ -85,13 +88,14 @@ impl Plan {
             takes_everything: config.filter.is_all() && config.source_db().is_none(),
             by_value: !config.types.is_empty(),
             job: Arc::clone(job),
-            rereads_claims: !checked.source.is_at_least(7, 0) && checked.target.is_at_least(7, 0),
+            rereads_groups: checked.source.is_at_least(7, 0) != checked.target.is_at_least(7, 0),
             hold_before_ms: u64::MAX,
             db: 0,
             in_transaction: false,
             getack: false,
             uncertain_until: 0,
-            refetch_at: HashSet::new(),
+            refused_at: HashSet::new(),
+            unknown: HashSet::new(),
             rewritten: Vec::new(),
             held: HashSet::new(),
         }
@@ -126,9 +130,30 @@ impl Plan {
         self.hold_before_ms = until_ms;
     }
 
-    /// The command that ends there is not accepted by the target; whether that is news.
-    pub fn refetch_at(&mut self, offset: u64) -> bool {
-        self.refetch_at.len() < REFUSED_MAX && self.refetch_at.insert(offset)
+    /// The target does not accept this command, which ends there; whether that is news. One it
+    /// does not know at all is not sent to it again.
+    pub fn refuse(&mut self, words: &[&[u8]], offset: u64, is_unknown: bool) -> bool {
+        let name = words.first().copied().unwrap_or_default().to_ascii_uppercase();
+        match is_unknown {
+            true => self.unknown.insert(name),
+            false => self.refused_at.len() < REFUSED_MAX && self.refused_at.insert(offset),
+        }
+    }
+
+    /// Whether the target is known not to accept a command.
+    fn is_refused(&self, call: &Call<'_>) -> bool {
+        if self.refused_at.is_empty() && self.unknown.is_empty() {
+            return false;
+        }
+        let name = call.words.first().copied().unwrap_or_default().to_ascii_uppercase();
+        self.refused_at.contains(&call.offset) || self.unknown.contains(&name)
+    }
+
+    /// Leaves out a command that is about no key.
+    fn leave_out(&self, call: &Call<'_>) {
+        let name = call.words.first().copied().unwrap_or_default();
+        let name = String::from_utf8_lossy(name).to_uppercase();
+        self.job.warn(format!("the target does not accept {name}, which is left out"));
     }
 
     /// Whether a key of the source takes part by its name.
@@ -157,6 +182,7 @@ impl Plan {
             Class::Select(db) => self.db = db,
             Class::Multi => self.in_transaction = true,
             Class::Exec => self.in_transaction = false,
+            Class::Publish | Class::Function if self.is_refused(call) => self.leave_out(call),
             Class::Publish => self.send(call, transaction),
             Class::Function if self.functions => self.send(call, transaction),
             Class::Function => {
@@ -220,7 +246,7 @@ impl Plan {
 
     /// Remembers which keys may have been given a held expiry since not all are held.
     fn note_held(&mut self, call: &Call<'_>, access: &KeyAccess) {
-        if self.hold_before_ms != u64::MAX {
+        if self.hold_before_ms != u64::MAX && self.hold_before_ms > 0 {
             for key in access.written() {
                 let (db, name) = self.key(call, key);
                 self.held.insert((db, name.to_vec()));
@@ -240,14 +266,14 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) {
-        let is_uncertain = call.offset <= self.uncertain_until || self.is_claim(call);
+        let is_uncertain = call.offset <= self.uncertain_until || self.is_of_groups(call);
         if !is_uncertain && marks.is_empty() && self.takes_everything && !self.by_value {
-            if self.refetch_at.is_empty() || !self.refetch_at.contains(&call.offset) {
+            if !self.is_refused(call) {
                 return self.send_rewritten(call, access, transaction, marks);
             }
         }
         let must_read =
-            is_uncertain || self.by_value || self.refetch_at.contains(&call.offset);
+            is_uncertain || self.by_value || self.is_refused(call);
         let is_needed = |key: &KeyUse| self.needs(call, *key, marks);
         let (mut needed, mut all) = (0, 0);
         for key in access.written() {
@@ -265,9 +291,10 @@ impl Plan {
         }
     }
 
-    fn is_claim(&self, call: &Call<'_>) -> bool {
+    fn is_of_groups(&self, call: &Call<'_>) -> bool {
         let name = call.words.first().copied().unwrap_or_default();
-        self.rereads_claims && name.eq_ignore_ascii_case(b"XCLAIM")
+        let is_one_of = |names: [&[u8]; 2]| names.iter().any(|one| name.eq_ignore_ascii_case(one));
+        self.rereads_groups && is_one_of([b"XCLAIM", b"XGROUP"])
     }
 
     fn key<'a>(&self, call: &Call<'a>, key: KeyUse) -> (u32, &'a [u8]) {

@@ -146,7 +146,7 @@ impl Refetch {
                 Fetched::Missing => {}
             }
             self.write(batch, db, &key, transaction)?;
-            if self.hold_before_ms != u64::MAX {
+            if self.hold_before_ms != u64::MAX && self.hold_before_ms > 0 {
                 self.held.push((db, key.clone()));
             }
             transaction.refetched += 1;
@@ -223,7 +223,7 @@ impl Refetch {
         let (read, written) = tokio::join!(reading, writing);
         read?;
         written?;
-        if self.hold_before_ms != u64::MAX {
+        if self.hold_before_ms != u64::MAX && self.hold_before_ms > 0 {
             self.held.push((db, key.clone()));
         }
         marks.fence(db, key, offset);

@@ -1,0 +1,130 @@
+//! The way back: after a cutover the old source follows the target.
+//!
+//! The same machinery in the other direction: [`Live`] changes its ends. The old source's
+//! checkpoint begins right behind our own last write to the target, so that nothing of ours comes
+//! back.
+
+use std::sync::Arc;
+
+use ferrite_client::ClientError;
+use ferrite_client::replication::{Position, ReplicationLink};
+use serde_json::{Value, json};
+
+use super::apply::home;
+use super::checkpoint::Checkpoint;
+use super::links::attach_now;
+use super::progress::Progress;
+use super::run::{Following, Live, journal_error, spool_error};
+use super::spool;
+use crate::engine::Job;
+use crate::error::{ErrorKind, MigrateError};
+use crate::jobs::State;
+use crate::preflight::Checked;
+use crate::sources::redis_scan::source_error;
+
+/// The other direction, attached and not begun.
+#[derive(Debug)]
+pub struct Reverse {
+    job: Arc<Job>,
+    checked: Arc<Checked>,
+    link: ReplicationLink,
+    position: Position,
+    /// Where in the target's stream others begin to write.
+    pub from: u64,
+}
+
+/// Reads over what we wrote ourselves.
+async fn pass_over(mut link: ReplicationLink, from: u64) -> Result<ReplicationLink, ClientError> {
+    while link.offset() < from {
+        let left = usize::try_from(from - link.offset()).unwrap_or(usize::MAX);
+        let count = link.stream_bytes().len().min(left);
+        if count == 0 && link.stream_fill().await? == 0 {
+            return Err(ClientError::Closed {
+                address: link.address().to_owned(),
+                doing: String::from("following its commands"),
+                hint: String::new(),
+            });
+        }
+        link.stream_consume(count);
+    }
+    Ok(link)
+}
+
+impl Live {
+    /// Attaches to the target's stream.
+    ///
+    /// # Errors
+    /// A target that does not let us follow it.
+    pub async fn prepare_reverse(&self) -> Result<Reverse, MigrateError> {
+        let job = Arc::new(self.job.reversed());
+        let checked = Arc::new(self.checked.reversed(&job).await?);
+        let connector = &checked.source.connector;
+        let (link, position) = attach_now(connector).await.map_err(|error| {
+            let doing = format!("attaching as a replica to the target {}", connector.address());
+            MigrateError::new(ErrorKind::Target, doing, error)
+        })?;
+        let from = position.offset;
+        Ok(Reverse { job, checked, link, position, from })
+    }
+
+    /// Begins to follow in the other direction.
+    ///
+    /// # Errors
+    /// A state that cannot be recorded, an old source that cannot be written to.
+    pub async fn turn(
+        &mut self,
+        reverse: Reverse,
+        following: &mut Following,
+    ) -> Result<(), MigrateError> {
+        let Reverse { job, checked, link, position, from } = reverse;
+        let checkpoint = Checkpoint {
+            replid: position.replid.clone(),
+            offset: from,
+            fence: from,
+            // Our last write was there.
+            db: home(&self.job.config),
+            pending: Vec::new(),
+        };
+        let detail = json!({ "reverse": {
+            "replid": checkpoint.replid, "offset": checkpoint.offset, "db": checkpoint.db,
+        }});
+        self.dir.transition_with(State::CutOver, None, detail).map_err(journal_error)?;
+        self.change_ends(job, checked);
+        self.store(&checkpoint).await?;
+
+        let link = pass_over(link, from).await.map_err(|error| {
+            let connector = &self.checked.source.connector;
+            source_error(connector, "following it back", &error)
+        })?;
+        let (writer, reader) = spool::create(self.spool_options(), from).map_err(spool_error)?;
+        self.progress.restart(&position.replid, from);
+        let receiving = self.receive(writer, Some(link));
+        let applying = self.apply(reader, false);
+        following.replace(receiving, applying);
+        self.applier_waits = None;
+        Ok(())
+    }
+
+    /// From here on, source and target have changed places.
+    pub fn change_ends(&mut self, job: Arc<Job>, checked: Arc<Checked>) {
+        self.job = job;
+        self.checked = checked;
+        self.progress = Arc::new(Progress::default());
+        self.is_reversed = true;
+    }
+
+    /// The position the old source begins to follow from, as the journal has it.
+    #[must_use]
+    pub fn recorded_reverse(&self) -> Option<Checkpoint> {
+        let details = self.dir.journal().iter().rev().filter_map(|record| record.detail.as_ref());
+        let reverse = details.filter_map(|detail| detail.get("reverse")).next()?;
+        let number = |name: &str| reverse.get(name).and_then(Value::as_u64);
+        Some(Checkpoint {
+            replid: reverse.get("replid")?.as_str()?.to_owned(),
+            offset: number("offset")?,
+            fence: number("offset")?,
+            db: u32::try_from(number("db")?).ok()?,
+            pending: Vec::new(),
+        })
+    }
+}
