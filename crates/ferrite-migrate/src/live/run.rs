@@ -26,6 +26,7 @@ use super::clock;
 use super::links::{AttachError, attach};
 use super::progress::Progress;
 use super::receive::{self, Receiver};
+use super::rewrite::HOLD_MS;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use crate::config::{OnConflict, Strategy};
 use crate::engine::{Job, copy, report};
@@ -304,13 +305,15 @@ impl Live {
     /// Copies the RDB that is on its way.
     async fn copy_rdb(&mut self, rdb: ReplicationLink, is_first: bool) -> Result<(), MigrateError> {
         self.enter(State::Copying, None)?;
-        let mut capabilities = self.checked.capabilities(&self.job.config, false);
+        let capabilities = self.checked.capabilities(&self.job.config, false);
+        let holds = !self.is_reversed;
+        let mut capabilities = capabilities.holding_fields(if holds { HOLD_MS } else { 0 });
         if !is_first {
             capabilities.on_conflict = OnConflict::Replace;
         }
         let began = Instant::now();
         let (job, checked) = (Arc::clone(&self.job), Arc::clone(&self.checked));
-        let source = redis_psync::attached(&job, rdb, checked.source.connector.clone());
+        let source = redis_psync::attached(&job, rdb, checked.source.connector.clone(), holds);
         let copying = copy(&job, &checked, capabilities, source);
         tokio::pin!(copying);
         let mut ticks = ticks();
@@ -357,7 +360,7 @@ impl Live {
         let progress = Arc::clone(&self.progress);
         let mut applier = Applier::new(&self.job, &self.checked, progress, reader, asked);
         if self.is_reversed {
-            applier = applier.holding_nothing();
+            applier = applier.holding_nothing(&self.checked);
         }
         let applier = applier.dropping_missing(drops_missing);
         Applying { task: tokio::spawn(applier.run()), requests }

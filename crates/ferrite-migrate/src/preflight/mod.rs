@@ -77,6 +77,7 @@ impl Checked {
             dialect: Dialect {
                 stream_counters: target.is_at_least(7, 0),
                 create_consumer: target.is_at_least(6, 2),
+                hold_fields_ms: 0,
             },
             on_conflict: config.on_conflict,
             may_repeat,

@@ -145,7 +145,33 @@ fn hash(source: Source<'_>, to: &Target, out: &mut Vec<u8>) -> Result<Reencoded,
         (Some(_), Dialect::Valkey) => HashLayout::Hash2,
         (Some(min_expires_at_ms), _) => HashLayout::Metadata { min_expires_at_ms },
     };
-    elements(source, Layout { hash, ..layout(to) }, out)
+    let held = |at: u64| at.saturating_add(to.hold_fields_ms);
+    let hash = match hash {
+        HashLayout::Metadata { min_expires_at_ms } => {
+            HashLayout::Metadata { min_expires_at_ms: held(min_expires_at_ms) }
+        }
+        other => other,
+    };
+    let encoder = ValueEncoder::new(out, Layout { hash, ..layout(to) });
+    let mut holding = Holding { encoder, hold_ms: to.hold_fields_ms };
+    source.decode(&mut holding)?;
+    finish(holding.encoder)
+}
+
+/// Moves the expiries of a hash's fields.
+struct Holding<'a> {
+    encoder: ValueEncoder<'a>,
+    hold_ms: u64,
+}
+
+impl Sink for Holding<'_> {
+    fn hash_field(&mut self, field: &[u8], value: &[u8], expires_at_ms: Option<u64>) {
+        let held = expires_at_ms.map(|at| at.saturating_add(self.hold_ms));
+        self.encoder.hash_field(field, value, held);
+    }
+    fn unsupported(&mut self, what: &'static str) {
+        self.encoder.unsupported(what);
+    }
 }
 
 /// Up to this type byte, hashes have no field expiry.

@@ -126,7 +126,7 @@ fn redis_type(type_byte: u8, to: &Target) -> Route {
     match type_byte {
         // Of a 7.4 release candidate.
         22 | 23 => Route::Reencode,
-        24 | 25 => when(newer(12), Route::Reencode),
+        24 | 25 => when(newer(12) && to.hold_fields_ms == 0, Route::Reencode),
         26 | 27 if to.format.version < 9 => Route::Impossible(NO_STREAMS),
         26 => when(newer(13), Route::Reencode),
         27 => when(newer(14), Route::Reencode),
@@ -145,7 +145,7 @@ fn redis_type(type_byte: u8, to: &Target) -> Route {
 fn valkey_type(type_byte: u8, to: &Target) -> Route {
     let valkey = to.format.dialect == Dialect::Valkey;
     match type_byte {
-        22 => when(valkey, Route::Reencode),
+        22 => when(valkey && to.hold_fields_ms == 0, Route::Reencode),
         23 => when(valkey && to.format.version >= 81, Route::Impossible(NO_PATH_HASH)),
         _ => Route::Impossible(UNKNOWN),
     }

@@ -46,6 +46,9 @@ pub struct Target {
     pub modules: Vec<String>,
     /// How it reads listpacks; `None` when that depends on a release we cannot tell.
     pub back_lengths: Option<BackLengths>,
+    /// Added to the expiry of every hash field, in milliseconds: a target that follows another
+    /// server must not expire fields by its own clock. 0 leaves them as they are.
+    pub hold_fields_ms: u64,
 }
 
 impl Target {
@@ -59,7 +62,7 @@ impl Target {
             (Dialect::Valkey, 81..) => Some(BackLengths::Narrow),
             _ => None,
         };
-        Self { format, modules: Vec::new(), back_lengths }
+        Self { format, modules: Vec::new(), back_lengths, hold_fields_ms: 0 }
     }
 
     /// A server by what `INFO server` says of it: for Valkey its `valkey_version`, not the

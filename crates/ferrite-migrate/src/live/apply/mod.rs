@@ -158,7 +158,7 @@ impl Applier {
             target: Target::new(job, checked),
             plan: Plan::new(job, checked),
             marks: Marks::default(),
-            refetch: Refetch::new(job, checked),
+            refetch: Refetch::new(job, checked, true),
             requests,
             link: None,
             flight: None,
@@ -175,9 +175,9 @@ impl Applier {
 
     /// The same applier, which writes expiries as they are.
     #[must_use]
-    pub fn holding_nothing(mut self) -> Self {
+    pub fn holding_nothing(mut self, checked: &Arc<Checked>) -> Self {
         self.plan.hold_before(HOLD_NOTHING);
-        self.refetch.hold_before(HOLD_NOTHING);
+        self.refetch = Refetch::new(&self.job, checked, false);
         self
     }
 

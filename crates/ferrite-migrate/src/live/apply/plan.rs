@@ -217,8 +217,8 @@ impl Plan {
         marks: &mut Marks,
     ) {
         let name = call.words.first().copied().unwrap_or_default();
-        // The expiries of a hash's fields cannot be released without reading all hashes again.
-        let hold_ms = if is_of_fields(name) { 0 } else { HOLD_MS };
+        // The expiries of a set's members (KeyDB) cannot be found again to be released.
+        let hold_ms = if is_of_members(name) { 0 } else { HOLD_MS };
         let hold_before_ms = self.hold_before_ms;
         let times = Times { received_at_ms: call.received_ms, hold_ms, hold_before_ms };
         self.rewritten.clear();
@@ -425,8 +425,7 @@ impl Plan {
     }
 }
 
-/// Whether a command is about the expiries of fields or members.
-fn is_of_fields(name: &[u8]) -> bool {
-    let is_member = name.len() > 12 && name.to_ascii_uppercase().windows(6).any(|w| w == b"MEMBER");
-    name.first().is_some_and(|first| first.eq_ignore_ascii_case(&b'H')) || is_member
+/// Whether a command is about the expiries of a set's members.
+fn is_of_members(name: &[u8]) -> bool {
+    name.len() > 11 && name.to_ascii_uppercase().windows(6).any(|part| part == b"MEMBER")
 }

@@ -59,13 +59,14 @@ pub struct Refetch {
 }
 
 impl Refetch {
-    /// Connects when it is first needed.
+    /// Connects when it is first needed; `holds` says whether expiries are held.
     #[must_use]
-    pub fn new(job: &Arc<Job>, checked: &Arc<Checked>) -> Self {
+    pub fn new(job: &Arc<Job>, checked: &Arc<Checked>, holds: bool) -> Self {
         let capabilities = Capabilities {
             on_conflict: OnConflict::Replace,
             ..checked.capabilities(&job.config, true)
         };
+        let capabilities = capabilities.holding_fields(if holds { HOLD_MS } else { 0 });
         let connector = checked.target.connector.clone();
         Self {
             job: Arc::clone(job),
@@ -74,7 +75,7 @@ impl Refetch {
             encoder: Encoder::new(capabilities.clone()),
             writer: KeyWriter::new(Arc::clone(job), connector, capabilities),
             target_db: job.config.target_db(),
-            hold_before_ms: u64::MAX,
+            hold_before_ms: if holds { u64::MAX } else { 0 },
             held: Vec::new(),
             expected: VecDeque::new(),
             large: None,

@@ -47,10 +47,16 @@ fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
     })
 }
 
-/// A source whose RDB is on its way already, for a copy that is followed: expiries are held.
-pub fn attached(job: &Arc<Job>, link: ReplicationLink, connector: Connector) -> Box<dyn Source> {
+/// A source whose RDB is on its way already, for a copy that is followed; `holds` says whether
+/// expiries are held.
+pub fn attached(
+    job: &Arc<Job>,
+    link: ReplicationLink,
+    connector: Connector,
+    holds: bool,
+) -> Box<dyn Source> {
     let mut source = PsyncSource::new(Arc::clone(job), link, connector);
-    source.holds = true;
+    source.holds = holds;
     Box::new(source)
 }
 

@@ -21,6 +21,8 @@ pub struct Dialect {
     pub stream_counters: bool,
     /// `XGROUP CREATECONSUMER` (Redis 6.2 on).
     pub create_consumer: bool,
+    /// Added to the expiries of hash fields, in milliseconds, where the target follows a source.
+    pub hold_fields_ms: u64,
 }
 
 /// Turns the elements of one key into commands.
@@ -86,7 +88,8 @@ impl KeyCommands {
             Element::HashField(field, value, expires_at_ms) => {
                 self.collect(b"HSET", &[field, value]);
                 if let Some(at) = expires_at_ms {
-                    self.field_expiries.push((field.to_vec(), *at));
+                    let at = at.saturating_add(self.dialect.hold_fields_ms);
+                    self.field_expiries.push((field.to_vec(), at));
                 }
             }
             Element::StreamEntry(id, fields) => self.stream_entry(*id, fields),

@@ -58,6 +58,16 @@ pub struct Capabilities {
     pub db: Option<u32>,
 }
 
+impl Capabilities {
+    /// The same target, which follows a source: the expiries of hash fields are held.
+    #[must_use]
+    pub fn holding_fields(mut self, hold_ms: u64) -> Self {
+        self.values.hold_fields_ms = hold_ms;
+        self.dialect.hold_fields_ms = hold_ms;
+        self
+    }
+}
+
 /// A client error at the target, as the end of the run.
 pub fn target_error(
     doing: impl Into<String>,

@@ -4,6 +4,8 @@
 //! Nobody but the applier writes to the target; each slice of a pass happens while the applier
 //! pauses, so that what was read is still true when it is written.
 
+mod fields;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -39,6 +41,8 @@ pub struct Settler {
     target: Target,
     checked: Arc<Checked>,
     has_expiretime: bool,
+    /// Whether fields of hashes have expiries of their own.
+    has_fields: bool,
     target_db: Option<u32>,
 }
 
@@ -54,6 +58,7 @@ impl Settler {
             target: Target::new(job, checked),
             checked: Arc::clone(checked),
             has_expiretime: checked.target.has_expiretime(),
+            has_fields: false,
             target_db: job.config.target_db(),
         })
     }
@@ -71,6 +76,7 @@ impl Settler {
         let connector = self.checked.target.connector.clone();
         let lost = |error: ClientError| target_error("releasing expiries", &connector, &error);
         let mut held = HashSet::new();
+        self.has_fields = self.ask_for_fields().await.map_err(lost)?;
         for (target_db, db) in self.target.dbs(None).await.map_err(lost)? {
             let mut scanner = self.target.scanner(target_db).await.map_err(lost)?;
             let mut cursor = b"0".to_vec();
@@ -102,6 +108,7 @@ impl Settler {
     pub async fn release(&mut self, keys: &HashSet<Key>) -> Result<u64, MigrateError> {
         let connector = self.checked.target.connector.clone();
         let lost = |error: ClientError| target_error("releasing expiries", &connector, &error);
+        self.has_fields = self.ask_for_fields().await.map_err(lost)?;
         let mut by_db: Vec<(u32, &[u8])> =
             keys.iter().map(|(db, key)| (*db, key.as_slice())).collect();
         by_db.sort_unstable();
@@ -146,6 +153,15 @@ impl Settler {
         }
     }
 
+    /// Whether any hash of the target has a field with an expiry.
+    async fn ask_for_fields(&mut self) -> Result<bool, ClientError> {
+        if !self.checked.target.values().has_field_expiry() {
+            return Ok(false);
+        }
+        let info = self.connection.call(&["INFO", "keyspace"]).await?;
+        Ok(fields::are_told(&String::from_utf8_lossy(info.as_bytes().unwrap_or_default())))
+    }
+
     /// Does a pass to some keys of one database of the source; the keys that stay held, or, when
     /// everything is released, those that were.
     async fn settle<'k>(
@@ -172,6 +188,9 @@ impl Settler {
             if let Some(new) = new {
                 pipeline.push(&[&b"PEXPIREAT"[..], key, new.to_string().as_bytes()]);
             }
+        }
+        if self.has_fields {
+            answer.extend(fields::settle(&mut self.connection, keys, pass, &mut pipeline).await?);
         }
         if !pipeline.is_empty() {
             self.connection.pipeline(&pipeline).await?;
