@@ -43,6 +43,8 @@ const PASS_KEYS_PER_S: u64 = 20_000;
 const READY_EVERY: Duration = Duration::from_millis(100);
 /// Output of the hook that is shown.
 const HOOK_OUTPUT_MAX: usize = 500;
+/// The setting that has a server refuse writes without so many good replicas.
+const REPLICAS_SETTING: &str = "min-replicas-to-write";
 /// The number of good replicas no source has: with it, every write is refused.
 const REPLICAS_FENCE: &str = "1000000";
 
@@ -196,12 +198,14 @@ impl Live {
             );
         }
         self.applier_waits = Some(applier_waits);
+        let (source_fence, source_fence_before) = source_fence.unzip();
         Ok(Cutover {
             pause_us: micros(pause),
             hook_us: hook.map(micros),
             offset,
             expiries_released,
             source_fence,
+            source_fence_before,
         })
     }
 
@@ -306,12 +310,23 @@ impl Fence<'_> {
         let _ = self.connection.call(&["CLIENT", "UNPAUSE"]).await;
     }
 
-    /// Has the source refuse writes from now on, those that wait included; how.
-    async fn close(&mut self) -> Option<String> {
-        let setting = ["CONFIG", "SET", "min-replicas-to-write", REPLICAS_FENCE];
+    /// Has the source refuse writes from now on, those that wait included; by which setting, and
+    /// what that was.
+    async fn close(&mut self) -> Option<(String, String)> {
+        let before = self.replicas_to_write().await;
+        let setting = ["CONFIG", "SET", REPLICAS_SETTING, REPLICAS_FENCE];
         let refused = self.connection.call(&setting).await.is_err();
         self.lower().await;
-        (!refused).then(|| format!("min-replicas-to-write {REPLICAS_FENCE}"))
+        let with = |value: &str| format!("{REPLICAS_SETTING} {value}");
+        (!refused).then(|| (with(REPLICAS_FENCE), with(&before)))
+    }
+
+    /// How many good replicas the source needs for taking writes; what a cutover has set that was
+    /// not finished does not count.
+    async fn replicas_to_write(&mut self) -> String {
+        let known = self.connection.call(&["CONFIG", "GET", REPLICAS_SETTING]).await.ok();
+        let value = known.as_ref().and_then(|known| known.as_array()?.get(1)?.as_str());
+        value.filter(|value| *value != REPLICAS_FENCE).unwrap_or("0").to_owned()
     }
 }
 

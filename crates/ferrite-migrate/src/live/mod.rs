@@ -24,5 +24,6 @@ mod status;
 mod stream;
 
 pub use checkpoint::PREFIX as CHECKPOINT_PREFIX;
+pub use progress::Progress;
 pub use rewrite::{HOLD_MS, hold};
 pub use run::run;

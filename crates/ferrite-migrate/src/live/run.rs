@@ -24,7 +24,7 @@ use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
 use super::links::{AttachError, attach};
-use super::progress::Progress;
+use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use crate::config::{OnConflict, Strategy};
@@ -32,7 +32,7 @@ use crate::engine::{Job, copy, report};
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::{JobDir, JobError, State, control};
 use crate::preflight::Checked;
-use crate::report::{Cutover, Followed, Phase, Report};
+use crate::report::{Cutover, Event, Followed, Phase, Report};
 use crate::sources::redis_psync;
 use crate::sources::redis_scan::source_error;
 
@@ -66,6 +66,8 @@ pub struct Live {
     began: Instant,
     copy_ms: u64,
     target_was_empty: bool,
+    /// The sides whose trouble was told.
+    told: [bool; 2],
 }
 
 /// What following needs at its beginning.
@@ -117,8 +119,10 @@ impl Live {
         let detail = json!({ "target_was_empty": target_was_empty });
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
+        let progress = Arc::new(Progress::default());
+        job.follow(Arc::clone(&progress));
         Ok(Self {
-            progress: Arc::new(Progress::default()),
+            progress,
             job,
             checked: Arc::new(checked),
             dir,
@@ -130,6 +134,7 @@ impl Live {
             paused: None,
             applier_waits: None,
             cutover: None,
+            told: [false; 2],
         })
     }
 
@@ -256,7 +261,10 @@ impl Live {
         let copied = loop {
             tokio::select! {
                 copied = &mut copying => break copied,
-                _ = ticks.tick() => self.write_status(),
+                _ = ticks.tick() => {
+                    self.tell_trouble();
+                    self.write_status();
+                }
                 Some(order) = self.control.next() => self.order_early(order).await,
             }
         };
@@ -325,12 +333,25 @@ impl Live {
     /// # Errors
     /// A state that cannot be recorded.
     pub fn tick(&mut self) -> Result<(), MigrateError> {
+        self.tell_trouble();
         let is_level = self.progress.lag_ms() < LIVE_LAG_MS && self.progress.trouble().is_empty();
         if is_level && self.dir.state() == State::CatchingUp {
             self.enter(State::Live, None)?;
         }
         self.write_status();
         Ok(())
+    }
+
+    /// Tells of a side that has trouble, once, and once when that is over.
+    fn tell_trouble(&mut self) {
+        for side in Side::ALL {
+            let reason = self.progress.trouble_of(side);
+            let told = &mut self.told[side as usize];
+            if *told != reason.is_some() {
+                *told = reason.is_some();
+                self.job.emit(Event::Trouble { side: side.name(), reason });
+            }
+        }
     }
 
     /// Records how it ended.
@@ -349,9 +370,11 @@ impl Live {
         let id = self.job.id.clone();
         ended.map_err(|mut error| {
             error.keys_copied = copied;
-            if error.hint.is_none() {
-                error.hint = Some(format!("ferrite-migrate migrate --resume {id}"));
-            }
+            let resume = format!("ferrite-migrate migrate --resume {id}");
+            error.hint = Some(match error.hint {
+                Some(hint) => format!("{hint}; then {resume}"),
+                None => resume,
+            });
             error
         })?;
         let reason = String::from(
