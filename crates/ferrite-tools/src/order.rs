@@ -1,14 +1,20 @@
 //! Which migration a command is about, and how one that runs is told what to do.
 
+use std::time::Duration;
+
 use ferrite_migrate::control::{self, CallError, Request};
 use ferrite_migrate::{ExitCode, JobEntry, JobRecord, JobStore};
 use serde_json::Value;
+use tokio::time::sleep;
 
 use crate::args::StateArgs;
 use crate::render::Output;
 use crate::term::clean::clean;
-use crate::term::error::Failure;
+use crate::term::error::{Failure, NOT_READY};
 use crate::term::signals::Signals;
+
+/// When a migration is asked again that could not take the order yet.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Which migration.
 #[derive(clap::Args)]
@@ -24,8 +30,8 @@ impl WhichArgs {
     ///
     /// # Errors
     /// More than one migration to choose from, or none.
-    pub fn id(self, store: &JobStore, verb: &str) -> Result<String, Failure> {
-        self.id.map_or_else(|| the_only_one(store, verb), Ok)
+    pub fn id(&self, store: &JobStore, verb: &str) -> Result<String, Failure> {
+        self.id.clone().map_or_else(|| the_only_one(store, verb), Ok)
     }
 }
 
@@ -59,25 +65,45 @@ fn ask_which(running: usize, all: &[JobEntry], verb: &str) -> Failure {
 /// does not wait, which does not take the order back.
 pub async fn order(
     state: &StateArgs,
-    which: WhichArgs,
+    which: &WhichArgs,
     verb: &str,
     request: &Request,
     output: &Output,
 ) -> Result<(JobRecord, Value), Failure> {
     let store = state.store()?;
-    let record = store.read(&which.id(&store, verb)?)?;
+    let id = which.id(&store, verb)?;
     let mut signals = Signals::new()
         .map_err(|error| Failure::system("taking over the handling of signals", &error))?;
-    let call = control::call(&record.path, request, |step| output.line(&clean(step)));
-    let answer = tokio::select! {
-        biased;
-        () = signals.next() => return Err(not_awaited(&record)),
-        answer = call => answer,
-    };
-    match answer {
-        Ok(done) => Ok((record, done)),
-        Err(error) => Err(refusal(error, &record)),
+    let mut is_waiting = false;
+    loop {
+        let record = store.read(&id)?;
+        let call = control::call(&record.path, request, |step| output.line(&clean(step)));
+        let answer = tokio::select! {
+            biased;
+            () = signals.next() => return Err(not_awaited(&record)),
+            answer = call => answer,
+        };
+        let failure = match answer {
+            Ok(done) => return Ok((record, done)),
+            Err(error) => refusal(error, &record),
+        };
+        if failure.kind != NOT_READY || !waits(request) || !store.read(&id)?.running {
+            return Err(Failure { doing: format!("{verb} {id}"), ..failure });
+        }
+        if !is_waiting {
+            output.line("waiting until everything has been copied");
+            is_waiting = true;
+        }
+        tokio::select! {
+            () = signals.next() => return Err(not_awaited(&record)),
+            () = sleep(ASK_AGAIN_AFTER) => {}
+        }
     }
+}
+
+/// Whether the order waits by itself for its time; it cannot do that before the job follows.
+fn waits(request: &Request) -> bool {
+    matches!(request, Request::Cutover { when_ready: true, .. })
 }
 
 fn not_awaited(record: &JobRecord) -> Failure {
@@ -86,9 +112,9 @@ fn not_awaited(record: &JobRecord) -> Failure {
 }
 
 fn refusal(error: CallError, record: &JobRecord) -> Failure {
-    let failed = |error: CallError| {
-        let doing = format!("telling the migration {} what to do", record.id);
-        Failure { exit_code: ExitCode::Failed.into(), ..Failure::usage(doing, error.to_string()) }
+    let failed = |error: CallError| Failure {
+        exit_code: ExitCode::Failed.into(),
+        ..Failure::usage("", error.to_string())
     };
     match error {
         CallError::NotRunning if !record.running => idle(record),

@@ -83,7 +83,7 @@ async fn run(args: CutoverArgs, output: Output) -> u8 {
 async fn cut_over(args: CutoverArgs, output: &Output) -> Result<(), Failure> {
     let HowArgs { when_ready, max_pause, hook, dry_run } = args.how;
     let request = Request::Cutover { max_pause_ms: max_pause, dry_run, when_ready, hook };
-    let (record, done) = order(&args.state, args.which, "cutover", &request, output).await?;
+    let (record, done) = order(&args.state, &args.which, "cutover", &request, output).await?;
     if dry_run {
         output.can_cut_over(&record, &done);
         return Ok(());

@@ -51,7 +51,7 @@ async fn run(args: PauseArgs, output: Output) -> u8 {
 }
 
 async fn pause(args: PauseArgs, output: &Output) -> Result<(), Failure> {
-    let (record, done) = order(&args.state, args.which, "pause", &Request::Pause, output).await?;
+    let (record, done) = order(&args.state, &args.which, "pause", &Request::Pause, output).await?;
     if done.get("paused").and_then(serde_json::Value::as_bool) != Some(true) {
         return Err(Failure::refused(
             "the migration is ending",

@@ -49,7 +49,7 @@ async fn run(args: ResumeArgs, output: Output) -> u8 {
 }
 
 async fn resume(args: ResumeArgs, output: &Output) -> Result<(), Failure> {
-    let (record, _) = order(&args.state, args.which, "resume", &Request::Resume, output).await?;
+    let (record, _) = order(&args.state, &args.which, "resume", &Request::Resume, output).await?;
     let next = format!("ferrite-migrate status --id {}", record.id);
     output.told("resumed", &record, "goes on", &[next]);
     Ok(())

@@ -59,7 +59,7 @@ async fn run(args: StopArgs, output: Output) -> u8 {
 
 async fn stop(args: StopArgs, output: &Output) -> Result<(), Failure> {
     let store = args.state.store()?;
-    let (record, _) = order(&args.state, args.which, "stop", &Request::Stop, output).await?;
+    let (record, _) = order(&args.state, &args.which, "stop", &Request::Stop, output).await?;
     let has_ended = async {
         while store.read(&record.id)?.running {
             sleep(LOOK_EVERY).await;

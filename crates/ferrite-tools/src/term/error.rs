@@ -9,6 +9,9 @@ use super::clean::{clean, clean_lines};
 use super::color::Palette;
 use super::units::count;
 
+/// The kind of a [`Failure`] of what can be done later.
+pub const NOT_READY: &str = "not_ready";
+
 /// A failure of a command, whatever it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -70,7 +73,7 @@ impl Failure {
     /// A job did not do what it was told.
     pub fn refused(cause: impl Into<String>, reasons: Vec<String>, exit_code: u8) -> Self {
         let is_early = exit_code == u8::from(ExitCode::NotReady);
-        let kind = if is_early { "not_ready" } else { "refused" };
+        let kind = if is_early { NOT_READY } else { "refused" };
         Self { kind, reasons, exit_code, ..Self::usage("", cause) }
     }
 
