@@ -56,7 +56,8 @@ pub use jobs::{
 };
 pub use migration::{Migration, Stopper};
 pub use report::{
-    Check, CheckStatus, Difference, DifferenceKind, Event, ExitCode, KeyCounts, KeyName, Phase,
-    PreflightReport, Report, Skip, Status, TypeCount, VerificationReport,
+    Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed, Following,
+    KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, TypeCount,
+    VerificationReport,
 };
 pub use verify::Coverage;

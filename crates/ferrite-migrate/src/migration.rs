@@ -20,6 +20,8 @@ pub struct Migration {
     events: Option<mpsc::UnboundedReceiver<Event>>,
     /// Where a live migration is recorded, until it runs.
     dir: Option<JobDir>,
+    /// Whether that record is nothing but a plan of our own making.
+    is_new: bool,
     running: Option<JoinHandle<Result<Report, MigrateError>>>,
 }
 
@@ -51,7 +53,7 @@ impl Migration {
                 Some(store(&job.config)?.create(&job.id, plan).map_err(job_error)?)
             }
         };
-        Ok(Self { job, events: Some(events), dir, running: None })
+        Ok(Self { job, events: Some(events), dir, is_new: true, running: None })
     }
 
     /// Takes a live migration up where it was left; nothing connects yet. `config` is what
@@ -82,7 +84,7 @@ impl Migration {
         config.on_conflict = OnConflict::Replace;
         let (events_in, events) = mpsc::unbounded_channel();
         let job = Arc::new(Job::with_id(id.to_owned(), config, events_in));
-        Ok(Self { job, events: Some(events), dir: Some(dir), running: None })
+        Ok(Self { job, events: Some(events), dir: Some(dir), is_new: false, running: None })
     }
 
     /// The name of the run, `mig_` and twelve letters and digits.
@@ -119,19 +121,40 @@ impl Migration {
     /// Makes the checks and begins to copy; the copy goes on in the background.
     ///
     /// # Errors
-    /// [`ErrorKind::Blocked`] if a check found a blocker: nothing was written then.
+    /// [`ErrorKind::Blocked`] if a check found a blocker: nothing was written then, and a live
+    /// migration that is new is not recorded any more.
     pub async fn start(&mut self) -> Result<(), MigrateError> {
-        let checked = crate::preflight::check(&self.job).await?;
-        self.job.emit(Event::Preflight(checked.report.clone()));
-        if checked.report.is_blocked() {
-            return Err(MigrateError::blocked(checked.report));
-        }
+        let checked = self.check().await.inspect_err(|_| self.forget())?;
         let job = Arc::clone(&self.job);
-        self.running = Some(match self.dir.take() {
-            Some(dir) => tokio::spawn(live::run(job, checked, dir)),
-            None => tokio::spawn(run(job, checked)),
+        self.running = Some(match (self.job.config.mode, self.dir.take()) {
+            (_, Some(dir)) => tokio::spawn(live::run(job, checked, dir)),
+            (Mode::Snapshot, None) => tokio::spawn(run(job, checked)),
+            (Mode::Live, None) => {
+                let cause = "its record is gone: it was started before";
+                return Err(MigrateError::new(ErrorKind::Config, "starting", cause));
+            }
         });
         Ok(())
+    }
+
+    async fn check(&self) -> Result<crate::preflight::Checked, MigrateError> {
+        let checked = crate::preflight::check(&self.job).await?;
+        self.job.emit(Event::Preflight(checked.report.clone()));
+        match checked.report.is_blocked() {
+            true => Err(MigrateError::blocked(checked.report)),
+            false => Ok(checked),
+        }
+    }
+
+    /// Takes back the record of a migration that never began.
+    fn forget(&mut self) {
+        let Some(dir) = self.dir.take_if(|_| self.is_new) else { return };
+        // It can only be removed by somebody who could take its lock.
+        drop(dir);
+        let removed = store(&self.job.config).map(|store| store.remove(&self.job.id));
+        if let Ok(Err(error)) = removed {
+            tracing::debug!(%error, "the record of a migration that never began is left");
+        }
     }
 
     /// Waits for the end of the copy, and of the verification where one was configured.
@@ -175,7 +198,8 @@ impl Migration {
 
 /// Where the jobs of a configuration are.
 fn store(config: &Config) -> Result<JobStore, MigrateError> {
-    let missing = || MigrateError::new(ErrorKind::Config, "looking for jobs", "no state_dir is given");
+    let missing =
+        || MigrateError::new(ErrorKind::Config, "looking for jobs", "no state_dir is given");
     config.state_dir.as_ref().map(JobStore::at).ok_or_else(missing)
 }
 

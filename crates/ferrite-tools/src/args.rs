@@ -18,8 +18,9 @@ use crate::term::units::parse_size;
 #[command(next_help_heading = "Source")]
 pub struct SourceArgs {
     /// Address of the source. In the environment the password is out of sight of `ps`
-    #[arg(short, long, value_name = "URL", env = "FERRITE_SOURCE", hide_env_values = true)]
-    source: String,
+    #[arg(short, long, required = true, value_name = "URL")]
+    #[arg(env = "FERRITE_SOURCE", hide_env_values = true)]
+    source: Option<String>,
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     source_tls_ca: Option<PathBuf>,
@@ -42,8 +43,9 @@ pub struct SourceArgs {
 #[command(next_help_heading = "Target")]
 pub struct TargetArgs {
     /// Address of the target
-    #[arg(short, long, value_name = "URL", env = "FERRITE_TARGET", hide_env_values = true)]
-    target: String,
+    #[arg(short, long, required = true, value_name = "URL")]
+    #[arg(env = "FERRITE_TARGET", hide_env_values = true)]
+    target: Option<String>,
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     target_tls_ca: Option<PathBuf>,
@@ -141,6 +143,13 @@ impl KeyArgs {
     }
 }
 
+impl ResourceArgs {
+    /// Workers.
+    pub fn parallel(&self) -> usize {
+        self.parallel
+    }
+}
+
 impl StateArgs {
     /// The migrations.
     ///
@@ -152,6 +161,15 @@ impl StateArgs {
 }
 
 impl SourceArgs {
+    /// Puts what was given into a configuration, over what is there.
+    fn apply(self, mut config: ConfigBuilder) -> ConfigBuilder {
+        let tls = self.tls();
+        if tls != TlsOptions::default() {
+            config = config.source_tls(tls);
+        }
+        self.source.into_iter().fold(config, ConfigBuilder::source)
+    }
+
     fn tls(&self) -> TlsOptions {
         TlsOptions {
             ca: self.source_tls_ca.clone(),
@@ -164,6 +182,15 @@ impl SourceArgs {
 }
 
 impl TargetArgs {
+    /// Puts what was given into a configuration, over what is there.
+    fn apply(self, mut config: ConfigBuilder) -> ConfigBuilder {
+        let tls = self.tls();
+        if tls != TlsOptions::default() {
+            config = config.target_tls(tls);
+        }
+        self.target.into_iter().fold(config, ConfigBuilder::target)
+    }
+
     fn tls(&self) -> TlsOptions {
         TlsOptions {
             ca: self.target_tls_ca.clone(),
@@ -189,12 +216,20 @@ pub fn configure(
     let config = Config::builder()
         .parallel(resources.parallel)
         .batch_size(resources.batch_size)
-        .memory_limit(resources.memory_limit)
-        .source_tls(source.tls())
-        .source(source.source)
-        .target_tls(target.tls())
-        .target(target.target);
-    let config = rest(keys.select(config)).build()?;
+        .memory_limit(resources.memory_limit);
+    complete(rest(keys.select(config)), source, target)
+}
+
+/// The configuration that `config` becomes with these ends, or with its own where none is given.
+///
+/// # Errors
+/// As [`configure`].
+pub fn complete(
+    config: ConfigBuilder,
+    source: SourceArgs,
+    target: TargetArgs,
+) -> Result<Config, Failure> {
+    let config = target.apply(source.apply(config)).build()?;
     check_tls("source", &config.source)?;
     check_tls("target", &config.target)?;
     Ok(config)

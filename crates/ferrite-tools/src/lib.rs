@@ -4,6 +4,8 @@
 //! ```text
 //! commands/<verb>.rs   one verb: its options and what it does     listed in commands/mod.rs
 //! args.rs              options that verbs share
+//! order.rs             which migration is meant, and how it is told what to do
+//! detach.rs            migrations in the background
 //! state_dir.rs         where migrations that outlive their process are
 //! watch.rs             follows a run: events, progress, signals
 //! render/              what is said: for people, and as JSON
@@ -15,6 +17,8 @@
 
 mod args;
 mod commands;
+mod detach;
+mod order;
 mod render;
 mod state_dir;
 mod term;

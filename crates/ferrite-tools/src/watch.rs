@@ -23,6 +23,9 @@ pub struct Watch<'a> {
     stopper: Stopper,
     is_stopping: bool,
     are_checks_shown: bool,
+    /// The id of a migration that outlives its process.
+    live: Option<String>,
+    is_live_told: bool,
 }
 
 /// What happened next.
@@ -53,7 +56,15 @@ impl<'a> Watch<'a> {
             stopper: migration.stopper(),
             is_stopping: false,
             are_checks_shown: false,
+            live: None,
+            is_live_told: false,
         })
+    }
+
+    /// The migration of this id outlives its process.
+    #[must_use]
+    pub fn resumable(self, id: &str) -> Self {
+        Self { live: Some(id.to_owned()), ..self }
     }
 
     /// Makes the checks and begins to copy. Nothing is written before this ends, so that a signal
@@ -67,7 +78,8 @@ impl<'a> Watch<'a> {
                 Wake::Tick => {}
                 Wake::Signal => {
                     let doing = "the checks before the run";
-                    return Err(Failure::interrupted(doing, "interrupted; nothing was written", 0));
+                    let left = "interrupted; nothing was written";
+                    return Err(self.with_resume(Failure::interrupted(doing, left, 0)));
                 }
             }
         }
@@ -128,6 +140,22 @@ impl<'a> Watch<'a> {
     fn event(&mut self, event: &Event) {
         self.are_checks_shown |= matches!(event, Event::Preflight(_));
         self.output.event(event);
+        let is_live = matches!(event, Event::Phase { phase: Phase::Live });
+        if let Some(id) = self.live.as_ref().filter(|_| is_live && !self.is_live_told) {
+            self.output.line(&format!(
+                "the target follows the source; to make it the one to write to: ferrite-migrate \
+                 cutover --id {id}"
+            ));
+            self.is_live_told = true;
+        }
+    }
+
+    /// The command that goes on, where there is one.
+    fn with_resume(&self, failure: Failure) -> Failure {
+        match &self.live {
+            Some(id) => failure.or_hint(format!("ferrite-migrate migrate --resume {id}")),
+            None => failure,
+        }
     }
 
     fn tick(&mut self, status: &Status) {
@@ -137,11 +165,14 @@ impl<'a> Watch<'a> {
     }
 
     fn signal(&mut self, status: &Status) -> Result<(), Failure> {
-        let is_copying = status.phase != Phase::Verifying;
-        let left = if is_copying { COPY_LEFT } else { VERIFY_LEFT };
+        let (left, keys_copied) = match (&self.live, status.phase) {
+            (Some(_), _) => (LIVE_LEFT, 0),
+            (None, Phase::Verifying) => (VERIFY_LEFT, 0),
+            (None, _) => (COPY_LEFT, status.keys_done),
+        };
         if self.is_stopping {
-            let keys_copied = if is_copying { status.keys_done } else { 0 };
-            return Err(Failure::interrupted(left.doing, left.state, keys_copied));
+            let failure = Failure::interrupted(left.doing, left.state, keys_copied);
+            return Err(self.with_resume(failure));
         }
         self.is_stopping = true;
         self.stopper.stop();
@@ -166,6 +197,12 @@ const COPY_LEFT: Left = Left {
     doing: "copying",
     state: "interrupted without waiting; the last batches may or may not have arrived, \
             no key is half-written",
+};
+
+const LIVE_LEFT: Left = Left {
+    stopping: "stopping: what is on its way still arrives; Ctrl-C again leaves at once",
+    doing: "following the source",
+    state: "interrupted without waiting; the target knows how far it is, no key is half-written",
 };
 
 const VERIFY_LEFT: Left = Left {

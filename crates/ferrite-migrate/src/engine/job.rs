@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 
 use super::{Stop, Tally};
 use crate::config::{Config, OnConflict};
-use crate::report::{Event, Phase, Status};
+use crate::live::Progress;
+use crate::report::{Event, Following, Phase, Status};
 
 /// A migration: its name, its configuration, its progress.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub struct Job {
     keys_done: AtomicU64,
     keys_total: AtomicU64,
     bytes_done: AtomicU64,
+    following: Mutex<Option<Arc<Progress>>>,
 }
 
 impl Job {
@@ -52,6 +54,7 @@ impl Job {
             keys_done: AtomicU64::new(0),
             keys_total: AtomicU64::new(0),
             bytes_done: AtomicU64::new(0),
+            following: Mutex::new(None),
         };
         job.emit(Event::Started { id: job.id.clone() });
         job
@@ -75,6 +78,7 @@ impl Job {
             keys_done: AtomicU64::new(0),
             keys_total: AtomicU64::new(0),
             bytes_done: AtomicU64::new(0),
+            following: Mutex::new(None),
         }
     }
 
@@ -106,6 +110,11 @@ impl Job {
         self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Tells where to read how far the target is behind; what is told first counts.
+    pub fn follow(&self, progress: Arc<Progress>) {
+        *lock(&self.following) = Some(progress);
+    }
+
     /// Works on the counts.
     pub fn tally<R>(&self, work: impl FnOnce(&mut Tally) -> R) -> R {
         work(&mut lock(&self.tally))
@@ -122,7 +131,19 @@ impl Job {
             keys_total: self.keys_total.load(Ordering::Relaxed),
             bytes_done: self.bytes_done.load(Ordering::Relaxed),
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            following: self.following(),
         }
+    }
+
+    fn following(&self) -> Option<Following> {
+        let follows =
+            matches!(self.phase(), Phase::CatchingUp | Phase::Live | Phase::CuttingOver);
+        let progress = lock(&self.following).clone().filter(|_| follows)?;
+        Some(Following {
+            lag_bytes: progress.lag_bytes(),
+            lag_ms: progress.lag_ms(),
+            commands: progress.commands(),
+        })
     }
 
     fn phase(&self) -> Phase {

@@ -46,6 +46,8 @@ const PASS_KEYS_PER_S: u64 = 20_000;
 const READY_EVERY: Duration = Duration::from_millis(100);
 /// Output of the hook that is shown.
 const HOOK_OUTPUT_MAX: usize = 500;
+/// The setting that has a server refuse writes without so many good replicas.
+const REPLICAS_SETTING: &str = "min-replicas-to-write";
 /// The number of good replicas no source has: with it, every write is refused.
 const REPLICAS_FENCE: &str = "1000000";
 
@@ -216,12 +218,14 @@ impl Live {
         let source_fence = self.leave(&mut fence, reverse.is_some()).await;
         settler.forget(&self.job).await;
         self.applier_waits = Some(applier_waits);
+        let (source_fence, source_fence_before) = source_fence.unzip();
         let cutover = Cutover {
             pause_us: micros(paused),
             hook_us: hook.map(micros),
             offset,
             expiries_released,
             source_fence,
+            source_fence_before,
             reverse: reverse.is_some(),
         };
         Ok((cutover, reverse))
@@ -249,8 +253,9 @@ impl Live {
         self.switch(hook, fence, max_pause, replier).await.map(Some)
     }
 
-    /// Leaves the old source as it is to be: following, or refusing writes; how it refuses them.
-    async fn leave(&self, fence: &mut Fence<'_>, follows: bool) -> Option<String> {
+    /// Leaves the old source as it is to be: following, or refusing writes; by which setting, and
+    /// what that was before.
+    async fn leave(&self, fence: &mut Fence<'_>, follows: bool) -> Option<(String, String)> {
         if follows {
             // It will be written to, by us.
             fence.lower().await;
@@ -348,7 +353,7 @@ impl Live {
 
 fn no_way_back(error: MigrateError) -> GivenUp {
     GivenUp::failed(format!(
-        "the way back cannot be prepared: {error}; without a way back: --no-reverse"
+        "the way back cannot be prepared: {error}; without --reverse none is needed"
     ))
 }
 
@@ -379,12 +384,23 @@ impl Fence<'_> {
         let _ = self.connection.call(&["CLIENT", "UNPAUSE"]).await;
     }
 
-    /// Has the source refuse writes from now on, those that wait included; how.
-    async fn close(&mut self) -> Option<String> {
-        let setting = ["CONFIG", "SET", "min-replicas-to-write", REPLICAS_FENCE];
+    /// Has the source refuse writes from now on, those that wait included; by which setting, and
+    /// what that was.
+    async fn close(&mut self) -> Option<(String, String)> {
+        let before = self.replicas_to_write().await;
+        let setting = ["CONFIG", "SET", REPLICAS_SETTING, REPLICAS_FENCE];
         let refused = self.connection.call(&setting).await.is_err();
         self.lower().await;
-        (!refused).then(|| format!("min-replicas-to-write {REPLICAS_FENCE}"))
+        let with = |value: &str| format!("{REPLICAS_SETTING} {value}");
+        (!refused).then(|| (with(REPLICAS_FENCE), with(&before)))
+    }
+
+    /// How many good replicas the source needs for taking writes; what a cutover has set that was
+    /// not finished does not count.
+    async fn replicas_to_write(&mut self) -> String {
+        let known = self.connection.call(&["CONFIG", "GET", REPLICAS_SETTING]).await.ok();
+        let value = known.as_ref().and_then(|known| known.as_array()?.get(1)?.as_str());
+        value.filter(|value| *value != REPLICAS_FENCE).unwrap_or("0").to_owned()
     }
 }
 

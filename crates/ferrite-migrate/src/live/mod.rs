@@ -24,5 +24,6 @@ mod spool;
 mod status;
 mod stream;
 
+pub use progress::Progress;
 pub use rewrite::{HOLD_MS, hold};
 pub use run::run;

@@ -41,6 +41,20 @@ pub enum Side {
     Target,
 }
 
+impl Side {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Source, Self::Target];
+
+    /// As events name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        }
+    }
+}
+
 impl Progress {
     /// At the beginning of a stream.
     #[must_use]
@@ -95,7 +109,13 @@ impl Progress {
     /// Why the stream does not move.
     #[must_use]
     pub fn trouble(&self) -> Vec<String> {
-        lock(&self.trouble).iter().flatten().cloned().collect()
+        self.trouble_of(Side::Source).into_iter().chain(self.trouble_of(Side::Target)).collect()
+    }
+
+    /// Why this side does not move.
+    #[must_use]
+    pub fn trouble_of(&self, side: Side) -> Option<String> {
+        lock(&self.trouble)[side as usize].clone()
     }
 
     /// Offset up to which the stream was received.

@@ -110,6 +110,7 @@ impl Live {
         self.job = job;
         self.checked = checked;
         self.progress = Arc::new(Progress::default());
+        self.follow_in_status();
         self.is_reversed = true;
     }
 

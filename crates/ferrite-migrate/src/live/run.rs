@@ -24,7 +24,7 @@ use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
 use super::links::{AttachError, attach};
-use super::progress::Progress;
+use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::rewrite::HOLD_MS;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
@@ -33,7 +33,7 @@ use crate::engine::{Job, copy, report};
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::{JobDir, JobError, State, control};
 use crate::preflight::Checked;
-use crate::report::{Cutover, Followed, Phase, Report};
+use crate::report::{Cutover, Event, Followed, Phase, Report};
 use crate::sources::redis_psync;
 use crate::sources::redis_scan::source_error;
 
@@ -71,6 +71,8 @@ pub struct Live {
     began: Instant,
     copy_ms: u64,
     target_was_empty: bool,
+    /// The sides whose trouble was told.
+    told: [bool; 2],
 }
 
 /// What following needs at its beginning.
@@ -158,8 +160,10 @@ impl Live {
         let detail = json!({ "target_was_empty": target_was_empty });
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
+        let progress = Arc::new(Progress::default());
+        job.follow(Arc::clone(&progress));
         Ok(Self {
-            progress: Arc::new(Progress::default()),
+            progress,
             is_reversed: false,
             first: Arc::clone(&job),
             job,
@@ -173,6 +177,7 @@ impl Live {
             paused: None,
             applier_waits: None,
             cutover: None,
+            told: [false; 2],
         })
     }
 
@@ -234,7 +239,7 @@ impl Live {
             State::CutOver => Phase::Live,
             _ => Phase::Finished,
         };
-        self.job.begin(phase, self.checked.source.keys_total(&self.job.config));
+        self.first.begin(phase, self.checked.source.keys_total(&self.job.config));
         Ok(())
     }
 
@@ -320,7 +325,10 @@ impl Live {
         let copied = loop {
             tokio::select! {
                 copied = &mut copying => break copied,
-                _ = ticks.tick() => self.write_status(),
+                _ = ticks.tick() => {
+                    self.tell_trouble();
+                    self.write_status();
+                }
                 Some(order) = self.control.next() => self.order_early(order).await,
             }
         };
@@ -398,6 +406,11 @@ impl Live {
         &self.first
     }
 
+    /// Has the job's status tell of the progress in this direction.
+    pub fn follow_in_status(&self) {
+        self.first.follow(Arc::clone(&self.progress));
+    }
+
     /// Seconds since this process took the job up.
     #[must_use]
     pub fn elapsed_s(&self) -> u64 {
@@ -409,12 +422,25 @@ impl Live {
     /// # Errors
     /// A state that cannot be recorded.
     pub fn tick(&mut self) -> Result<(), MigrateError> {
+        self.tell_trouble();
         let is_level = self.progress.lag_ms() < LIVE_LAG_MS && self.progress.trouble().is_empty();
         if is_level && self.dir.state() == State::CatchingUp {
             self.enter(State::Live, None)?;
         }
         self.write_status();
         Ok(())
+    }
+
+    /// Tells of a side that has trouble, once, and once when that is over.
+    fn tell_trouble(&mut self) {
+        for side in Side::ALL {
+            let reason = self.progress.trouble_of(side);
+            let told = &mut self.told[side as usize];
+            if *told != reason.is_some() {
+                *told = reason.is_some();
+                self.job.emit(Event::Trouble { side: side.name(), reason });
+            }
+        }
     }
 
     /// Records how it ended.
@@ -428,14 +454,16 @@ impl Live {
             self.dir.transition(state, Some(&reason)).map_err(journal_error)?;
         }
         self.write_status();
-        self.job.begin(Phase::Finished, 0);
+        self.first.begin(Phase::Finished, 0);
         let copied = self.first.tally(|tally| tally.keys.copied);
         let id = self.job.id.clone();
         ended.map_err(|mut error| {
             error.keys_copied = copied;
-            if error.hint.is_none() {
-                error.hint = Some(format!("ferrite-migrate migrate --resume {id}"));
-            }
+            let resume = format!("ferrite-migrate migrate --resume {id}");
+            error.hint = Some(match error.hint {
+                Some(hint) => format!("{hint}; then {resume}"),
+                None => resume,
+            });
             error
         })?;
         let reason = String::from(

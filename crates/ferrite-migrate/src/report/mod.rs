@@ -9,7 +9,7 @@ mod verification;
 
 pub use exit::ExitCode;
 pub use preflight::{Check, CheckStatus, PreflightReport};
-pub use status::{Event, Phase, Status};
+pub use status::{Event, Following, Phase, Status};
 pub use summary::{Cutover, Followed, KeyCounts, Report, Skip, TypeCount};
 pub use verification::{Difference, DifferenceKind, VerificationReport};
 

@@ -41,6 +41,20 @@ pub struct Status {
     pub bytes_done: u64,
     /// Milliseconds since the stage began.
     pub elapsed_ms: u64,
+    /// How far the target is behind, while it follows the source.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub following: Option<Following>,
+}
+
+/// How far a target is behind the source it follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Following {
+    /// Bytes of the source's stream that were received and are not on the target.
+    pub lag_bytes: u64,
+    /// How long the oldest of them has been waiting, in milliseconds.
+    pub lag_ms: u64,
+    /// Commands the target has acknowledged.
+    pub commands: u64,
 }
 
 /// Something that happened during a run.
@@ -71,5 +85,12 @@ pub enum Event {
     Warning {
         /// What.
         message: String,
+    },
+    /// The target can no longer follow the source, or can again; it is being tried all the while.
+    Trouble {
+        /// `source` or `target`: who keeps it from following.
+        side: &'static str,
+        /// Why; `None` when it is over.
+        reason: Option<String>,
     },
 }

@@ -1,6 +1,6 @@
 //! The result of a run.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ExitCode, KeyName, PreflightReport, VerificationReport};
 
@@ -104,7 +104,7 @@ pub struct Followed {
 }
 
 /// How the target became the one to write to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cutover {
     /// How long writes to the source were held back until the target had everything, in
     /// microseconds.
@@ -116,8 +116,11 @@ pub struct Cutover {
     pub offset: u64,
     /// Keys whose expiry was released while writes were held back.
     pub expiries_released: u64,
-    /// How the source is kept from being written to after the switch; `None` if it is not.
+    /// The setting that keeps the source from being written to after the switch, and its value;
+    /// `None` if nothing does.
     pub source_fence: Option<String>,
+    /// The same setting with the value it had, which lets the source be written to again.
+    pub source_fence_before: Option<String>,
     /// Whether the source follows the target from here on, so that there is a way back.
     pub reverse: bool,
 }

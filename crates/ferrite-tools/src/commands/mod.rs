@@ -1,9 +1,15 @@
 //! The verbs of `ferrite-migrate`. A verb is one file here, one line among the modules and one in
 //! [`VERBS`]; its help is pinned in `<verb>.help.txt`.
 
+mod complete;
+mod cutover;
 mod list;
 mod migrate;
+mod pause;
+mod resume;
+mod rollback;
 mod status;
+mod stop;
 mod verify;
 
 use std::ffi::OsString;
@@ -20,7 +26,18 @@ use crate::term::error::Failure;
 use crate::term::screen::Screen;
 
 /// All verbs, in the order of the help.
-const VERBS: &[Verb] = &[migrate::VERB, verify::VERB, list::VERB, status::VERB];
+const VERBS: &[Verb] = &[
+    migrate::VERB,
+    verify::VERB,
+    list::VERB,
+    status::VERB,
+    cutover::VERB,
+    rollback::VERB,
+    complete::VERB,
+    pause::VERB,
+    resume::VERB,
+    stop::VERB,
+];
 
 /// The verb that is meant when the command line begins with an option.
 const DEFAULT_VERB: &str = "migrate";
@@ -133,6 +150,7 @@ Exit codes:
   3    a check before the run found a blocker; nothing was written
   4    source and target differ
   5    done, but some keys were left out; the report names them
+  6    not ready for what was asked; nothing was changed
   130  interrupted; it can be run again";
 
 /// `ferrite-migrate --source …` means `ferrite-migrate migrate --source …`.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ferrite_migrate::control::{self, Request};
-use ferrite_migrate::{JobEntry, JobStatus, JobStore};
+use ferrite_migrate::{JobStatus, JobStore};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{Job, Verb};
 use crate::args::{OutputArgs, StateArgs};
+use crate::order::WhichArgs;
 use crate::render::Output;
 use crate::term::error::Failure;
 use crate::term::signals::Signals;
@@ -26,6 +27,8 @@ struct StatusArgs {
     #[command(flatten)]
     which: WhichArgs,
     #[command(flatten)]
+    look: LookArgs,
+    #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
     output: OutputArgs,
@@ -33,10 +36,7 @@ struct StatusArgs {
 
 #[derive(Args)]
 #[command(next_help_heading = "Migration")]
-struct WhichArgs {
-    /// Which migration; by default the only one that runs, or the only one there is
-    #[arg(long, value_name = "ID")]
-    id: Option<String>,
+struct LookArgs {
     /// Look again every second until it has ended
     #[arg(short, long)]
     watch: bool,
@@ -72,8 +72,8 @@ async fn run(args: StatusArgs, output: Output) -> u8 {
 
 async fn show(args: StatusArgs, output: &Output) -> Result<(), Failure> {
     let store = args.state.store()?;
-    let id = args.which.id.map_or_else(|| the_only_one(&store), Ok)?;
-    if args.which.watch {
+    let id = args.which.id(&store, "status")?;
+    if args.look.watch {
         return watch(&store, &id, output).await;
     }
     output.job(&latest(&store, &id).await?);
@@ -113,26 +113,4 @@ async fn latest(store: &JobStore, id: &str) -> Result<JobStatus, Failure> {
     let told = asked.await.ok().and_then(Result::ok);
     let told: Option<JobStatus> = told.and_then(|told| serde_json::from_value(told).ok());
     Ok(told.map_or(known, |told| JobStatus { id: id.to_owned(), pid: record.pid, ..told }))
-}
-
-fn the_only_one(store: &JobStore) -> Result<String, Failure> {
-    let entries = store.list()?;
-    let is_running = |entry: &&JobEntry| entry.record.as_ref().is_ok_and(|record| record.running);
-    let running: Vec<_> = entries.iter().filter(is_running).collect();
-    match (running.as_slice(), entries.as_slice()) {
-        ([only], _) => Ok(only.id.clone()),
-        ([], [only]) => Ok(only.id.clone()),
-        (running, all) => Err(ask_which(running.len(), all)),
-    }
-}
-
-fn ask_which(running: usize, all: &[JobEntry]) -> Failure {
-    let Some(latest) = all.last() else {
-        return Failure::usage("", "there is no migration to show")
-            .with_hint("ferrite-migrate migrate --help");
-    };
-    let ids: Vec<_> = all.iter().map(|entry| entry.id.as_str()).collect();
-    let (count, ids) = (all.len(), ids.join(", "));
-    let cause = format!("there are {count} migrations, of which {running} are running: {ids}");
-    Failure::usage("", cause).with_hint(format!("ferrite-migrate status --id {}", latest.id))
 }

@@ -95,7 +95,18 @@ const ENDS: [&str; 4] = ["-s", "redis://h:1", "-t", "redis://h:2"];
 #[test]
 fn refusals_say_why() {
     let cases: &[(&[&str], &str)] = &[
-        (&["--mode", "live"], "has only the mode `snapshot`"),
+        (&["--mode", "incremental"], "`incremental` is not in it"),
+        (
+            &["--mode", "live", "--dry-run"],
+            "cannot be rehearsed: use --dry-run with --mode snapshot",
+        ),
+        (&["--mode", "live", "--type", "hash"], "cannot choose keys by type"),
+        (&["--mode", "live", "--strategy", "scan"], "choose --strategy psync or auto"),
+        (&["--mode", "live", "--on-conflict", "skip"], "--on-conflict fail or replace"),
+        (&["--mode", "live", "--spool-limit", "1mb"], "a spool of at least 16 MiB"),
+        (&["--detach"], "--detach is for live migrations"),
+        (&["--spool-limit", "1gb"], "--spool-limit is for live migrations"),
+        (&["--state-dir", "d"], "--state-dir is for live migrations"),
         (&["--mode", "fast"], "`fast` is not a mode"),
         (&["--memory-limit", "1tb"], "a size is a whole number"),
         (&["--memory-limit", "1mb"], "memory-limit must be at least"),
@@ -105,7 +116,10 @@ fn refusals_say_why() {
         (&["--source-tls-ca", "ca.pem"], "redis://h:1 is an address without TLS"),
         (&["--target-insecure"], "redis://h:2 is an address without TLS"),
         (&["--target-tls-cert", "c.pem"], "--target-tls-key <FILE>"),
-        (&["--resume"], "unexpected argument '--resume'"),
+        (&["--resume", "mig_a", "--filter", "a*"], "cannot be used with"),
+        (&["--resume", "mig_a", "--mode", "live"], "cannot be used with '--mode <MODE>'"),
+        (&["--resume", "mig_a", "--on-conflict", "replace"], "--on-conflict <WHAT>"),
+        (&["--resume"], "a value is required for '--resume <ID>'"),
     ];
     for (options, why) in cases {
         let args = [&ENDS[..], options].concat();
@@ -127,6 +141,20 @@ fn verify_refuses_two_coverages_and_empty_ones() {
     ];
     for (options, why) in cases {
         let failure = refused(&[&["verify"], &ENDS[..], options].concat());
+        assert!(failure.cause.contains(why), "{options:?}: {}", failure.cause);
+    }
+}
+
+#[test]
+fn a_cutover_refuses_what_makes_no_sense() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["--dry-run", "--when-ready"], "cannot be used with"),
+        (&["--dry-run", "--hook", "true"], "cannot be used with"),
+        (&["--max-pause", "0s"], "no time at all"),
+        (&["--max-pause", "soon"], "a duration is a whole number"),
+    ];
+    for (options, why) in cases {
+        let failure = refused(&[&["cutover"], *options].concat());
         assert!(failure.cause.contains(why), "{options:?}: {}", failure.cause);
     }
 }

@@ -42,7 +42,7 @@ pub fn line(object: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ferrite_migrate::{Event, Phase, Status, VerificationReport};
+    use ferrite_migrate::{Event, Following, Phase, Status, VerificationReport};
 
     use super::*;
     use crate::term::error::Failure;
@@ -52,11 +52,18 @@ mod tests {
         let event = Event::Warning { message: "two\nlines \x1b[2J".to_owned() };
         assert_eq!(line(&event), r#"{"event":"warning","message":"two\nlines \u001b[2J"}"#);
         let (id, phase) = ("mig_x".to_owned(), Phase::Copying);
-        let status =
-            Status { id, phase, keys_done: 1, keys_total: 2, bytes_done: 3, elapsed_ms: 4 };
+        let (keys_done, keys_total, bytes_done, elapsed_ms) = (1, 2, 3, 4);
+        let following = None;
+        let status = Status { id, phase, keys_done, keys_total, bytes_done, elapsed_ms, following };
         assert_eq!(
             line(&Tagged::new("status", &status)),
             r#"{"event":"status","id":"mig_x","phase":"COPYING","keys_done":1,"keys_total":2,"bytes_done":3,"elapsed_ms":4}"#
+        );
+        let following = Some(Following { lag_bytes: 5, lag_ms: 6, commands: 7 });
+        let text = line(&Tagged::new("status", &Status { following, ..status }));
+        assert!(
+            text.ends_with(r#""elapsed_ms":4,"lag_bytes":5,"lag_ms":6,"commands":7}"#),
+            "{text}"
         );
     }
 

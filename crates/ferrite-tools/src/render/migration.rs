@@ -3,7 +3,7 @@
 use ferrite_migrate::{ExitCode, OnConflict, Report, Skip};
 
 use super::table::Sheet;
-use super::{Route, verification};
+use super::{Route, live, verification};
 use crate::term::clean::clean;
 use crate::term::color::Palette;
 use crate::term::units::{bytes, count, duration, per_second};
@@ -16,6 +16,9 @@ pub fn text(report: &Report, route: &Route, retry: &str, palette: Palette) -> St
         types(report, &mut sheet);
     }
     counts(report, &mut sheet);
+    if let Some(followed) = &report.live {
+        live::followed(followed, &mut sheet);
+    }
     if !report.skipped.is_empty() {
         skipped(&report.skipped, &mut sheet);
     }
@@ -85,6 +88,10 @@ fn counts(report: &Report, sheet: &mut Sheet) {
     if report.functions > 0 {
         sheet.pair("Functions", format!("{} libraries", count(report.functions)));
     }
+    if report.live.is_some() && report.copy_ms == 0 {
+        // It went on with what was copied before.
+        return;
+    }
     sheet.pair("Duration", duration(report.copy_ms));
     if !report.dry_run {
         let keys_rate = count(per_second(keys.copied, report.copy_ms));
@@ -119,9 +126,10 @@ fn result(report: &Report, retry: &str, palette: Palette) -> String {
         ExitCode::Mismatch => palette.bad("❌ DIFFERENCES FOUND"),
         ExitCode::Interrupted => palette.warn("⚠ INTERRUPTED"),
         ExitCode::Blocked => palette.bad("❌ BLOCKED"),
-        ExitCode::Usage | ExitCode::Failed => palette.bad("❌ FAILED"),
+        ExitCode::Usage | ExitCode::Failed | ExitCode::NotReady => palette.bad("❌ FAILED"),
     };
     let meaning = match code {
+        ExitCode::Done if report.live.is_some() => "the target is the one to write to",
         ExitCode::Done if is_empty(report) => "there was no key to copy",
         ExitCode::Done if report.dry_run => "nothing was written; run it again without --dry-run",
         ExitCode::Done if report.verification.is_some() => "every selected key is equal",
@@ -130,7 +138,7 @@ fn result(report: &Report, retry: &str, palette: Palette) -> String {
         ExitCode::Mismatch => "source and target differ",
         ExitCode::Interrupted => retry,
         ExitCode::Blocked => "a check found a blocker; nothing was written",
-        ExitCode::Usage | ExitCode::Failed => "it can be run again",
+        ExitCode::Usage | ExitCode::Failed | ExitCode::NotReady => "it can be run again",
     };
     format!("RESULT: {words} (exit {}: {meaning})", u8::from(code))
 }
@@ -174,6 +182,7 @@ mod tests {
             warnings: Vec::new(),
             copy_ms: 42_000,
             verification: None,
+            live: None,
         }
     }
 

@@ -5,6 +5,7 @@ mod check;
 mod job;
 mod job_list;
 mod json;
+mod live;
 mod migration;
 mod table;
 mod verification;
@@ -88,6 +89,17 @@ impl Output {
             Event::Warning { message } => {
                 self.line(&format!("{} {}", palette.warn("warning:"), clean(message)));
             }
+            Event::Trouble { side, reason: Some(reason) } => {
+                let warning = palette.warn("warning:");
+                self.line(&format!(
+                    "{warning} the {} keeps it waiting: {}",
+                    clean(side),
+                    clean(reason)
+                ));
+            }
+            Event::Trouble { side, reason: None } => {
+                self.line(&format!("the {} no longer keeps it waiting", clean(side)));
+            }
             // The run is announced by `begin`, and its stages show in the progress.
             _ => {}
         }
@@ -106,8 +118,11 @@ impl Output {
             self.object(&json::Tagged::ending("report", report, exit_code));
         } else {
             let route = Route::new(config);
-            let retry = migration::retry(config.on_conflict, config.dry_run);
-            self.screen.result(&migration::text(report, &route, retry, self.result_palette));
+            let retry = match report.live {
+                Some(_) => format!("ferrite-migrate migrate --resume {}", clean(&report.id)),
+                None => migration::retry(config.on_conflict, config.dry_run).to_owned(),
+            };
+            self.screen.result(&migration::text(report, &route, &retry, self.result_palette));
         }
         exit_code
     }

@@ -9,6 +9,9 @@ use super::clean::{clean, clean_lines};
 use super::color::Palette;
 use super::units::count;
 
+/// The kind of a [`Failure`] of what can be done later.
+pub const NOT_READY: &str = "not_ready";
+
 /// A failure of a command, whatever it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -23,6 +26,9 @@ pub struct Failure {
     pub shown_above: Option<Box<str>>,
     /// What to do next.
     pub hint: Option<String>,
+    /// The cause in detail, where it has several parts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
     /// Keys that are complete on the target.
     pub keys_copied: u64,
     /// The exit code.
@@ -38,6 +44,7 @@ impl Failure {
             cause: cause.into(),
             shown_above: None,
             hint: None,
+            reasons: Vec::new(),
             keys_copied: 0,
             exit_code: ExitCode::Usage.into(),
         }
@@ -51,6 +58,7 @@ impl Failure {
             cause: what_is_left.to_owned(),
             shown_above: None,
             hint: None,
+            reasons: Vec::new(),
             keys_copied,
             exit_code: ExitCode::Interrupted.into(),
         }
@@ -60,6 +68,13 @@ impl Failure {
     pub fn system(doing: &str, cause: &std::io::Error) -> Self {
         let exit_code = ExitCode::Failed.into();
         Self { kind: "internal", exit_code, ..Self::usage(doing, cause.to_string()) }
+    }
+
+    /// A job did not do what it was told.
+    pub fn refused(cause: impl Into<String>, reasons: Vec<String>, exit_code: u8) -> Self {
+        let is_early = exit_code == u8::from(ExitCode::NotReady);
+        let kind = if is_early { NOT_READY } else { "refused" };
+        Self { kind, reasons, exit_code, ..Self::usage("", cause) }
     }
 
     /// The same failure with what to do next.
@@ -86,6 +101,9 @@ impl Failure {
             return text + &clean(short);
         }
         text += &clean_lines(&self.cause);
+        for reason in &self.reasons {
+            text += &format!("\n       {}", clean(reason));
+        }
         if self.keys_copied > 0 {
             let keys = count(self.keys_copied);
             text += &format!("\n       {keys} keys were copied by then; they are complete");
@@ -106,6 +124,7 @@ impl From<MigrateError> for Failure {
             cause: error.cause,
             shown_above: error.preflight.as_ref().map(blocked_by),
             hint: error.hint.or_else(|| error.preflight.as_ref().and_then(fixes)),
+            reasons: Vec::new(),
             keys_copied: error.keys_copied,
         }
     }

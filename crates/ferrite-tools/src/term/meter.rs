@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use ferrite_migrate::{Phase, Status};
+use ferrite_migrate::{Following, Phase, Status};
 
 use super::units::{bytes, count, duration, per_second, short_count};
 
@@ -54,6 +54,8 @@ pub struct Figures {
     pub elapsed_ms: u64,
     /// Milliseconds to the end, where they can be foretold.
     pub eta_ms: Option<u64>,
+    /// How far the target is behind, while it follows; `keys_rate` is of commands then.
+    pub following: Option<Following>,
 }
 
 impl Meter {
@@ -70,9 +72,13 @@ impl Meter {
         }
         let now = Sample {
             elapsed_ms: status.elapsed_ms,
-            keys: status.keys_done,
+            keys: status.following.map_or(status.keys_done, |following| following.commands),
             bytes: status.bytes_done,
         };
+        // Commands are counted from the beginning of the run, not of the stage.
+        if self.samples.is_empty() && status.following.is_some() {
+            self.samples.push_back(now);
+        }
         let (keys_rate, bytes_rate) = self.rates(now);
         let percent = self.percent(status);
         Figures {
@@ -85,6 +91,7 @@ impl Meter {
             bytes_rate,
             elapsed_ms: status.elapsed_ms,
             eta_ms: eta(status, percent, keys_rate),
+            following: status.following,
         }
     }
 
@@ -130,6 +137,9 @@ impl Figures {
             Phase::Preflight => "checking",
             Phase::Attaching => "attaching",
             Phase::Copying => "copying",
+            Phase::CatchingUp => "catching up",
+            Phase::Live => "live",
+            Phase::CuttingOver => "cutting over",
             Phase::Verifying => "verifying",
             Phase::Finished => "finished",
         }
@@ -142,9 +152,22 @@ impl Figures {
         is_waiting.then(|| format!("attaching: waiting for the source to send · {elapsed}"))
     }
 
+    /// What is said while the target follows, with counts of this kind.
+    fn followed(&self, counted: fn(u64) -> String) -> Option<String> {
+        let Following { lag_bytes, lag_ms, commands } = self.following?;
+        Some(format!(
+            "{} · lag {}, {} · {} commands · {}/s",
+            self.phase_name(),
+            bytes(lag_bytes),
+            duration(lag_ms),
+            counted(commands),
+            counted(self.keys_rate),
+        ))
+    }
+
     /// A line for a terminal, of at most 80 columns, with a bar if the share is known.
     pub fn bar(&self) -> String {
-        if let Some(line) = self.waiting() {
+        if let Some(line) = self.waiting().or_else(|| self.followed(short_count)) {
             return line;
         }
         let mut parts = vec![self.phase_name().to_owned()];
@@ -165,7 +188,7 @@ impl Figures {
 
     /// A line of its own, for logs.
     pub fn line(&self) -> String {
-        if let Some(line) = self.waiting() {
+        if let Some(line) = self.waiting().or_else(|| self.followed(count)) {
             return line;
         }
         let share = self.percent.map(|percent| format!(" ({percent}%)")).unwrap_or_default();
@@ -188,7 +211,25 @@ mod tests {
 
     fn status(elapsed_ms: u64, keys_done: u64, bytes_done: u64) -> Status {
         let (id, phase) = ("mig_x".to_owned(), Phase::Copying);
-        Status { id, phase, keys_done, keys_total: 1_000_000, bytes_done, elapsed_ms }
+        let (keys_total, following) = (1_000_000, None);
+        Status { id, phase, keys_done, keys_total, bytes_done, elapsed_ms, following }
+    }
+
+    fn live(elapsed_ms: u64, commands: u64) -> Status {
+        let following = Some(Following { lag_bytes: 12 << 10, lag_ms: 80, commands });
+        Status { phase: Phase::Live, following, ..status(elapsed_ms, 0, 0) }
+    }
+
+    #[test]
+    fn what_is_followed_is_told_by_its_lag() {
+        let mut meter = Meter::new(true);
+        let first = meter.measure(&live(1000, 1_150_567));
+        assert!(first.line().ends_with("1,150,567 commands · 0/s"), "{}", first.line());
+        let figures = meter.measure(&live(5000, 1_234_567));
+        assert_eq!(figures.line(), "live · lag 12.0 KiB, 80 ms · 1,234,567 commands · 21,000/s");
+        assert_eq!(figures.bar(), "live · lag 12.0 KiB, 80 ms · 1.23M commands · 21.0k/s");
+        let catching_up = Status { phase: Phase::CatchingUp, ..live(1000, 5) };
+        assert!(meter.measure(&catching_up).line().starts_with("catching up · lag "));
     }
 
     #[test]
@@ -262,6 +303,7 @@ mod tests {
             bytes_rate: 888 << 20,
             elapsed_ms: 1,
             eta_ms: Some(59 * 60_000 + 59_000),
+            following: None,
         };
         assert_eq!(
             figures.bar(),

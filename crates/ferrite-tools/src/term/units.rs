@@ -81,6 +81,32 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| "the size does not fit 64 bits".to_owned())
 }
 
+/// Reads a duration in milliseconds, which is also its unit where none is given.
+///
+/// # Errors
+/// Says what is accepted.
+pub fn parse_duration(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit {
+        "" | "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        _ => return Err(DURATION_HELP.to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| DURATION_HELP.to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "the duration does not fit 64 bits".to_owned())
+}
+
+const DURATION_HELP: &str =
+    "a duration is a whole number of milliseconds, or one with ms, s or m, such as 500ms or 2s";
+
+/// Microseconds as milliseconds with one decimal: `12.3 ms`.
+pub fn milliseconds(microseconds: u64) -> String {
+    let tenths = microseconds.saturating_add(50) / 100;
+    format!("{}.{} ms", count(tenths / 10), tenths % 10)
+}
+
 const SIZE_HELP: &str =
     "a size is a whole number and one of b, k, kb, m, mb, g, gb, KiB, MiB, GiB, such as 128MiB";
 
@@ -110,6 +136,22 @@ fn three_digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_read_and_short_ones_shown() {
+        let cases = [("0", 0), ("250", 250), ("500ms", 500), ("2s", 2000), ("1m", 60_000)];
+        for (text, expected) in cases {
+            assert_eq!(parse_duration(text), Ok(expected), "{text}");
+        }
+        for text in ["", "s", "-1", "1.5s", "2 s", "1h", "99999999999999999999s"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+        assert!(parse_duration("18446744073709551615s").unwrap_err().contains("64 bits"));
+        let cases = [(0, "0.0 ms"), (49, "0.0 ms"), (12_345, "12.3 ms"), (1_234_567, "1,234.6 ms")];
+        for (microseconds, text) in cases {
+            assert_eq!(milliseconds(microseconds), text);
+        }
+    }
 
     #[test]
     fn thousands_are_separated() {

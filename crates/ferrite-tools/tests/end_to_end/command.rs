@@ -150,6 +150,13 @@ impl Running {
         assert!(said.contains(text), "waited for {text:?}:\n{said}");
     }
 
+    /// Waits for the first line on stderr.
+    #[track_caller]
+    pub fn line(&self) -> String {
+        self.says("\n");
+        self.stderr.all().lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Types into the standard input, which the command must have as a pipe.
     pub fn types(&mut self, text: &str) {
         let stdin = self.child.stdin.as_mut().expect("a pipe");

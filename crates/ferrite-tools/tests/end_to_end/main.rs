@@ -8,6 +8,7 @@
 //! failures.rs   runs that break midway
 //! compare.rs    verify: equal, different, samples
 //! json.rs       the interface for programs
+//! live/         live migrations, from the first command to the cutover
 //! signals.rs    Ctrl-C at every stage
 //! memory.rs     values larger than the memory limit
 //! terminal.rs   the progress bar on a terminal of 80 columns
@@ -20,6 +21,7 @@ mod compare;
 mod copies;
 mod failures;
 mod json;
+mod live;
 mod memory;
 mod signals;
 mod terminal;

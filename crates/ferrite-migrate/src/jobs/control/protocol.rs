@@ -31,7 +31,7 @@ pub enum Request {
         #[serde(default)]
         hook: Option<String>,
         /// Whether the source follows the target afterwards, so that there is a way back.
-        #[serde(default = "yes")]
+        #[serde(default)]
         reverse: bool,
     },
     /// After a cutover: make the source the one to write to again. Nothing that was written to
@@ -79,8 +79,4 @@ impl Reply {
     pub fn is_last(&self) -> bool {
         !matches!(self, Self::Step { .. })
     }
-}
-
-const fn yes() -> bool {
-    true
 }

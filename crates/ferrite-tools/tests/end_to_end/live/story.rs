@@ -1,0 +1,63 @@
+//! From the first command to the cutover, as the operator types it.
+
+use ferrite_testkit::Server;
+
+use super::{Jobs, assert_exact, load};
+use crate::start;
+
+#[test]
+fn a_server_is_left_without_losing_a_write() {
+    let (jobs, source, target) = (Jobs::new(), start(Server::Redis70), start(Server::Redis70));
+    let load = load(&source, 1);
+    load.wait_for(5000);
+    let (running, id) = jobs.live(&source.url(), &target.url(), &[]);
+    let status = jobs.until_live(&id);
+    assert_eq!(status["next_steps"][0], format!("ferrite-migrate cutover --id {id}"));
+    running.says(&format!("ferrite-migrate cutover --id {id}"));
+    let listed = jobs.list();
+    assert_eq!((listed.len(), &listed[0]["state"]), (1, &"LIVE".into()), "{listed:?}");
+
+    jobs.run(&["pause"]).exits(0).reports(&["is paused", "ferrite-migrate resume --id mig_"]);
+    let ended = jobs.run(&["cutover", "--id", &id]).exits(6).without_result();
+    ended.explains(&["not ready to cut over", "it is paused: ferrite-migrate resume --id"]);
+    jobs.run(&["cutover", "--dry-run"]).exits(6);
+    load.wait_for(2000);
+    jobs.run(&["resume", "--id", &id]).exits(0).reports(&["goes on"]);
+    jobs.until_live(&id);
+    jobs.run(&["cutover", "--dry-run"]).exits(0).reports(&["can be cut over now"]);
+
+    let hooked = jobs.dir().join("hooked");
+    let hook = format!("echo $FERRITE_JOB > {}", hooked.display());
+    let args = ["cutover", "--when-ready", "--max-pause", "20s", "--hook", &hook];
+    let ended = jobs.run(&args).exits(0);
+    ended
+        .reports(&["CUTOVER REPORT", "Writes paused:", " ms\n", "Hook:", "RESULT: ✅ CUT OVER"])
+        .explains(&["the target has everything", "running the hook"]);
+    assert_eq!(std::fs::read_to_string(hooked).unwrap().trim(), id);
+    let ended = running.end().exits(0);
+    ended.reports(&["FOLLOWED", "COMPLETED", "CUTOVER", "the target is the one to write to"]);
+    assert_exact(&source, &target, &load.stop());
+}
+
+#[test]
+fn what_keeps_the_source_from_writes_can_be_lifted_as_it_says() {
+    let (jobs, source, target) = (Jobs::new(), start(Server::Redis70), start(Server::Redis70));
+    // Our own link counts as the replica it needs.
+    source.client().ok(&["SET", "key", "value"]);
+    let (running, id) = jobs.live(&source.url(), &target.url(), &["--json"]);
+    jobs.until_live(&id);
+    source.client().ok(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    let ended = jobs.run(&["cutover", "--json"]).exits(0);
+    let cutover: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&cutover["event"], &cutover["id"]), (&"cutover".into(), &id.as_str().into()));
+    assert_eq!(cutover["source_fence_before"], "min-replicas-to-write 1", "{cutover}");
+    let refused = source.client().call(&["SET", "key", "late"]);
+    assert!(refused.is_error(), "{refused}");
+    source.client().ok(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    source.client().ok(&["SET", "key", "again"]);
+    let ended = running.end().exits(0);
+    let report: serde_json::Value =
+        serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(report["live"]["cutover"]["pause_us"], cutover["pause_us"], "{report}");
+    assert_eq!(target.client().ok(&["GET", "key"]).text(), "value");
+}
