@@ -57,6 +57,6 @@ pub use jobs::{
 pub use migration::{Migration, Stopper};
 pub use report::{
     Check, CheckStatus, Difference, DifferenceKind, Event, ExitCode, KeyCounts, KeyName, Phase,
-    PreflightReport, Report, Skip, Status, TypeCount, VerificationReport,
+    PreflightReport, Report, Skip, Status, TypeCount, VerificationReport, Verified,
 };
 pub use verify::Coverage;

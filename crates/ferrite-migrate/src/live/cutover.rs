@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use super::apply::Request;
 use super::run::{Following, Live};
 use super::settle::{Pass, Settler};
+use super::verify::Work;
 use crate::engine::now_ms;
 use crate::error::MigrateError;
 use crate::jobs::State;
@@ -102,7 +103,12 @@ impl Live {
             return Ok(());
         }
         self.enter(State::CuttingOver, None)?;
-        match self.attempt(wanted, &mut replier, following).await {
+        // Nothing else is compared until this is over.
+        let mut work = match &self.verifier {
+            Some(verifier) => verifier.quiet().await,
+            None => None,
+        };
+        match self.attempt(wanted, work.as_deref_mut(), &mut replier, following).await {
             Ok(cutover) => {
                 self.cutover = Some(cutover.clone());
                 self.enter(State::Completed, None)?;
@@ -136,9 +142,13 @@ impl Live {
     async fn attempt(
         &mut self,
         wanted: &Wanted,
+        work: Option<&mut Work>,
         replier: &mut Replier,
         following: &mut Following,
     ) -> Result<Cutover, GivenUp> {
+        if self.verifier.is_some() && work.is_none() {
+            return Err(GivenUp::failed("a comparison of keys has not ended in time"));
+        }
         replier.step("releasing expiries; the source is written to as before").await;
         let mut settler = Settler::connect(&self.job, &self.checked).await?;
         let keys = self.checked.source.keys_total(&self.job.config);
@@ -155,7 +165,7 @@ impl Live {
         let began = Instant::now();
         let fenced = async {
             let offset = fence.raise(max_pause + PAUSE_SLACK).await.map_err(|e| lost(&e))?;
-            let drained = self.drain(offset, &mut held, &mut settler, following);
+            let drained = self.drain(offset, work, &mut held, &mut settler, following);
             match tokio::time::timeout(max_pause.saturating_sub(began.elapsed()), drained).await {
                 Ok(released) => released.map(|released| (offset, released)),
                 Err(_) => Err(GivenUp::failed(format!(
@@ -209,11 +219,16 @@ impl Live {
     async fn drain(
         &self,
         offset: u64,
+        work: Option<&mut Work>,
         held: &mut std::collections::HashSet<super::marks::Key>,
         settler: &mut Settler,
         following: &Following,
     ) -> Result<u64, GivenUp> {
         self.progress.reaches(offset).await;
+        if let (Some(verifier), Some(work)) = (&self.verifier, work) {
+            let compared = verifier.last_look(work, &following.requests).await;
+            compared.map_err(|why| GivenUp { why, code: ExitCode::Mismatch })?;
+        }
         let (answer, answered) = oneshot::channel();
         let gone = || GivenUp::failed("nothing is being applied any more");
         following.requests.send(Request::Held(answer)).await.map_err(|_| gone())?;

@@ -22,6 +22,7 @@ mod settle;
 mod spool;
 mod status;
 mod stream;
+mod verify;
 
 pub use checkpoint::PREFIX as CHECKPOINT_PREFIX;
 pub use rewrite::{HOLD_MS, hold};

@@ -27,6 +27,7 @@ use super::links::{AttachError, attach};
 use super::progress::Progress;
 use super::receive::{self, Receiver};
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
+use super::verify::Verifier;
 use crate::config::{OnConflict, Strategy};
 use crate::engine::{Job, copy, report};
 use crate::error::{ErrorKind, MigrateError};
@@ -53,6 +54,8 @@ pub struct Live {
     pub dir: JobDir,
     /// How far it is.
     pub progress: Arc<Progress>,
+    /// Compares both ends meanwhile, where that was asked for.
+    pub verifier: Option<Verifier>,
     /// Orders from outside.
     pub control: control::Server,
     /// Added to our clock, gives the source's, in ms.
@@ -117,10 +120,13 @@ impl Live {
         let detail = json!({ "target_was_empty": target_was_empty });
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
+        let (progress, checked) = (Arc::new(Progress::default()), Arc::new(checked));
+        let verifier = Verifier::new(&job, &checked, &progress, clock_skew_ms, target_was_empty);
         Ok(Self {
-            progress: Arc::new(Progress::default()),
+            progress,
             job,
-            checked: Arc::new(checked),
+            checked,
+            verifier,
             dir,
             control,
             clock_skew_ms,
@@ -280,6 +286,7 @@ impl Live {
         let applier = Applier::new(&self.job, &self.checked, progress, start.reader, asked);
         let applier = applier.dropping_missing(start.drops_missing);
         let applying = tokio::spawn(applier.run());
+        let _verifying = self.verifier.as_ref().map(|verifier| verifier.start(&requests));
         let mut following = Following { receiving: start.receiving, applying, requests };
         let next = self.watch(&mut following).await;
         if !matches!(next, Ok(Next::End)) {
@@ -371,6 +378,7 @@ impl Live {
             refetched: self.progress.refetched(),
             applied_offset: self.progress.applied(),
             cutover: self.cutover.clone(),
+            verified: self.verifier.as_ref().map(Verifier::report),
         }
     }
 }
