@@ -106,7 +106,8 @@ impl Looker {
         let (fence, verdicts) = compared?;
         self.ends = Some(ends);
         let looked = keys.iter().zip(verdicts);
-        let looked = looked.map(|(key, verdict)| (!touched.is_since(key, fence)).then_some(verdict));
+        let looked =
+            looked.map(|(key, verdict)| (!touched.is_since(key, fence)).then_some(verdict));
         Ok(looked.collect())
     }
 
@@ -200,7 +201,8 @@ impl Looker {
             self.groups.insert((db, key.to_vec()));
         }
         let now = now_ms().saturating_add_signed(self.clock_skew_ms);
-        let theirs = theirs.map(|found| Found { expires_at_ms: released(found.expires_at_ms), ..found });
+        let theirs =
+            theirs.map(|found| Found { expires_at_ms: released(found.expires_at_ms), ..found });
         Ok(match (present(ours, now), present(theirs, now)) {
             (None, None) => Verdict::Gone,
             (Some(ours), None) if self.is_impossible(ours.type_byte, &payload) => {

@@ -100,7 +100,12 @@ impl Verifier {
             checked: Arc::clone(checked),
             progress: Arc::clone(progress),
             tally: Arc::default(),
-            work: Arc::new(Mutex::new(Work::new(Looker::new(job, checked, progress, clock_skew_ms)))),
+            work: Arc::new(Mutex::new(Work::new(Looker::new(
+                job,
+                checked,
+                progress,
+                clock_skew_ms,
+            )))),
             deletes,
         })
     }
@@ -248,8 +253,7 @@ impl Verifier {
 
     fn wanted<'n>(&self, names: &'n Names) -> Vec<&'n [u8]> {
         let filter = &self.job.config.filter;
-        let is_wanted =
-            |key: &&[u8]| filter.accepts(key) && !key.starts_with(checkpoint::PREFIX);
+        let is_wanted = |key: &&[u8]| filter.accepts(key) && !key.starts_with(checkpoint::PREFIX);
         names.iter().filter(is_wanted).collect()
     }
 
