@@ -58,6 +58,6 @@ pub use migration::{Migration, Stopper};
 pub use report::{
     Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed, Following,
     KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, TypeCount,
-    VerificationReport,
+    VerificationReport, Verified,
 };
 pub use verify::Coverage;

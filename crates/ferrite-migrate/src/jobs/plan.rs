@@ -46,6 +46,9 @@ pub struct Plan {
     pub batch_size: usize,
     /// Upper bound in bytes for the memory of the process.
     pub memory_limit: u64,
+    /// Whether both ends are compared.
+    #[serde(default)]
+    pub verify: bool,
 }
 
 /// A glob pattern: text where it is UTF-8, else its bytes as numbers.
@@ -94,6 +97,7 @@ impl Plan {
             parallel: config.parallel,
             batch_size: config.batch_size,
             memory_limit: config.memory_limit,
+            verify: config.verify,
         }
     }
 
@@ -112,7 +116,8 @@ impl Plan {
             .on_conflict(named("conflict policy", &self.on_conflict, &CONFLICTS, conflict_name)?)
             .parallel(self.parallel)
             .batch_size(self.batch_size)
-            .memory_limit(self.memory_limit);
+            .memory_limit(self.memory_limit)
+            .verify(self.verify);
         for pattern in &self.include {
             config = config.include_pattern(pattern.bytes());
         }

@@ -25,6 +25,7 @@ use super::marks::Key;
 use super::run::{Following, Live};
 use super::reverse::Reverse;
 use super::settle::{Pass, Settler, master_offset, pause};
+use super::verify::Work;
 use crate::engine::now_ms;
 use crate::error::MigrateError;
 use crate::jobs::State;
@@ -113,7 +114,12 @@ impl Live {
             true => (State::CutOver, State::RollingBack),
         };
         self.enter(doing, None)?;
-        match self.attempt(wanted, &mut replier, following).await {
+        // Nothing else is compared until this is over.
+        let mut work = match &self.verifier {
+            Some(verifier) if !self.is_reversed => verifier.quiet().await,
+            _ => None,
+        };
+        match self.attempt(wanted, work.as_deref_mut(), &mut replier, following).await {
             Ok((cutover, reverse)) => {
                 self.switched(&cutover, reverse, following).await?;
                 replier.done(serde_json::to_value(cutover).unwrap_or_default()).await;
@@ -164,9 +170,13 @@ impl Live {
     async fn attempt(
         &mut self,
         wanted: &Wanted,
+        work: Option<&mut Work>,
         replier: &mut Replier,
         following: &mut Following,
     ) -> Result<(Cutover, Option<Reverse>), GivenUp> {
+        if self.verifier.is_some() && !self.is_reversed && work.is_none() {
+            return Err(GivenUp::failed("a comparison of keys has not ended in time"));
+        }
         let mut settler = Settler::connect(&self.job, &self.checked).await?;
         let mut reverse = match wanted.reverse && !self.is_reversed {
             true => Some(self.prepare_reverse().await.map_err(no_way_back)?),
@@ -185,7 +195,7 @@ impl Live {
         let began = Instant::now();
         let fenced = async {
             let offset = fence.raise(max_pause + PAUSE_SLACK).await.map_err(|e| lost(&e))?;
-            let drained = self.drain(offset, &mut held, &mut settler, following);
+            let drained = self.drain(offset, work, &mut held, &mut settler, following);
             match tokio::time::timeout(max_pause.saturating_sub(began.elapsed()), drained).await {
                 Ok(released) => released.map(|released| (offset, released)),
                 Err(_) => Err(GivenUp::failed(format!(
@@ -288,6 +298,7 @@ impl Live {
     async fn drain(
         &self,
         offset: u64,
+        work: Option<&mut Work>,
         held: &mut HashSet<Key>,
         settler: &mut Settler,
         following: &Following,
@@ -295,6 +306,10 @@ impl Live {
         self.progress.reaches(offset).await;
         if self.is_reversed {
             return Ok(0);
+        }
+        if let (Some(verifier), Some(work)) = (&self.verifier, work) {
+            let compared = verifier.last_look(work, &following.requests).await;
+            compared.map_err(|why| GivenUp { why, code: ExitCode::Mismatch })?;
         }
         let (answer, answered) = oneshot::channel();
         let gone = || GivenUp::failed("nothing is being applied any more");

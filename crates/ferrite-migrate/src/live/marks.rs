@@ -7,6 +7,9 @@
 //! whatever they do is part of what will be read.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::verify::Watched;
 
 /// A key of the source: its database and name.
 pub type Key = (u32, Vec<u8>);
@@ -28,9 +31,17 @@ pub struct Marks {
     fences: VecDeque<(u64, Key)>,
     len: usize,
     highest: u64,
+    /// The keys that are being compared, for which every change matters.
+    pub watched: Arc<Watched>,
 }
 
 impl Marks {
+    /// No marks, for keys some of which may be watched.
+    #[must_use]
+    pub fn new(watched: &Arc<Watched>) -> Self {
+        Self { watched: Arc::clone(watched), ..Self::default() }
+    }
+
     /// Whether no key is marked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -94,6 +105,7 @@ impl Marks {
     /// The target will hold the key as it was at `offset`.
     pub fn fence(&mut self, db: u32, key: Vec<u8>, offset: u64) {
         self.highest = self.highest.max(offset);
+        self.watched.touch(db, &key, offset);
         let keys = self.dbs.entry(db).or_default();
         if keys.insert(key.clone(), Mark::Fence(offset)).is_none() {
             self.len += 1;
@@ -126,8 +138,8 @@ impl Marks {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        let highest = self.highest;
-        *self = Self { highest, ..Self::default() };
+        let (highest, watched) = (self.highest, Arc::clone(&self.watched));
+        *self = Self { highest, watched, ..Self::default() };
     }
 }
 

@@ -23,6 +23,7 @@ mod settle;
 mod spool;
 mod status;
 mod stream;
+mod verify;
 
 pub use progress::Progress;
 pub use rewrite::{HOLD_MS, hold};

@@ -1,10 +1,11 @@
 //! How far a live migration is: numbers that its tasks write and its status reads.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
+use super::verify::Watched;
 use crate::engine::now_ms;
 
 /// Shared by the task that receives the stream, the one that applies it, and whoever asks.
@@ -30,6 +31,8 @@ pub struct Progress {
     pub acknowledge: Notify,
     /// Something was applied.
     pub moved: Notify,
+    /// The keys that are being compared.
+    pub watched: Arc<Watched>,
 }
 
 /// Which side of the stream has trouble.

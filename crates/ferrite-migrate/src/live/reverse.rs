@@ -90,6 +90,7 @@ impl Live {
         }});
         self.dir.transition_with(State::CutOver, None, detail).map_err(journal_error)?;
         self.change_ends(job, checked);
+        self.verifying = None;
         self.store(&checkpoint).await?;
 
         let link = pass_over(link, from).await.map_err(|error| {

@@ -28,6 +28,7 @@ use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::rewrite::HOLD_MS;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
+use super::verify::{Verifier, Verifying};
 use crate::config::{OnConflict, Strategy};
 use crate::engine::{Job, copy, report};
 use crate::error::{ErrorKind, MigrateError};
@@ -54,6 +55,8 @@ pub struct Live {
     pub dir: JobDir,
     /// How far it is.
     pub progress: Arc<Progress>,
+    /// Compares both ends meanwhile, where that was asked for.
+    pub verifier: Option<Verifier>,
     /// Orders from outside.
     pub control: control::Server,
     /// Added to our clock, gives the source's, in ms.
@@ -66,6 +69,8 @@ pub struct Live {
     pub is_reversed: bool,
     /// The job as it began: what the report counts.
     first: Arc<Job>,
+    /// Comparing that goes on, in the direction of the migration.
+    pub verifying: Option<Verifying>,
     /// How it ended in a cutover.
     pub cutover: Option<Cutover>,
     began: Instant,
@@ -160,14 +165,16 @@ impl Live {
         let detail = json!({ "target_was_empty": target_was_empty });
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
-        let progress = Arc::new(Progress::default());
+        let (progress, checked) = (Arc::new(Progress::default()), Arc::new(checked));
         job.follow(Arc::clone(&progress));
+        let verifier = Verifier::new(&job, &checked, &progress, clock_skew_ms, target_was_empty);
         Ok(Self {
             progress,
             is_reversed: false,
             first: Arc::clone(&job),
             job,
-            checked: Arc::new(checked),
+            checked,
+            verifier,
             dir,
             control,
             clock_skew_ms,
@@ -176,6 +183,7 @@ impl Live {
             target_was_empty,
             paused: None,
             applier_waits: None,
+            verifying: None,
             cutover: None,
             told: [false; 2],
         })
@@ -354,8 +362,12 @@ impl Live {
             self.enter(State::CatchingUp, None)?;
         }
         let applying = self.apply(start.reader, start.drops_missing);
+        let requests = &applying.requests;
+        let verifier = self.verifier.as_ref().filter(|_| !self.is_reversed);
+        self.verifying = verifier.map(|verifier| verifier.start(requests));
         let mut following = Following::new(start.receiving, applying);
         let next = self.watch(&mut following).await;
+        self.verifying = None;
         if !matches!(next, Ok(Next::End)) {
             following.receiving.abort();
         }
@@ -484,6 +496,7 @@ impl Live {
             refetched: self.progress.refetched(),
             applied_offset: self.progress.applied(),
             cutover: self.cutover.clone(),
+            verified: self.verifier.as_ref().map(Verifier::report),
         }
     }
 }

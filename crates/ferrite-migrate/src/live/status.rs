@@ -1,8 +1,9 @@
 //! What a running live migration tells about itself.
 
 use super::run::Live;
+use super::verify::Verifier;
 use crate::engine::now_ms;
-use crate::jobs::{JobLag, JobProgress, JobStatus, JobVerify, Shard, SkippedKeys, State};
+use crate::jobs::{JobLag, JobProgress, JobStatus, Shard, SkippedKeys, State};
 
 /// Above this lag, in ms, a cutover would hold writes back for too long.
 pub const CUTOVER_LAG_MS: u64 = 1000;
@@ -28,6 +29,7 @@ impl Live {
             let (lag, most) = (lag_ms as f64 / 1000.0, CUTOVER_LAG_MS as f64 / 1000.0);
             reasons.push(format!("the target is {lag:.1} s behind (at most {most:.1} s)"));
         }
+        reasons.extend(self.verifier.iter().flat_map(Verifier::reasons));
         if !self.checked.source.can_pause_writes() {
             reasons.push(String::from(
                 "the source cannot hold writes back: CLIENT PAUSE … WRITE came with Redis 6.2",
@@ -76,7 +78,7 @@ impl Live {
                 keys_dirty: self.progress.dirty(),
                 spool_bytes: self.progress.lag_bytes(),
             },
-            verify: JobVerify::default(),
+            verify: self.verifier.as_ref().map(Verifier::status).unwrap_or_default(),
             projected_pause_ms: None,
             ttl_guard: Default::default(),
             throttle: Default::default(),

@@ -11,7 +11,7 @@ pub use exit::ExitCode;
 pub use preflight::{Check, CheckStatus, PreflightReport};
 pub use status::{Event, Following, Phase, Status};
 pub use summary::{Cutover, Followed, KeyCounts, Report, Skip, TypeCount};
-pub use verification::{Difference, DifferenceKind, VerificationReport};
+pub use verification::{Difference, DifferenceKind, VerificationReport, Verified};
 
 use serde::{Serialize, Serializer};
 

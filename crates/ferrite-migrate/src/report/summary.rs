@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExitCode, KeyName, PreflightReport, VerificationReport};
+use super::{ExitCode, KeyName, PreflightReport, VerificationReport, Verified};
 
 /// Where the keys of the source ended up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -101,6 +101,8 @@ pub struct Followed {
     pub applied_offset: u64,
     /// The cutover, where there was one.
     pub cutover: Option<Cutover>,
+    /// What comparing both ends meanwhile found, where that was asked for.
+    pub verified: Option<Verified>,
 }
 
 /// How the target became the one to write to.
@@ -129,7 +131,9 @@ impl Report {
     /// The exit code that says how it went.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        let differs = self.verification.as_ref().is_some_and(|report| !report.is_verified());
+        let verified = self.live.as_ref().and_then(|followed| followed.verified.as_ref());
+        let differs = self.verification.as_ref().is_some_and(|report| !report.is_verified())
+            || verified.is_some_and(|verified| verified.mismatched > 0);
         match () {
             () if self.preflight.is_blocked() => ExitCode::Blocked,
             () if self.interrupted => ExitCode::Interrupted,

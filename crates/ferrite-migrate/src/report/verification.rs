@@ -97,3 +97,30 @@ impl VerificationReport {
         }
     }
 }
+
+/// What comparing both ends found while the target followed the source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Keys compared in the last complete pass, or in the first one if it was not completed.
+    pub checked: u64,
+    /// Keys that differ although they were written again.
+    pub mismatched: u64,
+    /// How often a key that differed was written again.
+    pub repaired: u64,
+    /// Keys that were written to each time they were looked at: they are compared at the cutover.
+    pub moving: u64,
+    /// Keys of which nobody can say whether they are equal, as
+    /// [`VerificationReport::not_comparable`].
+    pub not_comparable: u64,
+    /// The offset in the source's stream at which the last complete pass began.
+    pub verified_offset: Option<u64>,
+    /// The keys that differ, at most [`Verified::NAMES_MAX`].
+    pub differences: Vec<Difference>,
+    /// The first keys that were written again, at most [`Verified::NAMES_MAX`].
+    pub repairs: Vec<Difference>,
+}
+
+impl Verified {
+    /// How many keys are named in each list.
+    pub const NAMES_MAX: usize = 100;
+}

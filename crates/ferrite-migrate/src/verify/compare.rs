@@ -3,22 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrite_client::{ClientError, Connector};
-use ferrite_rdb::digest::{Digest, DigestOptions};
 use ferrite_rdb::transcode::{Restorable, Route, Transcoder};
-use ferrite_rdb::{Format, ValueKind, decode, dump};
+use ferrite_rdb::{ValueKind, dump};
 use tokio::sync::{Mutex, mpsc};
 
 use super::Findings;
-use super::value::{self, Measured};
+use super::end::{End, Found, Verdict, judge, judge_expiry, tolerance_ms};
+use super::value;
 use crate::engine::{Job, now_ms};
-use crate::error::{ErrorKind, MigrateError};
-use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
+use crate::error::MigrateError;
+use crate::fetch::Fetched;
 use crate::preflight::Checked;
-use crate::report::{Difference, DifferenceKind, KeyName, key_text};
+use crate::report::{Difference, DifferenceKind, KeyName};
 use crate::scan::Names;
-use crate::sources::redis_scan::source_error;
-use crate::targets::redis::target_error;
 
 /// Keys read in one transaction on each end.
 const TRANSACTION_KEYS_MAX: usize = 100;
@@ -28,37 +25,8 @@ const SUSPECTS_MAX: usize = 1000;
 const SECOND_LOOKS: u32 = 3;
 /// How long to wait before each second look: time for a write to arrive on both ends.
 const BEFORE_SECOND_LOOK: Duration = Duration::from_millis(50);
-/// How far expiries may be apart when one end tells them only relative to its clock, in ms.
-const RELATIVE_EXPIRY_TOLERANCE_MS: u64 = 10;
 /// A key this close to its expiry, in ms, may be gone on one end already.
 const EXPIRING_MS: u64 = 1000;
-
-/// One end of a comparison.
-struct End {
-    fetcher: Fetcher,
-    format: Format,
-    connector: Connector,
-    is_source: bool,
-}
-
-/// What one end has for a key.
-struct Found {
-    kind: Option<ValueKind>,
-    expires_at_ms: Option<u64>,
-    digest: Digest,
-    /// Bytes of a string, elements of anything else.
-    size: u64,
-    type_byte: u8,
-}
-
-/// What comparing one key says.
-enum Verdict {
-    Equal,
-    Gone,
-    Filtered,
-    NotComparable,
-    Differs(DifferenceKind, String),
-}
 
 /// Compares keys over one connection to each end.
 pub struct Comparer {
@@ -66,7 +34,8 @@ pub struct Comparer {
     source: End,
     target: End,
     transcoder: Transcoder,
-    exact_expiry: bool,
+    /// How far expiries may be apart, in ms.
+    tolerance_ms: u64,
     source_db: Option<u32>,
     target_db: Option<u32>,
     findings: Arc<Findings>,
@@ -84,34 +53,12 @@ impl Comparer {
         checked: &Checked,
         findings: Arc<Findings>,
     ) -> Result<Self, MigrateError> {
-        let limit = job.config.fetch_limit();
-        let fetcher = |connection, server: &crate::preflight::Server| {
-            Fetcher::new(connection, server.has_expiretime(), limit)
-        };
-        let connector = checked.source.connector.clone();
-        let connection = connector.connect().await;
-        let connection =
-            connection.map_err(|error| source_error(&connector, "connecting", &error))?;
-        let source = End {
-            fetcher: fetcher(connection, &checked.source),
-            format: checked.source.dump_format(),
-            connector,
-            is_source: true,
-        };
-        let connector = checked.target.connector.clone();
-        let connection = connector.connect().await;
-        let connection =
-            connection.map_err(|error| target_error("connecting", &connector, &error))?;
-        let target = End {
-            fetcher: fetcher(connection, &checked.target),
-            format: checked.target.dump_format(),
-            connector,
-            is_source: false,
-        };
+        let source = End::source(job, checked, false).await?;
+        let target = End::target(job, checked).await?;
         Ok(Self {
             job: Arc::clone(job),
             transcoder: Transcoder::new(source.format, &checked.target_values()),
-            exact_expiry: checked.source.has_expiretime() && checked.target.has_expiretime(),
+            tolerance_ms: tolerance_ms(checked),
             source_db: job.config.source_db(),
             target_db: job.config.target_db(),
             source,
@@ -237,7 +184,9 @@ impl Comparer {
         {
             let (left, right) = (self.source.fetcher.payload(), self.target.fetcher.payload());
             if self.source.format == self.target.format && left == right {
-                return Ok(self.filtered(left).unwrap_or_else(|| self.compare_expiry(*a, *b)));
+                return Ok(self
+                    .filtered(left)
+                    .unwrap_or_else(|| judge_expiry(*a, *b, self.tolerance_ms)));
             }
         }
         let options = value::options(self.source.format, self.target.format);
@@ -286,7 +235,7 @@ impl Comparer {
             (None, Some(_)) => {
                 Verdict::Differs(DifferenceKind::MissingSource, String::from("only on the target"))
             }
-            (Some(ours), Some(theirs)) => self.judge_both(&ours, &theirs),
+            (Some(ours), Some(theirs)) => judge(&ours, &theirs, self.tolerance_ms),
         }
     }
 
@@ -294,122 +243,5 @@ impl Comparer {
         let types = &self.job.config.types;
         types.is_empty()
             || found.kind.is_some_and(|kind| types.iter().any(|t| t.name() == kind.name()))
-    }
-
-    fn judge_both(&self, ours: &Found, theirs: &Found) -> Verdict {
-        if ours.kind != theirs.kind {
-            let name = |kind: Option<ValueKind>| kind.map_or("unknown", ValueKind::name);
-            let detail = format!("source {}, target {}", name(ours.kind), name(theirs.kind));
-            return Verdict::Differs(DifferenceKind::Type, detail);
-        }
-        if ours.digest != theirs.digest && ours.kind == Some(ValueKind::Module) {
-            // Only the module knows whether other bytes are another value: vector sets, for
-            // example, store a graph that is built by chance.
-            return Verdict::NotComparable;
-        }
-        if ours.digest != theirs.digest {
-            let detail = differing(ours, theirs);
-            return Verdict::Differs(DifferenceKind::Value, detail);
-        }
-        self.compare_expiry(ours.expires_at_ms, theirs.expires_at_ms)
-    }
-
-    fn compare_expiry(&self, ours: Option<u64>, theirs: Option<u64>) -> Verdict {
-        let tolerance = if self.exact_expiry { 0 } else { RELATIVE_EXPIRY_TOLERANCE_MS };
-        let equal = match (ours, theirs) {
-            (None, None) => true,
-            (Some(a), Some(b)) => a.abs_diff(b) <= tolerance,
-            _ => false,
-        };
-        if equal {
-            return Verdict::Equal;
-        }
-        let text = |at: Option<u64>| at.map_or(String::from("none"), |at| format!("{at} ms"));
-        let detail = format!("source {}, target {}", text(ours), text(theirs));
-        Verdict::Differs(DifferenceKind::Expiry, detail)
-    }
-}
-
-/// In what two values of one type differ, as far as that can be said in a few words.
-fn differing(ours: &Found, theirs: &Found) -> String {
-    let unit = match ours.kind {
-        Some(ValueKind::String | ValueKind::Module) => "bytes",
-        _ => "elements",
-    };
-    if ours.size == theirs.size {
-        return format!("{} {unit} on both, with other content", ours.size);
-    }
-    format!("source {} {unit}, target {} {unit}", ours.size, theirs.size)
-}
-
-impl End {
-    async fn request(&mut self, db: u32, keys: &[&[u8]]) -> Result<(), MigrateError> {
-        let asked = self.fetcher.request(db, keys.iter().copied()).await;
-        asked.map_err(|error| self.lost(&error))
-    }
-
-    async fn next(&mut self) -> Result<Fetched, MigrateError> {
-        self.fetcher.next().await.map_err(|error| self.lost(&error))
-    }
-
-    /// Fingerprints the key that came last.
-    async fn found(
-        &mut self,
-        key: &[u8],
-        fetched: Fetched,
-        options: &DigestOptions,
-    ) -> Result<Option<Found>, MigrateError> {
-        match fetched {
-            Fetched::Missing => Ok(None),
-            Fetched::Small { expires_at_ms } => {
-                let payload = dump::split(self.fetcher.payload());
-                let payload = payload.map_err(|error| self.bad_value(key, &error))?;
-                let (type_byte, body) = (payload.type_byte, payload.body);
-                let mut sized = Measured::new(options);
-                decode(self.format, type_byte, body, &mut sized)
-                    .map_err(|error| self.bad_value(key, &error))?;
-                let (digest, size) = sized.finish();
-                let kind = ValueKind::of(self.format, type_byte);
-                Ok(Some(Found { kind, expires_at_ms, digest, size, type_byte }))
-            }
-            Fetched::Large { expires_at_ms, type_byte } => {
-                let (digest, size) = self.stream(key, type_byte, options).await?;
-                let kind = ValueKind::of(self.format, type_byte);
-                Ok(Some(Found { kind, expires_at_ms, digest, size, type_byte }))
-            }
-        }
-    }
-
-    async fn stream(
-        &mut self,
-        key: &[u8],
-        type_byte: u8,
-        options: &DigestOptions,
-    ) -> Result<(Digest, u64), MigrateError> {
-        let stream = LargeStream::new(self.format, type_byte);
-        let mut stream = stream.map_err(|error| self.bad_value(key, &error))?;
-        let mut digester = Measured::new(options);
-        loop {
-            match self.fetcher.stream(&mut stream, &mut digester).await {
-                Ok(true) => return Ok(digester.finish()),
-                Ok(false) => {}
-                Err(FetchError::Client(error)) => return Err(self.lost(&error)),
-                Err(FetchError::Value(error)) => return Err(self.bad_value(key, &error)),
-            }
-        }
-    }
-
-    fn lost(&self, error: &ClientError) -> MigrateError {
-        match self.is_source {
-            true => source_error(&self.connector, "reading keys", error),
-            false => target_error("reading keys", &self.connector, error),
-        }
-    }
-
-    fn bad_value(&self, key: &[u8], error: &ferrite_rdb::Error) -> MigrateError {
-        let end = if self.is_source { "source" } else { "target" };
-        let address = self.connector.address();
-        let doing = format!("reading key \"{}\" from the {end} {address}", key_text(key));
-        MigrateError::new(ErrorKind::Data, doing, error)
     }
 }

@@ -10,6 +10,7 @@
 //! because either end may be in use.
 
 mod compare;
+mod end;
 mod extra;
 mod sample;
 mod value;
@@ -27,7 +28,8 @@ use crate::report::{Difference, DifferenceKind, Phase, VerificationReport};
 use crate::scan::Scanner;
 use crate::sources::redis_scan::source_error;
 
-pub use value::{digest_payload, digest_value};
+pub use end::{End, Found, Verdict, judge, judge_expiry, tolerance_ms};
+pub use value::{digest_payload, digest_value, options};
 
 /// How many keys a verification compares.
 #[derive(Clone, Copy, Debug, PartialEq)]

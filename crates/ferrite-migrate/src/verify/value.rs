@@ -38,20 +38,35 @@ pub fn digest_payload(format: Format, payload: &[u8]) -> Result<Digest, Error> {
 /// A fingerprint and a size, taken together.
 pub struct Measured {
     digester: Digester,
+    /// Fields of hashes that expire by then do not count.
+    now_ms: u64,
     size: u64,
+    groups: u64,
 }
 
 impl Measured {
     /// Of nothing yet.
     #[must_use]
     pub fn new(options: &DigestOptions) -> Self {
-        Self { digester: Digester::new(options), size: 0 }
+        Self { digester: Digester::new(options), now_ms: options.now_ms, size: 0, groups: 0 }
     }
 
-    /// The fingerprint, and the bytes of a string or the elements of anything else.
+    /// The bytes of a string, the elements of anything else.
     #[must_use]
-    pub fn finish(mut self) -> (Digest, u64) {
-        (self.digester.finish(), self.size)
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The consumer groups of a stream.
+    #[must_use]
+    pub fn groups(&self) -> u64 {
+        self.groups
+    }
+
+    /// The fingerprint.
+    #[must_use]
+    pub fn finish(mut self) -> Digest {
+        self.digester.finish()
     }
 }
 
@@ -73,7 +88,7 @@ impl Sink for Measured {
         self.digester.zset_member(member, score);
     }
     fn hash_field(&mut self, field: &[u8], value: &[u8], expires_at_ms: Option<u64>) {
-        self.size += 1;
+        self.size += u64::from(expires_at_ms.is_none_or(|at| at > self.now_ms));
         self.digester.hash_field(field, value, expires_at_ms);
     }
     fn stream_entry(&mut self, id: StreamId, fields: &StreamFields) {
@@ -84,6 +99,7 @@ impl Sink for Measured {
         self.digester.stream_meta(meta);
     }
     fn stream_group(&mut self, group: &StreamGroup<'_>) {
+        self.groups += 1;
         self.digester.stream_group(group);
     }
     fn stream_pending(&mut self, id: StreamId, delivered_ms: i64, count: u64) {

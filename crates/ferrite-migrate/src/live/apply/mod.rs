@@ -59,6 +59,8 @@ pub enum Request {
     /// Apply nothing until the sender of the second channel is gone; the first says that
     /// everything planned before is on the target.
     Pause(oneshot::Sender<()>, oneshot::Receiver<()>),
+    /// Read these keys of the source again; answered when the target has them.
+    Refetch(Vec<Key>, oneshot::Sender<()>),
 }
 
 /// Why applying ended.
@@ -153,11 +155,11 @@ impl Applier {
     ) -> Self {
         Self {
             job: Arc::clone(job),
+            marks: Marks::new(&progress.watched),
             progress,
             reader,
             target: Target::new(job, checked),
             plan: Plan::new(job, checked),
-            marks: Marks::default(),
             refetch: Refetch::new(job, checked, true),
             requests,
             link: None,
@@ -543,6 +545,12 @@ impl Applier {
                 let mut held: Vec<Key> = self.plan.take_held().into_iter().collect();
                 held.append(&mut self.refetch.held);
                 let _ = answer.send(held);
+            }
+            Request::Refetch(keys, done) => {
+                keys.iter().for_each(|(db, key)| self.marks.mark_dirty(*db, key));
+                self.send().await?;
+                self.land().await?;
+                let _ = done.send(());
             }
             Request::Pause(done, released) => {
                 let _ = done.send(());

@@ -176,7 +176,11 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) -> Result<Option<Step>, Ended> {
-        match classify(call.words) {
+        let class = classify(call.words);
+        if marks.watched.is_active() {
+            self.note_changes(call, &class, marks);
+        }
+        match class {
             Class::Ignore | Class::DropSlots => {}
             Class::GetAck => self.getack = true,
             Class::Select(db) => self.db = db,
@@ -195,6 +199,22 @@ impl Plan {
             Class::SwapDb(one, other) => self.swap(call, (one, other), transaction, marks)?,
         }
         Ok(None)
+    }
+
+    /// Tells those who compare keys what the command may change.
+    fn note_changes(&self, call: &Call<'_>, class: &Class, marks: &Marks) {
+        match class {
+            Class::Keys(access) => {
+                for key in access.written() {
+                    let (db, name) = self.key(call, key);
+                    marks.watched.touch(db, name, call.offset);
+                }
+            }
+            Class::Unknown(_) | Class::FlushDb | Class::FlushAll | Class::SwapDb(..) => {
+                marks.watched.touch_all(call.offset);
+            }
+            _ => {}
+        }
     }
 
     fn target_db(&self, db: u32) -> u32 {
