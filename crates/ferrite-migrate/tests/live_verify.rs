@@ -93,7 +93,8 @@ impl Live {
 
     fn cut_over(&self, when_ready: bool) -> Result<Value, CallError> {
         let max_pause_ms = Some(10_000);
-        self.order(&Request::Cutover { max_pause_ms, dry_run: false, when_ready, hook: None })
+        let (dry_run, hook, reverse) = (false, None, false);
+        self.order(&Request::Cutover { max_pause_ms, dry_run, when_ready, hook, reverse })
     }
 
     fn end(self) -> (Report, State) {
