@@ -237,6 +237,10 @@ impl Plan {
         marks: &mut Marks,
     ) {
         let name = call.words.first().copied().unwrap_or_default();
+        if self.holds_some() && compares_expiries(call.words) {
+            // Some expiries are held and some are not: they cannot be compared.
+            return self.read_again(call, access, marks);
+        }
         // The expiries of a set's members (KeyDB) cannot be found again to be released.
         let hold_ms = if is_of_members(name) { 0 } else { HOLD_MS };
         let hold_before_ms = self.hold_before_ms;
@@ -264,9 +268,14 @@ impl Plan {
         }
     }
 
+    /// Whether some expiries are held and others are not.
+    fn holds_some(&self) -> bool {
+        self.hold_before_ms != u64::MAX && self.hold_before_ms > 0
+    }
+
     /// Remembers which keys may have been given a held expiry since not all are held.
     fn note_held(&mut self, call: &Call<'_>, access: &KeyAccess) {
-        if self.hold_before_ms != u64::MAX && self.hold_before_ms > 0 {
+        if self.holds_some() {
             for key in access.written() {
                 let (db, name) = self.key(call, key);
                 self.held.insert((db, name.to_vec()));
@@ -448,4 +457,14 @@ impl Plan {
 /// Whether a command is about the expiries of a set's members.
 fn is_of_members(name: &[u8]) -> bool {
     name.len() > 11 && name.to_ascii_uppercase().windows(6).any(|part| part == b"MEMBER")
+}
+
+/// Whether a command sets the expiries of fields only if they are later or earlier than before:
+/// `HPEXPIREAT key time GT FIELDS …`.
+fn compares_expiries(words: &[&[u8]]) -> bool {
+    let is_of_fields = words.first().is_some_and(|name| name.starts_with(b"H") || name.starts_with(b"h"));
+    let is_condition = |word: &&&[u8]| {
+        word.eq_ignore_ascii_case(b"GT") || word.eq_ignore_ascii_case(b"LT")
+    };
+    is_of_fields && words.get(3).filter(is_condition).is_some()
 }
