@@ -480,6 +480,7 @@ impl Applier {
     /// Reads every key again that the target has, or only those that the source has not; those
     /// that are gone are deleted. Everything before is on the target first.
     async fn reconcile(&mut self, db: Option<u32>, missing_only: bool) -> Result<(), Fault> {
+        self.land().await?;
         self.send().await?;
         self.land().await?;
         for (target_db, db) in self.target.dbs(db).await.map_err(Fault::Target)? {
