@@ -117,8 +117,10 @@ impl Live {
         let detail = json!({ "target_was_empty": target_was_empty });
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
+        let progress = Progress::default();
+        progress.set_clock_skew_ms(clock_skew_ms);
         Ok(Self {
-            progress: Arc::new(Progress::default()),
+            progress: Arc::new(progress),
             job,
             checked: Arc::new(checked),
             dir,
