@@ -106,6 +106,11 @@ impl Live {
             Ok(cutover) => {
                 self.cutover = Some(cutover.clone());
                 self.enter(State::Completed, None)?;
+                // Not before that is recorded: without it, a job that is taken up again copies
+                // everything over what the target has been given since.
+                if let Ok(mut settler) = Settler::connect(&self.job, &self.checked).await {
+                    settler.forget(&self.job).await;
+                }
                 self.write_status();
                 self.job.stop.stop();
                 replier.done(serde_json::to_value(cutover).unwrap_or_default()).await;
@@ -150,7 +155,8 @@ impl Live {
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
         let mut source = connector.connect().await.map_err(|error| lost(&error))?;
-        let mut fence = Fence { connection: &mut source };
+        let replid = self.progress.replid();
+        let mut fence = Fence { connection: &mut source, replid, up_until: Instant::now() };
         let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
         let began = Instant::now();
         let fenced = async {
@@ -187,7 +193,10 @@ impl Live {
             },
             None => None,
         };
-        settler.forget(&self.job).await;
+        if let Err(given_up) = fence.check() {
+            fence.lower().await;
+            return Err(given_up);
+        }
         let source_fence = fence.close().await;
         if source_fence.is_none() {
             self.job.warn(
@@ -230,6 +239,7 @@ impl Live {
         replier: &mut Replier,
     ) -> Result<Duration, GivenUp> {
         replier.step(format!("running the hook: {hook}")).await;
+        fence.check()?;
         let lost = |error: ClientError| GivenUp::failed(format!("holding writes back: {error}"));
         fence.raise(HOOK_MAX + max_pause + PAUSE_SLACK).await.map_err(lost)?;
         let began = Instant::now();
@@ -280,6 +290,10 @@ async fn hold_before(until_ms: u64, following: &Following) -> Result<(), GivenUp
 /// Keeps the source from being written to.
 struct Fence<'a> {
     connection: &'a mut Connection,
+    /// The history that was followed.
+    replid: String,
+    /// When writes go through again by themselves.
+    up_until: Instant,
 }
 
 impl Fence<'_> {
@@ -287,7 +301,10 @@ impl Fence<'_> {
     /// from here on.
     async fn raise(&mut self, at_most: Duration) -> Result<u64, ClientError> {
         let ms = at_most.as_millis().to_string();
+        let began = Instant::now();
         self.connection.call(&["CLIENT", "PAUSE", &ms, "WRITE"]).await?;
+        self.up_until = began + at_most;
+        self.same_history().await?;
         let role = self.connection.call(&["ROLE"]).await?;
         let words = role.as_array().unwrap_or_default();
         let is_master = words.first().and_then(ferrite_client::Value::as_str) == Some("master");
@@ -299,6 +316,29 @@ impl Fence<'_> {
                 what: String::from("it is not the master, which alone takes writes"),
             }
         })
+    }
+
+    /// A source that was restarted counts its offsets anew: they say nothing about the target.
+    async fn same_history(&mut self) -> Result<(), ClientError> {
+        let info = self.connection.call(&["INFO", "replication"]).await?;
+        let info = String::from_utf8_lossy(info.as_bytes().unwrap_or_default()).into_owned();
+        let replid = info.lines().find_map(|line| line.strip_prefix("master_replid:"));
+        if replid.is_none_or(|replid| replid.trim_end() == self.replid) {
+            return Ok(());
+        }
+        Err(ClientError::Unexpected {
+            address: self.connection.address().to_owned(),
+            doing: String::from("asking for its history (INFO replication)"),
+            what: String::from("another history than was followed: it was restarted or promoted"),
+        })
+    }
+
+    /// Fails when writes may have gone through since the offset was asked for.
+    fn check(&self) -> Result<(), GivenUp> {
+        if Instant::now() < self.up_until {
+            return Ok(());
+        }
+        Err(GivenUp::failed("writes went through again before everything was done"))
     }
 
     /// Lets writes through again. Should that fail, the source does it when the time is up.
