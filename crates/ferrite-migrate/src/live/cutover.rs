@@ -40,7 +40,7 @@ const NEAR_MS: u64 = 60_000;
 /// Keys a second that a pass gets through at least; sets how much longer than [`NEAR_MS`].
 const PASS_KEYS_PER_S: u64 = 20_000;
 /// How often it is looked whether a cutover that waits can begin.
-const READY_EVERY: Duration = Duration::from_millis(100);
+pub const READY_EVERY: Duration = Duration::from_millis(100);
 /// Output of the hook that is shown.
 const HOOK_OUTPUT_MAX: usize = 500;
 /// The number of good replicas no source has: with it, every write is refused.
@@ -88,11 +88,12 @@ impl Live {
         mut replier: Replier,
         following: &mut Following,
     ) -> Result<(), MigrateError> {
-        if wanted.when_ready && !wanted.dry_run {
-            replier.step("waiting until the target has caught up").await;
-            self.until_ready().await;
-        }
         let reasons = self.cutover_reasons();
+        if wanted.when_ready && !wanted.dry_run && !reasons.is_empty() && self.waiting.is_none() {
+            replier.step("waiting until the target has caught up").await;
+            self.waiting = Some((wanted.clone(), replier));
+            return Ok(());
+        }
         if !reasons.is_empty() {
             replier.refuse(ExitCode::NotReady.into(), "not ready to cut over", reasons).await;
             return Ok(());
@@ -125,15 +126,21 @@ impl Live {
         Ok(())
     }
 
-    async fn until_ready(&mut self) {
-        while !self.cutover_reasons().is_empty() && !self.job.stop.is_stopped() {
-            tokio::select! {
-                () = tokio::time::sleep(READY_EVERY) => {}
-                () = self.job.stop.stopped() => {}
-            }
-            if self.tick().is_err() {
-                return;
-            }
+    /// Looks from time to time whether a cutover that waits can begin; begins it.
+    ///
+    /// # Errors
+    /// A job whose state cannot be recorded.
+    pub async fn cut_over_when_ready(
+        &mut self,
+        following: &mut Following,
+    ) -> Result<(), MigrateError> {
+        self.tick()?;
+        if !self.cutover_reasons().is_empty() {
+            return Ok(());
+        }
+        match self.waiting.take() {
+            Some((wanted, replier)) => self.cut_over(&wanted, replier, following).await,
+            None => Ok(()),
         }
     }
 

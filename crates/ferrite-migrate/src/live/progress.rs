@@ -55,6 +55,7 @@ impl Progress {
     /// The stream begins anew.
     pub fn restart(&self, replid: &str, offset: u64) {
         self.set_replid(replid);
+        self.set_trouble(Side::Source, None);
         self.received.store(offset, Ordering::Relaxed);
         self.set_applied(offset, self.source_now_ms());
     }

@@ -23,8 +23,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
+use super::cutover::{READY_EVERY, Wanted};
 use super::links::{AttachError, attach};
-use super::progress::Progress;
+use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use crate::config::{OnConflict, Strategy};
@@ -61,6 +62,8 @@ pub struct Live {
     pub paused: Option<oneshot::Sender<()>>,
     /// Keeps the applier from going on after a cutover.
     pub applier_waits: Option<oneshot::Sender<()>>,
+    /// A cutover that begins when it can, and who asked for it.
+    pub waiting: Option<(Wanted, control::Replier)>,
     /// How it ended in a cutover.
     pub cutover: Option<Cutover>,
     began: Instant,
@@ -131,6 +134,7 @@ impl Live {
             target_was_empty,
             paused: None,
             applier_waits: None,
+            waiting: None,
             cutover: None,
         })
     }
@@ -307,10 +311,14 @@ impl Live {
                 received = &mut following.receiving, if !is_received => {
                     is_received = true;
                     if let receive::Ended::Lost(why) = received.map_err(internal)?? {
+                        self.progress.set_trouble(Side::Source, Some(why.clone()));
                         lost = Some(why);
                     }
                 }
                 _ = ticks.tick() => self.tick()?,
+                () = tokio::time::sleep(READY_EVERY), if self.waiting.is_some() => {
+                    self.cut_over_when_ready(following).await?;
+                }
                 Some(order) = self.control.next() => self.order(order, following).await?,
             }
         }
