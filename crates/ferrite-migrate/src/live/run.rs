@@ -230,7 +230,10 @@ impl Live {
         let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
         self.progress.restart(&replid, offset);
         let receiving = self.receive(writer, Some(links.stream));
-        let copied = self.copy_rdb(links.rdb, is_first).await;
+        let copied = match self.forget_position().await {
+            Ok(()) => self.copy_rdb(links.rdb, is_first).await,
+            Err(error) => Err(error),
+        };
         if copied.is_err() || job.stop.is_stopped() {
             receiving.abort();
             return copied.map(|()| None);
@@ -268,6 +271,15 @@ impl Live {
         };
         self.copy_ms += u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         copied
+    }
+
+    /// Takes the position away that the target has, before the copy makes it untrue.
+    async fn forget_position(&self) -> Result<(), MigrateError> {
+        let target = Target::new(&self.job, &self.checked);
+        target.forget().await.map_err(|error| {
+            let doing = format!("deleting the checkpoint on the target {}", target.address());
+            MigrateError::new(ErrorKind::Target, doing, error)
+        })
     }
 
     async fn store(&self, checkpoint: &Checkpoint) -> Result<(), MigrateError> {

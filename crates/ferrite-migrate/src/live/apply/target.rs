@@ -132,6 +132,17 @@ impl Target {
         }
     }
 
+    /// Takes away what the target says about how far it is.
+    ///
+    /// # Errors
+    /// A target that cannot be written.
+    pub async fn forget(&self) -> Result<(), ClientError> {
+        let mut connection = self.connector.connect().await?;
+        connection.call(&["SELECT", &self.home.to_string()]).await?;
+        connection.call(&[b"DEL", self.key.as_slice()]).await?;
+        Ok(())
+    }
+
     /// Ends a transaction with the position it brings the target to.
     pub fn finish(&self, transaction: &mut Transaction, checkpoint: &Checkpoint) {
         transaction.finish(&self.key, self.home, checkpoint);
