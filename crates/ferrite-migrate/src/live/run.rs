@@ -229,13 +229,13 @@ impl Live {
         let Position { replid, offset } = links.position;
         let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
         self.progress.restart(&replid, offset);
-        let receiving = self.receive(writer, Some(links.stream));
+        let mut receiving = self.receive(writer, Some(links.stream));
         let copied = match self.forget_position().await {
             Ok(()) => self.copy_rdb(links.rdb, is_first).await,
             Err(error) => Err(error),
         };
         if copied.is_err() || job.stop.is_stopped() {
-            receiving.abort();
+            end(&mut receiving).await;
             return copied.map(|()| None);
         }
         let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, pending: Vec::new() };
@@ -301,7 +301,8 @@ impl Live {
         let mut following = Following { receiving: start.receiving, applying, requests };
         let next = self.watch(&mut following).await;
         if !matches!(next, Ok(Next::End)) {
-            following.receiving.abort();
+            end(&mut following.receiving).await;
+            end(&mut following.applying).await;
         }
         next
     }
@@ -394,6 +395,14 @@ impl Live {
             applied_offset: self.progress.applied(),
             cutover: self.cutover.clone(),
         }
+    }
+}
+
+/// Ends a task and waits until it is gone: its spool and its connections are free then.
+async fn end<T>(task: &mut JoinHandle<T>) {
+    task.abort();
+    if !task.is_finished() {
+        let _ = task.await;
     }
 }
 
