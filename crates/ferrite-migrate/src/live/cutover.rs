@@ -273,14 +273,16 @@ impl Live {
     }
 
     /// After a cutover that was given up: everything is held again.
-    async fn hold_again(&mut self, following: &mut Following) {
+    pub async fn hold_again(&mut self, following: &mut Following) {
         let again = async {
             hold_before(u64::MAX, following).await?;
             let mut settler = Settler::connect(&self.job, &self.checked).await?;
             settler.pass(Pass::Hold, &following.requests).await?;
             Ok::<_, GivenUp>(())
         };
-        if let Err(GivenUp { why, .. }) = again.await {
+        let again = again.await;
+        self.not_held = again.is_err();
+        if let Err(GivenUp { why, .. }) = again {
             self.job.warn(format!("expiries on the target are not held any more: {why}"));
         }
     }

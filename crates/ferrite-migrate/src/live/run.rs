@@ -62,6 +62,8 @@ pub struct Live {
     pub paused: Option<oneshot::Sender<()>>,
     /// Keeps the applier from going on after a cutover.
     pub applier_waits: Option<oneshot::Sender<()>>,
+    /// Whether expiries on the target may have been released by a cutover that was not done.
+    pub not_held: bool,
     /// A cutover that begins when it can, and who asked for it.
     pub waiting: Option<(Wanted, control::Replier)>,
     /// How it ended in a cutover.
@@ -118,6 +120,7 @@ impl Live {
         });
         let target_was_empty = known.unwrap_or_else(|| checked.target.info.keys() == 0);
         let detail = json!({ "target_was_empty": target_was_empty });
+        let not_held = died_cutting_over(&dir);
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
         let progress = Progress::default();
@@ -135,6 +138,7 @@ impl Live {
             paused: None,
             applier_waits: None,
             waiting: None,
+            not_held,
             cutover: None,
         })
     }
@@ -299,6 +303,9 @@ impl Live {
         let applier = applier.dropping_missing(start.drops_missing);
         let applying = tokio::spawn(applier.run());
         let mut following = Following { receiving: start.receiving, applying, requests };
+        if self.not_held {
+            self.hold_again(&mut following).await;
+        }
         let next = self.watch(&mut following).await;
         if !matches!(next, Ok(Next::End)) {
             end(&mut following.receiving).await;
@@ -396,6 +403,13 @@ impl Live {
             cutover: self.cutover.clone(),
         }
     }
+}
+
+/// Whether the last process to run the job died in a cutover, and none has held expiries since.
+fn died_cutting_over(dir: &JobDir) -> bool {
+    let states = dir.journal().iter().rev().map(|record| record.state);
+    let mut telling = states.filter(|state| matches!(state, State::Live | State::CuttingOver));
+    telling.next() == Some(State::CuttingOver)
 }
 
 /// Ends a task and waits until it is gone: its spool and its connections are free then.
