@@ -430,10 +430,14 @@ impl ConfigBuilder {
             );
         }
         if !self.types.is_empty() {
-            return refused("cannot choose keys by type, which may change: choose by name, --filter");
+            return refused(
+                "cannot choose keys by type, which may change: choose by name, --filter",
+            );
         }
         if self.strategy == Strategy::Scan {
-            return refused("reads the source's replication stream: choose --strategy psync or auto");
+            return refused(
+                "reads the source's replication stream: choose --strategy psync or auto",
+            );
         }
         if self.spool_limit < SPOOL_LIMIT_MIN {
             return refused(&format!("needs a spool of at least {} MiB", SPOOL_LIMIT_MIN >> 20));

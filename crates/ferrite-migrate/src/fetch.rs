@@ -197,10 +197,12 @@ impl Fetcher {
         let words = role.as_array().unwrap_or_default();
         let is_master = words.first().and_then(ferrite_resp::Value::as_str) == Some("master");
         let offset = words.get(if is_master { 1 } else { 4 }).and_then(ferrite_resp::Value::as_int);
-        offset.and_then(|offset| u64::try_from(offset).ok()).ok_or_else(|| ClientError::Unexpected {
-            address: self.receiver.address().to_owned(),
-            doing: "reading keys".to_owned(),
-            what: "ROLE tells no replication offset".to_owned(),
+        offset.and_then(|offset| u64::try_from(offset).ok()).ok_or_else(|| {
+            ClientError::Unexpected {
+                address: self.receiver.address().to_owned(),
+                doing: "reading keys".to_owned(),
+                what: "ROLE tells no replication offset".to_owned(),
+            }
         })
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -136,8 +136,7 @@ impl Job {
     }
 
     fn following(&self) -> Option<Following> {
-        let follows =
-            matches!(self.phase(), Phase::CatchingUp | Phase::Live | Phase::CuttingOver);
+        let follows = matches!(self.phase(), Phase::CatchingUp | Phase::Live | Phase::CuttingOver);
         let progress = lock(&self.following).clone().filter(|_| follows)?;
         Some(Following {
             lag_bytes: progress.lag_bytes(),

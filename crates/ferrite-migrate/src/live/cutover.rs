@@ -22,8 +22,8 @@ use tokio::sync::oneshot;
 
 use super::apply::Request;
 use super::marks::Key;
-use super::run::{Following, Live};
 use super::reverse::Reverse;
+use super::run::{Following, Live};
 use super::settle::{Pass, Settler, master_offset, pause};
 use super::verify::Work;
 use crate::engine::now_ms;
@@ -44,7 +44,7 @@ const NEAR_MS: u64 = 60_000;
 /// Keys a second that a pass gets through at least; sets how much longer than [`NEAR_MS`].
 const PASS_KEYS_PER_S: u64 = 20_000;
 /// How often it is looked whether a cutover that waits can begin.
-const READY_EVERY: Duration = Duration::from_millis(100);
+pub const READY_EVERY: Duration = Duration::from_millis(100);
 /// Output of the hook that is shown.
 const HOOK_OUTPUT_MAX: usize = 500;
 /// The setting that has a server refuse writes without so many good replicas.
@@ -96,17 +96,20 @@ impl Live {
         mut replier: Replier,
         following: &mut Following,
     ) -> Result<(), MigrateError> {
-        if wanted.when_ready && !wanted.dry_run {
-            replier.step("waiting until the target has caught up").await;
-            self.until_ready().await;
-        }
         let reasons = self.cutover_reasons();
+        if wanted.when_ready && !wanted.dry_run && !reasons.is_empty() && self.waiting.is_none() {
+            replier.step("waiting until the target has caught up").await;
+            self.waiting = Some((wanted.clone(), replier));
+            return Ok(());
+        }
         if !reasons.is_empty() {
             replier.refuse(ExitCode::NotReady.into(), "not ready to cut over", reasons).await;
             return Ok(());
         }
         if wanted.dry_run {
-            replier.done(json!({ "can_cutover": true, "lag_bytes": self.progress.lag_bytes() })).await;
+            replier
+                .done(json!({ "can_cutover": true, "lag_bytes": self.progress.lag_bytes() }))
+                .await;
             return Ok(());
         }
         let (before, doing) = match self.is_reversed {
@@ -149,20 +152,31 @@ impl Live {
         }
         let state = if self.is_reversed { State::RolledBack } else { State::Completed };
         self.enter(state, None)?;
+        // Not before that is recorded: without it, a job that is taken up again copies
+        // everything over what the target has been given since.
+        if let Ok(mut settler) = Settler::connect(&self.job, &self.checked).await {
+            settler.forget(&self.job).await;
+        }
         self.write_status();
         self.job.stop.stop();
         Ok(())
     }
 
-    async fn until_ready(&mut self) {
-        while !self.cutover_reasons().is_empty() && !self.job.stop.is_stopped() {
-            tokio::select! {
-                () = tokio::time::sleep(READY_EVERY) => {}
-                () = self.job.stop.stopped() => {}
-            }
-            if self.tick().is_err() {
-                return;
-            }
+    /// Looks from time to time whether a cutover that waits can begin; begins it.
+    ///
+    /// # Errors
+    /// A job whose state cannot be recorded.
+    pub async fn cut_over_when_ready(
+        &mut self,
+        following: &mut Following,
+    ) -> Result<(), MigrateError> {
+        self.tick()?;
+        if !self.cutover_reasons().is_empty() {
+            return Ok(());
+        }
+        match self.waiting.take() {
+            Some((wanted, replier)) => self.cut_over(&wanted, replier, following).await,
+            None => Ok(()),
         }
     }
 
@@ -190,7 +204,8 @@ impl Live {
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
         let mut source = connector.connect().await.map_err(|error| lost(&error))?;
-        let mut fence = Fence { connection: &mut source };
+        let replid = self.progress.replid();
+        let mut fence = Fence { connection: &mut source, replid, up_until: Instant::now() };
         let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
         let began = Instant::now();
         let fenced = async {
@@ -218,15 +233,19 @@ impl Live {
         // Dropped when this is given up, which lets the applier go on.
         let applier_waits = pause(&following.requests).await;
         replier.step(format!("everything has arrived; writes held back for {}", ms(paused))).await;
-        let hook = match self.hand_over(wanted, &mut fence, &mut settler, &mut reverse, replier).await {
-            Ok(took) => took,
-            Err(given_up) => {
-                fence.lower().await;
-                return Err(given_up);
-            }
-        };
+        let hook =
+            match self.hand_over(wanted, &mut fence, &mut settler, &mut reverse, replier).await {
+                Ok(took) => took,
+                Err(given_up) => {
+                    fence.lower().await;
+                    return Err(given_up);
+                }
+            };
+        if let Err(given_up) = fence.check() {
+            fence.lower().await;
+            return Err(given_up);
+        }
         let source_fence = self.leave(&mut fence, reverse.is_some()).await;
-        settler.forget(&self.job).await;
         self.applier_waits = Some(applier_waits);
         let (source_fence, source_fence_before) = source_fence.unzip();
         let cutover = Cutover {
@@ -327,6 +346,7 @@ impl Live {
         replier: &mut Replier,
     ) -> Result<Duration, GivenUp> {
         replier.step(format!("running the hook: {hook}")).await;
+        fence.check()?;
         let lost = |error: ClientError| GivenUp::failed(format!("holding writes back: {error}"));
         fence.raise(HOOK_MAX + max_pause + PAUSE_SLACK).await.map_err(lost)?;
         let began = Instant::now();
@@ -353,14 +373,16 @@ impl Live {
     }
 
     /// After a cutover that was given up: everything is held again.
-    async fn hold_again(&mut self, following: &mut Following) {
+    pub async fn hold_again(&mut self, following: &mut Following) {
         let again = async {
             hold_before(u64::MAX, following).await?;
             let mut settler = Settler::connect(&self.job, &self.checked).await?;
             settler.pass(Pass::Hold, &following.requests).await?;
             Ok::<_, GivenUp>(())
         };
-        if let Err(GivenUp { why, .. }) = again.await {
+        let again = again.await;
+        self.not_held = again.is_err();
+        if let Err(GivenUp { why, .. }) = again {
             self.job.warn(format!("expiries on the target are not held any more: {why}"));
         }
     }
@@ -383,6 +405,10 @@ async fn hold_before(until_ms: u64, following: &Following) -> Result<(), GivenUp
 /// Keeps the source from being written to.
 struct Fence<'a> {
     connection: &'a mut Connection,
+    /// The history that was followed.
+    replid: String,
+    /// When writes go through again by themselves.
+    up_until: Instant,
 }
 
 impl Fence<'_> {
@@ -390,8 +416,34 @@ impl Fence<'_> {
     /// from here on.
     async fn raise(&mut self, at_most: Duration) -> Result<u64, ClientError> {
         let ms = at_most.as_millis().to_string();
+        let began = Instant::now();
         self.connection.call(&["CLIENT", "PAUSE", &ms, "WRITE"]).await?;
+        self.up_until = began + at_most;
+        self.same_history().await?;
         master_offset(self.connection).await
+    }
+
+    /// A source that was restarted counts its offsets anew: they say nothing about the target.
+    async fn same_history(&mut self) -> Result<(), ClientError> {
+        let info = self.connection.call(&["INFO", "replication"]).await?;
+        let info = String::from_utf8_lossy(info.as_bytes().unwrap_or_default()).into_owned();
+        let replid = info.lines().find_map(|line| line.strip_prefix("master_replid:"));
+        if replid.is_none_or(|replid| replid.trim_end() == self.replid) {
+            return Ok(());
+        }
+        Err(ClientError::Unexpected {
+            address: self.connection.address().to_owned(),
+            doing: String::from("asking for its history (INFO replication)"),
+            what: String::from("another history than was followed: it was restarted or promoted"),
+        })
+    }
+
+    /// Fails when writes may have gone through since the offset was asked for.
+    fn check(&self) -> Result<(), GivenUp> {
+        if Instant::now() < self.up_until {
+            return Ok(());
+        }
+        Err(GivenUp::failed("writes went through again before everything was done"))
     }
 
     /// Lets writes through again. Should that fail, the source does it when the time is up.

@@ -1,7 +1,7 @@
 //! How far a live migration is: numbers that its tasks write and its status reads.
 
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -15,8 +15,10 @@ pub struct Progress {
     received: AtomicU64,
     /// Offset up to which the target has acknowledged.
     applied: AtomicU64,
-    /// When the last applied byte was received; Unix ms.
+    /// When the last applied byte was received, by the source's clock; Unix ms.
     applied_received_ms: AtomicU64,
+    /// Added to our clock, gives the source's, in ms.
+    clock_skew_ms: AtomicI64,
     /// Commands of the stream the target has acknowledged.
     commands: AtomicU64,
     /// Keys that were read again because no command could be applied to them.
@@ -59,19 +61,21 @@ impl Side {
 }
 
 impl Progress {
-    /// At the beginning of a stream.
-    #[must_use]
-    pub fn new(replid: &str, offset: u64) -> Self {
-        let progress = Self::default();
-        progress.restart(replid, offset);
-        progress
-    }
-
     /// The stream begins anew.
     pub fn restart(&self, replid: &str, offset: u64) {
         self.set_replid(replid);
+        self.set_trouble(Side::Source, None);
         self.received.store(offset, Ordering::Relaxed);
-        self.set_applied(offset, now_ms());
+        self.set_applied(offset, self.source_now_ms());
+    }
+
+    /// The source's clock is ours plus this, in ms.
+    pub fn set_clock_skew_ms(&self, skew_ms: i64) {
+        self.clock_skew_ms.store(skew_ms, Ordering::Relaxed);
+    }
+
+    fn source_now_ms(&self) -> u64 {
+        now_ms().saturating_add_signed(self.clock_skew_ms.load(Ordering::Relaxed))
     }
 
     /// Everything up to `offset` is kept.
@@ -162,7 +166,10 @@ impl Progress {
     pub fn lag_ms(&self) -> u64 {
         match self.lag_bytes() {
             0 => 0,
-            _ => now_ms().saturating_sub(self.applied_received_ms.load(Ordering::Relaxed)),
+            _ => {
+                let received_ms = self.applied_received_ms.load(Ordering::Relaxed);
+                self.source_now_ms().saturating_sub(received_ms)
+            }
         }
     }
 
@@ -183,4 +190,23 @@ impl Progress {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lag_is_told_by_the_clock_the_stream_was_received_with() {
+        for skew_ms in [-3_600_000, 0, 3_600_000] {
+            let progress = Progress::default();
+            progress.set_clock_skew_ms(skew_ms);
+            progress.restart("history", 100);
+            progress.set_received(200);
+            assert!(progress.lag_ms() < 60_000, "{skew_ms}: {}", progress.lag_ms());
+            let received_ms = now_ms().saturating_add_signed(skew_ms) - 120_000;
+            progress.set_applied(150, received_ms);
+            assert!((120_000..180_000).contains(&progress.lag_ms()), "{skew_ms}");
+        }
+    }
 }

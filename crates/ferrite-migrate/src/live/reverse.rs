@@ -15,6 +15,7 @@ use super::checkpoint::Checkpoint;
 use super::links::attach_now;
 use super::progress::Progress;
 use super::run::{Following, Live, journal_error, spool_error};
+use super::settle::Settler;
 use super::spool;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
@@ -89,6 +90,10 @@ impl Live {
             "replid": checkpoint.replid, "offset": checkpoint.offset, "db": checkpoint.db,
         }});
         self.dir.transition_with(State::CutOver, None, detail).map_err(journal_error)?;
+        // Not before that is recorded: it is what says that the target is level.
+        if let Ok(mut settler) = Settler::connect(&self.job, &self.checked).await {
+            settler.forget(&self.job).await;
+        }
         self.change_ends(job, checked);
         self.verifying = None;
         self.store(&checkpoint).await?;

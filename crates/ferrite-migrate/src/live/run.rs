@@ -23,6 +23,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
+use super::cutover::{READY_EVERY, Wanted};
 use super::links::{AttachError, attach};
 use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
@@ -71,6 +72,10 @@ pub struct Live {
     first: Arc<Job>,
     /// Comparing that goes on, in the direction of the migration.
     pub verifying: Option<Verifying>,
+    /// Whether expiries on the target may have been released by a cutover that was not done.
+    pub not_held: bool,
+    /// A cutover that begins when it can, and who asked for it.
+    pub waiting: Option<(Wanted, control::Replier)>,
     /// How it ended in a cutover.
     pub cutover: Option<Cutover>,
     began: Instant,
@@ -142,7 +147,11 @@ pub async fn run(job: Arc<Job>, checked: Checked, dir: JobDir) -> Result<Report,
 }
 
 impl Live {
-    async fn new(job: Arc<Job>, mut checked: Checked, mut dir: JobDir) -> Result<Self, MigrateError> {
+    async fn new(
+        job: Arc<Job>,
+        mut checked: Checked,
+        mut dir: JobDir,
+    ) -> Result<Self, MigrateError> {
         if let Some(record) = dir.journal().last()
             && record.detail.as_ref().is_some_and(|detail| detail.get("switching").is_some())
         {
@@ -158,14 +167,18 @@ impl Live {
         let skew = clock::skew_ms(&mut checked.source.control).await;
         let clock_skew_ms =
             skew.map_err(|error| source_error(&connector, "asking for the time", &error))?;
-        let known = dir.journal().iter().find_map(|record| {
-            record.detail.as_ref()?.get("target_was_empty")?.as_bool()
-        });
+        let known = dir
+            .journal()
+            .iter()
+            .find_map(|record| record.detail.as_ref()?.get("target_was_empty")?.as_bool());
         let target_was_empty = known.unwrap_or_else(|| checked.target.info.keys() == 0);
         let detail = json!({ "target_was_empty": target_was_empty });
+        let not_held = died_cutting_over(&dir);
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
-        let (progress, checked) = (Arc::new(Progress::default()), Arc::new(checked));
+        let progress = Progress::default();
+        progress.set_clock_skew_ms(clock_skew_ms);
+        let (progress, checked) = (Arc::new(progress), Arc::new(checked));
         job.follow(Arc::clone(&progress));
         let verifier = Verifier::new(&job, &checked, &progress, clock_skew_ms, target_was_empty);
         Ok(Self {
@@ -184,6 +197,8 @@ impl Live {
             paused: None,
             applier_waits: None,
             verifying: None,
+            waiting: None,
+            not_held,
             cutover: None,
             told: [false; 2],
         })
@@ -261,10 +276,11 @@ impl Live {
     /// Goes on from where the target is: with what is kept on disk, else from the source.
     async fn go_on(&mut self, checkpoint: &Checkpoint) -> Result<Option<Start>, MigrateError> {
         let (options, from) = (self.spool_options(), checkpoint.offset);
-        let opened = tokio::task::spawn_blocking(move || match spool::open(options.clone(), from)? {
-            Some(spool) => Ok(spool),
-            None => spool::create(options, from),
-        });
+        let opened =
+            tokio::task::spawn_blocking(move || match spool::open(options.clone(), from)? {
+                Some(spool) => Ok(spool),
+                None => spool::create(options, from),
+            });
         let (writer, reader) = opened.await.map_err(internal)?.map_err(spool_error)?;
         self.progress.restart(&checkpoint.replid, checkpoint.offset);
         self.progress.set_received(writer.end());
@@ -298,10 +314,13 @@ impl Live {
         let Position { replid, offset } = links.position;
         let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
         self.progress.restart(&replid, offset);
-        let receiving = self.receive(writer, Some(links.stream));
-        let copied = self.copy_rdb(links.rdb, is_first).await;
+        let mut receiving = self.receive(writer, Some(links.stream));
+        let copied = match self.forget_position().await {
+            Ok(()) => self.copy_rdb(links.rdb, is_first).await,
+            Err(error) => Err(error),
+        };
         if copied.is_err() || job.stop.is_stopped() {
-            receiving.abort();
+            end(&mut receiving).await;
             return copied.map(|()| None);
         }
         let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, pending: Vec::new() };
@@ -344,6 +363,15 @@ impl Live {
         copied
     }
 
+    /// Takes the position away that the target has, before the copy makes it untrue.
+    async fn forget_position(&self) -> Result<(), MigrateError> {
+        let target = Target::new(&self.job, &self.checked);
+        target.forget().await.map_err(|error| {
+            let doing = format!("deleting the checkpoint on the target {}", target.address());
+            MigrateError::new(ErrorKind::Target, doing, error)
+        })
+    }
+
     /// Writes a position to the target.
     ///
     /// # Errors
@@ -366,10 +394,14 @@ impl Live {
         let verifier = self.verifier.as_ref().filter(|_| !self.is_reversed);
         self.verifying = verifier.map(|verifier| verifier.start(requests));
         let mut following = Following::new(start.receiving, applying);
+        if self.not_held && !self.is_reversed {
+            self.hold_again(&mut following).await;
+        }
         let next = self.watch(&mut following).await;
         self.verifying = None;
         if !matches!(next, Ok(Next::End)) {
-            following.receiving.abort();
+            end(&mut following.receiving).await;
+            end(&mut following.applying).await;
         }
         next
     }
@@ -403,10 +435,14 @@ impl Live {
                 received = &mut following.receiving, if !following.is_received => {
                     following.is_received = true;
                     if let receive::Ended::Lost(why) = received.map_err(internal)?? {
+                        self.progress.set_trouble(Side::Source, Some(why.clone()));
                         following.lost = Some(why);
                     }
                 }
                 _ = ticks.tick() => self.tick()?,
+                () = tokio::time::sleep(READY_EVERY), if self.waiting.is_some() => {
+                    self.cut_over_when_ready(following).await?;
+                }
                 Some(order) = self.control.next() => self.order(order, following).await?,
             }
         }
@@ -498,6 +534,21 @@ impl Live {
             cutover: self.cutover.clone(),
             verified: self.verifier.as_ref().map(Verifier::report),
         }
+    }
+}
+
+/// Whether the last process to run the job died in a cutover, and none has held expiries since.
+fn died_cutting_over(dir: &JobDir) -> bool {
+    let states = dir.journal().iter().rev().map(|record| record.state);
+    let mut telling = states.filter(|state| matches!(state, State::Live | State::CuttingOver));
+    telling.next() == Some(State::CuttingOver)
+}
+
+/// Ends a task and waits until it is gone: its spool and its connections are free then.
+async fn end<T>(task: &mut JoinHandle<T>) {
+    task.abort();
+    if !task.is_finished() {
+        let _ = task.await;
     }
 }
 

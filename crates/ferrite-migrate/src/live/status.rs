@@ -19,10 +19,7 @@ impl Live {
             reasons.push(format!("the job is {state}, not {ready}"));
         }
         if self.paused.is_some() {
-            reasons.push(format!(
-                "it is paused: ferrite-migrate resume --id {}",
-                self.job.id
-            ));
+            reasons.push(format!("it is paused: ferrite-migrate resume --id {}", self.job.id));
         }
         let lag_ms = self.progress.lag_ms();
         if lag_ms > CUTOVER_LAG_MS {

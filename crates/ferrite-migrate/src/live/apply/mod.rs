@@ -357,7 +357,8 @@ impl Applier {
             }
             self.received_ms = self.blocks.front().map_or(self.received_ms, |(_, at)| *at);
             let raw = rest.get(..taken).unwrap_or_default();
-            let call = plan::Call { raw, words: &words, offset: end, received_ms: self.received_ms };
+            let call =
+                plan::Call { raw, words: &words, offset: end, received_ms: self.received_ms };
             match self.plan.command(&call, &mut self.building, &mut self.marks) {
                 Ok(next) => step = next,
                 Err(ended) => {
@@ -506,6 +507,7 @@ impl Applier {
     /// Reads every key again that the target has, or only those that the source has not; those
     /// that are gone are deleted. Everything before is on the target first.
     async fn reconcile(&mut self, db: Option<u32>, missing_only: bool) -> Result<(), Fault> {
+        self.land().await?;
         self.send().await?;
         self.land().await?;
         for (target_db, db) in self.target.dbs(db).await.map_err(Fault::Target)? {
@@ -516,7 +518,8 @@ impl Applier {
                 let wanted = names.iter().filter(|key| self.plan.takes_part(db, key));
                 let mut wanted: Vec<&[u8]> = wanted.collect();
                 if missing_only {
-                    wanted = self.target.missing_at_source(db, wanted).await.map_err(Fault::Source)?;
+                    wanted =
+                        self.target.missing_at_source(db, wanted).await.map_err(Fault::Source)?;
                 }
                 wanted.iter().for_each(|key| self.marks.mark_dirty(db, key));
                 self.send().await?;

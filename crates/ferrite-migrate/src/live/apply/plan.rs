@@ -301,8 +301,7 @@ impl Plan {
                 return self.send_rewritten(call, access, transaction, marks);
             }
         }
-        let must_read =
-            is_uncertain || self.by_value || self.is_refused(call);
+        let must_read = is_uncertain || self.by_value || self.is_refused(call);
         let is_needed = |key: &KeyUse| self.needs(call, *key, marks);
         let (mut needed, mut all) = (0, 0);
         for key in access.written() {
@@ -462,9 +461,9 @@ fn is_of_members(name: &[u8]) -> bool {
 /// Whether a command sets the expiries of fields only if they are later or earlier than before:
 /// `HPEXPIREAT key time GT FIELDS …`.
 fn compares_expiries(words: &[&[u8]]) -> bool {
-    let is_of_fields = words.first().is_some_and(|name| name.starts_with(b"H") || name.starts_with(b"h"));
-    let is_condition = |word: &&&[u8]| {
-        word.eq_ignore_ascii_case(b"GT") || word.eq_ignore_ascii_case(b"LT")
-    };
+    let is_of_fields =
+        words.first().is_some_and(|name| name.starts_with(b"H") || name.starts_with(b"h"));
+    let is_condition =
+        |word: &&&[u8]| word.eq_ignore_ascii_case(b"GT") || word.eq_ignore_ascii_case(b"LT");
     is_of_fields && words.get(3).filter(is_condition).is_some()
 }

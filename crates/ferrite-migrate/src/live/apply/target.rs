@@ -20,14 +20,27 @@ use crate::scan::Scanner;
 
 /// Error codes of a server that takes no writes for now.
 const NO_WRITES: [&str; 10] = [
-    "OOM", "READONLY", "MISCONF", "LOADING", "BUSY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN",
-    "TRYAGAIN", "UNBLOCKED",
+    "OOM",
+    "READONLY",
+    "MISCONF",
+    "LOADING",
+    "BUSY",
+    "NOREPLICAS",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "UNBLOCKED",
 ];
 
 /// Whether a server takes no writes now, but may again without a change of ours.
 #[must_use]
 pub fn takes_no_writes(error: &ReplyError) -> bool {
-    NO_WRITES.contains(&error.code.as_str())
+    // EXEC tells it of a transaction that was queued before: "EXECABORT Transaction discarded
+    // because of: OOM command not allowed …".
+    let reason = error.message.split_once("because of: ").map(|(_, reason)| reason);
+    let code =
+        reason.map_or(error.code.as_str(), |reason| reason.split(' ').next().unwrap_or_default());
+    NO_WRITES.contains(&code)
 }
 
 /// A connection that applies commands.
@@ -124,6 +137,17 @@ impl Target {
                 error,
             }),
         }
+    }
+
+    /// Takes away what the target says about how far it is.
+    ///
+    /// # Errors
+    /// A target that cannot be written.
+    pub async fn forget(&self) -> Result<(), ClientError> {
+        let mut connection = self.connector.connect().await?;
+        connection.call(&["SELECT", &self.home.to_string()]).await?;
+        connection.call(&[b"DEL", self.key.as_slice()]).await?;
+        Ok(())
     }
 
     /// Ends a transaction with the position it brings the target to.
@@ -231,4 +255,20 @@ async fn end_others(connection: &mut Connection) -> Result<(), ClientError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_takes_no_writes_says_so_at_once_or_when_a_transaction_ends() {
+        let takes_none = |text: &str| takes_no_writes(&ReplyError::parse(text.as_bytes()));
+        assert!(takes_none("OOM command not allowed when used memory > 'maxmemory'."));
+        assert!(takes_none("READONLY You can't write against a read only replica."));
+        assert!(takes_none("EXECABORT Transaction discarded because of: OOM command not allowed"));
+        assert!(!takes_none("EXECABORT Transaction discarded because of previous errors."));
+        assert!(!takes_none("EXECABORT Transaction discarded because of: NOPERM this user"));
+        assert!(!takes_none("ERR unknown command 'X'"));
+    }
 }

@@ -140,8 +140,7 @@ impl Transaction {
         sender: &mut Sender,
         receiver: &mut Receiver,
     ) -> Result<Outcome, ClientError> {
-        let (sent, outcome) =
-            tokio::join!(sender.send(&self.bytes), self.replies(receiver));
+        let (sent, outcome) = tokio::join!(sender.send(&self.bytes), self.replies(receiver));
         // What the server says is a better reason than a broken pipe.
         outcome.and_then(|outcome| sent.map(|()| outcome))
     }

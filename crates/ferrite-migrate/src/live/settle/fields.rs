@@ -36,8 +36,12 @@ pub async fn settle<'k>(
     }
     // Keys of other types answer with an error.
     let names = connection.pipeline(&asking).await?;
-    let hashes: Vec<(&'k [u8], Value)> =
-        keys.iter().copied().zip(names).filter_map(|(key, names)| Some((key, names.ok()?))).collect();
+    let hashes: Vec<(&'k [u8], Value)> = keys
+        .iter()
+        .copied()
+        .zip(names)
+        .filter_map(|(key, names)| Some((key, names.ok()?)))
+        .collect();
     let mut asking = Pipeline::new();
     for (key, names) in &hashes {
         let names = names.as_array().unwrap_or_default();
@@ -50,10 +54,13 @@ pub async fn settle<'k>(
     let mut answer = Vec::new();
     for ((key, names), times) in hashes.iter().zip(times) {
         let Ok(times) = times else { continue };
-        let pairs = names.as_array().unwrap_or_default().iter().zip(times.as_array().unwrap_or_default());
+        let pairs =
+            names.as_array().unwrap_or_default().iter().zip(times.as_array().unwrap_or_default());
         let mut is_held = false;
         for (name, time) in pairs {
-            let Some(time) = time.as_int().and_then(|time| u64::try_from(time).ok()) else { continue };
+            let Some(time) = time.as_int().and_then(|time| u64::try_from(time).ok()) else {
+                continue;
+            };
             let new = match (pass, release(time)) {
                 (Pass::ReleaseFrom(from), Some(time)) => {
                     is_held |= time < from || from == 0;

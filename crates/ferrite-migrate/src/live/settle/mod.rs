@@ -199,11 +199,7 @@ impl Settler {
     }
 
     /// Expiries in Unix ms, as far as keys have one.
-    async fn expiries(
-        &mut self,
-        db: u32,
-        keys: &[&[u8]],
-    ) -> Result<Vec<Option<u64>>, ClientError> {
+    async fn expiries(&mut self, db: u32, keys: &[&[u8]]) -> Result<Vec<Option<u64>>, ClientError> {
         let mut pipeline = Pipeline::new();
         let db = self.target_db.unwrap_or(db).to_string();
         pipeline.push(&["SELECT", &db]);
@@ -234,13 +230,16 @@ fn milliseconds(time: &Value) -> u64 {
 
 /// Has the applier pause until the returned value is dropped.
 pub async fn pause(requests: &mpsc::Sender<Request>) -> oneshot::Sender<()> {
-    let (release, released) = oneshot::channel();
-    let (done, is_done) = oneshot::channel();
-    if requests.send(Request::Pause(done, released)).await.is_ok() {
-        // An applier that has ended writes nothing either.
-        let _ = is_done.await;
+    loop {
+        let (release, released) = oneshot::channel();
+        let (done, is_done) = oneshot::channel();
+        // An applier that has ended writes nothing either; one that lost the target meanwhile
+        // forgets what it was asked, and is asked again.
+        let has_ended = requests.send(Request::Pause(done, released)).await.is_err();
+        if has_ended || is_done.await.is_ok() {
+            return release;
+        }
     }
-    release
 }
 
 /// The offset of a master's stream.
