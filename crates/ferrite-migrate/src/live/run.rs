@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::apply::{self, Applier, Target};
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Sweep};
 use super::clock;
 use super::cutover::{READY_EVERY, Wanted};
 use super::links::{AttachError, attach};
@@ -77,8 +77,6 @@ pub struct Live {
 struct Start {
     receiving: Receiving,
     reader: Reader,
-    /// Whether keys may be on the target that were deleted while nobody followed.
-    drops_missing: bool,
 }
 
 type Receiving = JoinHandle<Result<receive::Ended, MigrateError>>;
@@ -206,7 +204,7 @@ impl Live {
         self.progress.set_received(writer.end());
         tracing::debug!(offset = from, kept = writer.end() - from, "going on");
         let receiving = self.receive(writer, None);
-        Ok(Some(Start { receiving, reader, drops_missing: false }))
+        Ok(Some(Start { receiving, reader }))
     }
 
     fn receive(&self, writer: Writer, link: Option<ReplicationLink>) -> Receiving {
@@ -242,7 +240,11 @@ impl Live {
             end(&mut receiving).await;
             return copied.map(|()| None);
         }
-        let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, pending: Vec::new() };
+        // Keys may be on the target that were deleted while nobody followed.
+        let drops_missing = !is_first && self.target_was_empty;
+        let sweep = if drops_missing { Sweep::Missing } else { Sweep::None };
+        let pending = Vec::new();
+        let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, sweep, pending };
         self.store(&checkpoint).await?;
         if !is_first && !self.target_was_empty {
             job.warn(
@@ -250,7 +252,7 @@ impl Live {
                  had keys of its own: run `ferrite-migrate verify`",
             );
         }
-        Ok(Some(Start { receiving, reader, drops_missing: !is_first && self.target_was_empty }))
+        Ok(Some(Start { receiving, reader }))
     }
 
     /// Copies the RDB that is on its way.
@@ -300,7 +302,6 @@ impl Live {
         let (requests, asked) = mpsc::channel(REQUESTS_MAX);
         let progress = Arc::clone(&self.progress);
         let applier = Applier::new(&self.job, &self.checked, progress, start.reader, asked);
-        let applier = applier.dropping_missing(start.drops_missing);
         let applying = tokio::spawn(applier.run());
         let mut following = Following { receiving: start.receiving, applying, requests };
         if self.not_held {

@@ -28,7 +28,7 @@ use self::refetch::{KEYS_MAX, Refetch, RefetchError};
 use self::target::Link;
 pub use self::target::{Target, home};
 use self::transaction::{Outcome, Transaction};
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Sweep};
 use super::marks::{Key, Marks};
 use super::progress::{Progress, Side};
 use super::spool::{Block, Reader, SpoolError};
@@ -132,8 +132,8 @@ pub struct Applier {
     received_ms: u64,
     /// Where the last transaction that was sent ends.
     sent: u64,
-    /// Whether keys that the source no longer has are to be deleted first.
-    drops_missing: bool,
+    /// Which keys of the target have to be looked at first.
+    sweep: Sweep,
 }
 
 impl Applier {
@@ -164,16 +164,8 @@ impl Applier {
             blocks: VecDeque::new(),
             received_ms: 0,
             sent: 0,
-            drops_missing: false,
+            sweep: Sweep::None,
         }
-    }
-
-    /// The same applier, which first deletes the keys of the target that the source does not
-    /// have any more: those that were deleted while nobody followed it.
-    #[must_use]
-    pub fn dropping_missing(mut self, drops_missing: bool) -> Self {
-        self.drops_missing = drops_missing;
-        self
     }
 
     /// Applies until the job is stopped or the receiver has ended and all is applied.
@@ -238,6 +230,7 @@ impl Applier {
         self.marks.clear();
         self.offset = checkpoint.offset;
         self.sent = checkpoint.offset;
+        self.sweep = checkpoint.sweep;
         self.plan.begin(checkpoint.db, checkpoint.fence);
         for (db, key) in checkpoint.pending {
             self.marks.mark_dirty(db, &key);
@@ -248,11 +241,10 @@ impl Applier {
 
     /// Applies until something interrupts it.
     async fn apply(&mut self) -> Fault {
-        if self.drops_missing {
-            if let Err(fault) = self.reconcile(None, true).await {
-                return fault;
-            }
-            self.drops_missing = false;
+        if self.sweep != Sweep::None
+            && let Err(fault) = self.reconcile(None, self.sweep).await
+        {
+            return fault;
         }
         loop {
             if let Err(fault) = self.advance().await {
@@ -313,7 +305,7 @@ impl Applier {
             self.buffer.drain(..used);
             match step {
                 None => return Ok(()),
-                Some(Step::Reconcile(db)) => self.reconcile(db, false).await?,
+                Some(Step::Reconcile(db)) => self.reconcile(db, Sweep::All).await?,
             }
         }
     }
@@ -397,6 +389,7 @@ impl Applier {
             offset: self.offset,
             fence: self.marks.highest(),
             db: self.plan.db(),
+            sweep: self.sweep,
             pending,
         };
         self.target.finish(&mut transaction, &checkpoint);
@@ -478,8 +471,10 @@ impl Applier {
     }
 
     /// Reads every key again that the target has, or only those that the source has not; those
-    /// that are gone are deleted. Everything before is on the target first.
-    async fn reconcile(&mut self, db: Option<u32>, missing_only: bool) -> Result<(), Fault> {
+    /// that are gone are deleted. Everything before is on the target first; the checkpoints up to
+    /// the end of it say that it has to be done.
+    async fn reconcile(&mut self, db: Option<u32>, sweep: Sweep) -> Result<(), Fault> {
+        self.sweep = sweep;
         self.land().await?;
         self.send().await?;
         self.land().await?;
@@ -490,7 +485,7 @@ impl Applier {
                 let (next, names) = scanner.step(db, &cursor).await.map_err(Fault::Target)?;
                 let wanted = names.iter().filter(|key| self.plan.takes_part(db, key));
                 let mut wanted: Vec<&[u8]> = wanted.collect();
-                if missing_only {
+                if sweep == Sweep::Missing {
                     wanted = self.target.missing_at_source(db, wanted).await.map_err(Fault::Source)?;
                 }
                 wanted.iter().for_each(|key| self.marks.mark_dirty(db, key));
@@ -502,6 +497,7 @@ impl Applier {
                 cursor = next;
             }
         }
+        self.sweep = Sweep::None;
         Ok(())
     }
 
