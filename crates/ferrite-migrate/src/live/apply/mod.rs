@@ -74,6 +74,8 @@ enum Fault {
     Target(ClientError),
     /// The target takes no writes now.
     Refused(ReplyError),
+    /// The target does not accept a command, which is planned otherwise from now on.
+    Again,
     /// The source does not answer.
     Source(ClientError),
     /// Applying ends.
@@ -183,7 +185,9 @@ impl Applier {
                 let _ = flight.await;
             }
             self.link = None;
+            let is_again = matches!(fault, Fault::Again);
             match fault {
+                Fault::Again => {}
                 Fault::Ended(ended) => return Ok(ended),
                 Fault::Failed(error) => return Err(error),
                 Fault::Target(error) => self.trouble(Side::Target, error.to_string()),
@@ -195,6 +199,9 @@ impl Applier {
                     self.refetch.disconnect();
                     self.trouble(Side::Source, error.to_string());
                 }
+            }
+            if is_again {
+                continue;
             }
             if let Some(error) = self.target.pause(AWAY_MAX).await {
                 return Err(error);
@@ -456,8 +463,13 @@ impl Applier {
         let queued = place.and_then(|place| transaction.queued(place));
         match queued {
             _ if target::takes_no_writes(&error) => Fault::Refused(error),
-            Some((queued, _)) if queued.offset > 0 && self.plan.refetch_at(queued.offset) => {
-                Fault::Refused(error)
+            Some((queued, bytes)) if queued.offset > 0 && self.plan.refetch_at(queued.offset) => {
+                let mut words = Vec::new();
+                if is_about_the_name(&error) && stream::command(bytes, &mut words).is_ok() {
+                    self.plan.refuse(words.first().copied().unwrap_or_default());
+                }
+                tracing::debug!(error = error.message, "planned otherwise");
+                Fault::Again
             }
             _ => {
                 let doing = format!("applying commands on the target {}", self.target.address());
@@ -533,6 +545,12 @@ impl Applier {
         MigrateError::new(ErrorKind::Data, doing, cause)
             .with_hint("something between us and the source changes bytes: see proxies and TLS")
     }
+}
+
+/// Whether the target refuses all commands of a name, whatever their arguments.
+fn is_about_the_name(error: &ReplyError) -> bool {
+    error.message.starts_with("ERR unknown command")
+        || error.code == "NOPERM" && error.message.contains("command")
 }
 
 /// Waits for the transaction that is on its way; for ever if there is none.

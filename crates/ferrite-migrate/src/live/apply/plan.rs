@@ -60,6 +60,8 @@ pub struct Plan {
     uncertain_until: u64,
     /// Commands that the target does not accept, by where they end.
     refetch_at: HashSet<u64>,
+    /// Commands that the target does not know or does not allow, in capitals.
+    refused: HashSet<Vec<u8>>,
     rewritten: Vec<u8>,
     held: HashSet<Key>,
 }
@@ -92,6 +94,7 @@ impl Plan {
             getack: false,
             uncertain_until: 0,
             refetch_at: HashSet::new(),
+            refused: HashSet::new(),
             rewritten: Vec::new(),
             held: HashSet::new(),
         }
@@ -131,6 +134,21 @@ impl Plan {
         self.refetch_at.len() < REFUSED_MAX && self.refetch_at.insert(offset)
     }
 
+    /// The target does not know commands of this name, or does not allow us to use them.
+    pub fn refuse(&mut self, name: &[u8]) {
+        if self.refused.insert(name.to_ascii_uppercase()) {
+            let name = String::from_utf8_lossy(name).to_uppercase();
+            self.job.warn(format!("the target refuses {name}: keys it writes are read again"));
+        }
+    }
+
+    /// Whether the target does not accept a command.
+    fn is_refused(&self, call: &Call<'_>) -> bool {
+        let name = call.words.first().copied().unwrap_or_default();
+        (!self.refetch_at.is_empty() && self.refetch_at.contains(&call.offset))
+            || (!self.refused.is_empty() && self.refused.contains(&name.to_ascii_uppercase()))
+    }
+
     /// Whether a key of the source takes part by its name.
     #[must_use]
     pub fn takes_part(&self, db: u32, key: &[u8]) -> bool {
@@ -157,6 +175,7 @@ impl Plan {
             Class::Select(db) => self.db = db,
             Class::Multi => self.in_transaction = true,
             Class::Exec => self.in_transaction = false,
+            Class::Publish | Class::Function if self.is_refused(call) => {}
             Class::Publish => self.send(call, transaction),
             Class::Function if self.functions => self.send(call, transaction),
             Class::Function => {
@@ -240,14 +259,13 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) {
-        let is_uncertain = call.offset <= self.uncertain_until || self.is_claim(call);
-        if !is_uncertain && marks.is_empty() && self.takes_everything && !self.by_value {
-            if self.refetch_at.is_empty() || !self.refetch_at.contains(&call.offset) {
-                return self.send_rewritten(call, access, transaction, marks);
-            }
+        let must_read = call.offset <= self.uncertain_until
+            || self.by_value
+            || self.is_claim(call)
+            || self.is_refused(call);
+        if !must_read && marks.is_empty() && self.takes_everything {
+            return self.send_rewritten(call, access, transaction, marks);
         }
-        let must_read =
-            is_uncertain || self.by_value || self.refetch_at.contains(&call.offset);
         let is_needed = |key: &KeyUse| self.needs(call, *key, marks);
         let (mut needed, mut all) = (0, 0);
         for key in access.written() {
@@ -356,7 +374,8 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) -> Result<Option<Step>, Ended> {
-        if call.offset <= self.uncertain_until || !self.takes_everything || self.by_value {
+        let is_whole = self.takes_everything && !self.by_value && !self.is_refused(call);
+        if call.offset <= self.uncertain_until || !is_whole {
             return Ok(Some(Step::Reconcile(db)));
         }
         self.send(call, transaction);
@@ -374,7 +393,8 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) -> Result<(), Ended> {
-        if call.offset <= self.uncertain_until || !self.takes_everything {
+        let is_whole = self.takes_everything && !self.is_refused(call);
+        if call.offset <= self.uncertain_until || !is_whole {
             let why = "the source exchanged two databases (SWAPDB) where that cannot be followed";
             return Err(Ended::Lost(String::from(why)));
         }
