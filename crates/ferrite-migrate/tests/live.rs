@@ -25,7 +25,7 @@ struct Live {
     running: tokio::task::JoinHandle<Result<Report, MigrateError>>,
     store: JobStore,
     id: String,
-    state: tempfile::TempDir,
+    _state: tempfile::TempDir,
 }
 
 impl Live {
@@ -49,7 +49,7 @@ impl Live {
         let id = migration.id().to_owned();
         runtime.block_on(migration.start()).unwrap();
         let running = runtime.spawn(async move { migration.wait().await });
-        Self { runtime, running, store: JobStore::at(state.path()), id, state }
+        Self { runtime, running, store: JobStore::at(state.path()), id, _state: state }
     }
 
     fn order(&self, request: &Request) -> Result<Value, CallError> {

@@ -11,7 +11,7 @@ use ferrite_client::replication::{Position, ReplicationLink};
 use serde_json::{Value, json};
 
 use super::apply::home;
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Sweep};
 use super::links::attach_now;
 use super::progress::Progress;
 use super::run::{Following, Live, journal_error, spool_error};
@@ -84,6 +84,7 @@ impl Live {
             fence: from,
             // Our last write was there.
             db: home(&self.job.config),
+            sweep: Sweep::None,
             pending: Vec::new(),
         };
         let detail = json!({ "reverse": {
@@ -105,7 +106,7 @@ impl Live {
         let (writer, reader) = spool::create(self.spool_options(), from).map_err(spool_error)?;
         self.progress.restart(&position.replid, from);
         let receiving = self.receive(writer, Some(link));
-        let applying = self.apply(reader, false);
+        let applying = self.apply(reader);
         following.replace(receiving, applying);
         self.applier_waits = None;
         Ok(())
@@ -131,6 +132,7 @@ impl Live {
             offset: number("offset")?,
             fence: number("offset")?,
             db: u32::try_from(number("db")?).ok()?,
+            sweep: Sweep::None,
             pending: Vec::new(),
         })
     }

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::apply::{self, Applier, Target};
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Sweep};
 use super::clock;
 use super::cutover::{READY_EVERY, Wanted};
 use super::links::{AttachError, attach};
@@ -89,8 +89,6 @@ pub struct Live {
 struct Start {
     receiving: Receiving,
     reader: Reader,
-    /// Whether keys may be on the target that were deleted while nobody followed.
-    drops_missing: bool,
 }
 
 /// The task that receives.
@@ -286,7 +284,7 @@ impl Live {
         self.progress.set_received(writer.end());
         tracing::debug!(offset = from, kept = writer.end() - from, "going on");
         let receiving = self.receive(writer, None);
-        Ok(Some(Start { receiving, reader, drops_missing: false }))
+        Ok(Some(Start { receiving, reader }))
     }
 
     /// Begins to receive.
@@ -323,7 +321,11 @@ impl Live {
             end(&mut receiving).await;
             return copied.map(|()| None);
         }
-        let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, pending: Vec::new() };
+        // Keys may be on the target that were deleted while nobody followed.
+        let drops_missing = !is_first && self.target_was_empty;
+        let sweep = if drops_missing { Sweep::Missing } else { Sweep::None };
+        let pending = Vec::new();
+        let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, sweep, pending };
         self.store(&checkpoint).await?;
         if !is_first && !self.target_was_empty {
             job.warn(
@@ -331,7 +333,7 @@ impl Live {
                  had keys of its own: run `ferrite-migrate verify`",
             );
         }
-        Ok(Some(Start { receiving, reader, drops_missing: !is_first && self.target_was_empty }))
+        Ok(Some(Start { receiving, reader }))
     }
 
     /// Copies the RDB that is on its way.
@@ -389,7 +391,7 @@ impl Live {
         if !self.is_reversed {
             self.enter(State::CatchingUp, None)?;
         }
-        let applying = self.apply(start.reader, start.drops_missing);
+        let applying = self.apply(start.reader);
         let requests = &applying.requests;
         let verifier = self.verifier.as_ref().filter(|_| !self.is_reversed);
         self.verifying = verifier.map(|verifier| verifier.start(requests));
@@ -407,14 +409,13 @@ impl Live {
     }
 
     /// Begins to apply.
-    pub fn apply(&self, reader: Reader, drops_missing: bool) -> Applying {
+    pub fn apply(&self, reader: Reader) -> Applying {
         let (requests, asked) = mpsc::channel(REQUESTS_MAX);
         let progress = Arc::clone(&self.progress);
         let mut applier = Applier::new(&self.job, &self.checked, progress, reader, asked);
         if self.is_reversed {
             applier = applier.holding_nothing(&self.checked);
         }
-        let applier = applier.dropping_missing(drops_missing);
         Applying { task: tokio::spawn(applier.run()), requests }
     }
 

@@ -21,7 +21,7 @@ fn long(root: &Path) -> PathBuf {
     root.join("long".repeat(30))
 }
 
-/// Answers `Pause` with steps, `Cutover` with a refusal, `Resume` with silence, and ends on `Stop`.
+/// Answers `Pause` with steps, `Complete` with a refusal, `Resume` with silence, and ends on `Stop`.
 fn answer(mut server: Server) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         while let Some((request, mut replier)) = server.next().await {
@@ -31,7 +31,7 @@ fn answer(mut server: Server) -> tokio::task::JoinHandle<()> {
                     replier.step("two\nlines").await;
                     replier.done(json!({"paused": true})).await;
                 }
-                Request::Abort => {
+                Request::Complete => {
                     replier.refuse(6, "not now", vec!["because".to_owned()]).await;
                 }
                 Request::Stop => return replier.done(Value::Null).await,
@@ -68,7 +68,7 @@ async fn orders_are_answered_with_steps_results_and_refusals() {
         assert_eq!(done.unwrap(), json!({"paused": true}));
         assert_eq!(steps, ["one", "two\nlines"]);
 
-        let refused = order(job.path(), Request::Abort).await.unwrap_err();
+        let refused = order(job.path(), Request::Complete).await.unwrap_err();
         let CallError::Refused { message, reasons, code } = refused else { panic!("{refused}") };
         assert_eq!((message.as_str(), reasons, code), ("not now", vec!["because".to_owned()], 6));
 
@@ -89,8 +89,10 @@ async fn every_field_of_an_order_arrives() {
         dry_run: true,
         when_ready: true,
         hook: Some("true".to_owned()),
+        reverse: true,
     };
-    for request in [Request::Status, cutover, Request::Set { rate_bytes_per_s: Some(5) }] {
+    let rollback = Request::Rollback { max_pause_ms: Some(5), hook: None };
+    for request in [Request::Status, cutover, rollback] {
         let echoed = order(job.path(), request.clone()).await.unwrap();
         assert_eq!(echoed, json!(request));
     }

@@ -28,7 +28,7 @@ use self::refetch::{KEYS_MAX, Refetch, RefetchError};
 use self::target::Link;
 pub use self::target::{Target, home};
 use self::transaction::{Outcome, Queued, Transaction};
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Sweep};
 use super::marks::{Key, Marks};
 use super::progress::{Progress, Side};
 use super::spool::{Block, Reader, SpoolError};
@@ -139,8 +139,8 @@ pub struct Applier {
     received_ms: u64,
     /// Where the last transaction that was sent ends.
     sent: u64,
-    /// Whether keys that the source no longer has are to be deleted first.
-    drops_missing: bool,
+    /// Which keys of the target have to be looked at first.
+    sweep: Sweep,
 }
 
 impl Applier {
@@ -171,7 +171,7 @@ impl Applier {
             blocks: VecDeque::new(),
             received_ms: 0,
             sent: 0,
-            drops_missing: false,
+            sweep: Sweep::None,
         }
     }
 
@@ -180,14 +180,6 @@ impl Applier {
     pub fn holding_nothing(mut self, checked: &Arc<Checked>) -> Self {
         self.plan.hold_before(HOLD_NOTHING);
         self.refetch = Refetch::new(&self.job, checked, false);
-        self
-    }
-
-    /// The same applier, which first deletes the keys of the target that the source does not
-    /// have any more: those that were deleted while nobody followed it.
-    #[must_use]
-    pub fn dropping_missing(mut self, drops_missing: bool) -> Self {
-        self.drops_missing = drops_missing;
         self
     }
 
@@ -206,10 +198,11 @@ impl Applier {
                 let _ = flight.await;
             }
             self.link = None;
+            let is_again = matches!(fault, Fault::Again);
             match fault {
+                Fault::Again => {}
                 Fault::Ended(ended) => return Ok(ended),
                 Fault::Failed(error) => return Err(error),
-                Fault::Again => continue,
                 Fault::Target(error) => self.trouble(Side::Target, error.to_string()),
                 Fault::Refused(error) => {
                     let hint = crate::targets::redis::hint(&error.code);
@@ -219,6 +212,9 @@ impl Applier {
                     self.refetch.disconnect();
                     self.trouble(Side::Source, error.to_string());
                 }
+            }
+            if is_again {
+                continue;
             }
             if let Some(error) = self.target.pause(AWAY_MAX).await {
                 return Err(error);
@@ -254,6 +250,7 @@ impl Applier {
         self.marks.clear();
         self.offset = checkpoint.offset;
         self.sent = checkpoint.offset;
+        self.sweep = checkpoint.sweep;
         self.plan.begin(checkpoint.db, checkpoint.fence);
         for (db, key) in checkpoint.pending {
             self.marks.mark_dirty(db, &key);
@@ -264,11 +261,10 @@ impl Applier {
 
     /// Applies until something interrupts it.
     async fn apply(&mut self) -> Fault {
-        if self.drops_missing {
-            if let Err(fault) = self.reconcile(None, true).await {
-                return fault;
-            }
-            self.drops_missing = false;
+        if self.sweep != Sweep::None
+            && let Err(fault) = self.reconcile(None, self.sweep).await
+        {
+            return fault;
         }
         loop {
             if let Err(fault) = self.advance().await {
@@ -329,7 +325,7 @@ impl Applier {
             self.buffer.drain(..used);
             match step {
                 None => return Ok(()),
-                Some(Step::Reconcile(db)) => self.reconcile(db, false).await?,
+                Some(Step::Reconcile(db)) => self.reconcile(db, Sweep::All).await?,
             }
         }
     }
@@ -414,6 +410,7 @@ impl Applier {
             offset: self.offset,
             fence: self.marks.highest(),
             db: self.plan.db(),
+            sweep: self.sweep,
             pending,
         };
         self.target.finish(&mut transaction, &checkpoint);
@@ -500,13 +497,15 @@ impl Applier {
     fn refuse(&mut self, queued: &Queued, bytes: &[u8], error: &ReplyError) -> bool {
         let mut words = Vec::new();
         let is_command = matches!(stream::command(bytes, &mut words), Ok(Some(_)));
-        let is_unknown = error.message.contains("unknown command");
+        let is_unknown = is_about_the_name(error);
         is_command && self.plan.refuse(&words, queued.offset, is_unknown)
     }
 
     /// Reads every key again that the target has, or only those that the source has not; those
-    /// that are gone are deleted. Everything before is on the target first.
-    async fn reconcile(&mut self, db: Option<u32>, missing_only: bool) -> Result<(), Fault> {
+    /// that are gone are deleted. Everything before is on the target first; the checkpoints up to
+    /// the end of it say that it has to be done.
+    async fn reconcile(&mut self, db: Option<u32>, sweep: Sweep) -> Result<(), Fault> {
+        self.sweep = sweep;
         self.land().await?;
         self.send().await?;
         self.land().await?;
@@ -517,7 +516,7 @@ impl Applier {
                 let (next, names) = scanner.step(db, &cursor).await.map_err(Fault::Target)?;
                 let wanted = names.iter().filter(|key| self.plan.takes_part(db, key));
                 let mut wanted: Vec<&[u8]> = wanted.collect();
-                if missing_only {
+                if sweep == Sweep::Missing {
                     wanted =
                         self.target.missing_at_source(db, wanted).await.map_err(Fault::Source)?;
                 }
@@ -530,6 +529,7 @@ impl Applier {
                 cursor = next;
             }
         }
+        self.sweep = Sweep::None;
         Ok(())
     }
 
@@ -571,6 +571,12 @@ impl Applier {
         MigrateError::new(ErrorKind::Data, doing, cause)
             .with_hint("something between us and the source changes bytes: see proxies and TLS")
     }
+}
+
+/// Whether the target refuses all commands of a name, whatever their arguments.
+fn is_about_the_name(error: &ReplyError) -> bool {
+    error.message.starts_with("ERR unknown command")
+        || error.code == "NOPERM" && error.message.contains("command")
 }
 
 /// Waits for the transaction that is on its way; for ever if there is none.

@@ -135,7 +135,11 @@ impl Plan {
     pub fn refuse(&mut self, words: &[&[u8]], offset: u64, is_unknown: bool) -> bool {
         let name = words.first().copied().unwrap_or_default().to_ascii_uppercase();
         match is_unknown {
-            true => self.unknown.insert(name),
+            true => {
+                let shown = String::from_utf8_lossy(&name).into_owned();
+                self.job.warn(format!("the target refuses {shown}: keys it writes are read again"));
+                self.unknown.insert(name)
+            }
             false => self.refused_at.len() < REFUSED_MAX && self.refused_at.insert(offset),
         }
     }
@@ -295,13 +299,13 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) {
-        let is_uncertain = call.offset <= self.uncertain_until || self.is_of_groups(call);
-        if !is_uncertain && marks.is_empty() && self.takes_everything && !self.by_value {
-            if !self.is_refused(call) {
-                return self.send_rewritten(call, access, transaction, marks);
-            }
+        let must_read = call.offset <= self.uncertain_until
+            || self.by_value
+            || self.is_of_groups(call)
+            || self.is_refused(call);
+        if !must_read && marks.is_empty() && self.takes_everything {
+            return self.send_rewritten(call, access, transaction, marks);
         }
-        let must_read = is_uncertain || self.by_value || self.is_refused(call);
         let is_needed = |key: &KeyUse| self.needs(call, *key, marks);
         let (mut needed, mut all) = (0, 0);
         for key in access.written() {
@@ -411,7 +415,8 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) -> Result<Option<Step>, Ended> {
-        if call.offset <= self.uncertain_until || !self.takes_everything || self.by_value {
+        let is_whole = self.takes_everything && !self.by_value && !self.is_refused(call);
+        if call.offset <= self.uncertain_until || !is_whole {
             return Ok(Some(Step::Reconcile(db)));
         }
         self.send(call, transaction);
@@ -429,7 +434,8 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) -> Result<(), Ended> {
-        if call.offset <= self.uncertain_until || !self.takes_everything {
+        let is_whole = self.takes_everything && !self.is_refused(call);
+        if call.offset <= self.uncertain_until || !is_whole {
             let why = "the source exchanged two databases (SWAPDB) where that cannot be followed";
             return Err(Ended::Lost(String::from(why)));
         }
