@@ -109,8 +109,10 @@ pub struct JobVerify {
     pub mismatched: u64,
     /// Keys that differed and were written again.
     pub repaired: u64,
-    /// Up to which offset of the replication stream the comparison holds.
+    /// Offset of the replication stream at which the last complete comparison began.
     pub verified_offset: Option<u64>,
+    /// The first keys that differ, and in what.
+    pub differing: Vec<String>,
 }
 
 /// Expiries that the target must not act on before the source does.

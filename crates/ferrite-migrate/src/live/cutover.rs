@@ -184,12 +184,16 @@ impl Live {
     async fn attempt(
         &mut self,
         wanted: &Wanted,
-        work: Option<&mut Work>,
+        mut work: Option<&mut Work>,
         replier: &mut Replier,
         following: &mut Following,
     ) -> Result<(Cutover, Option<Reverse>), GivenUp> {
         if self.verifier.is_some() && !self.is_reversed && work.is_none() {
             return Err(GivenUp::failed("a comparison of keys has not ended in time"));
+        }
+        if let (Some(verifier), Some(work)) = (&self.verifier, work.as_deref_mut()) {
+            replier.step("comparing streams with groups once more").await;
+            verifier.look_ahead(work, &following.requests).await;
         }
         let mut settler = Settler::connect(&self.job, &self.checked).await?;
         let mut reverse = match wanted.reverse && !self.is_reversed {

@@ -26,5 +26,5 @@ mod stream;
 mod verify;
 
 pub use progress::Progress;
-pub use rewrite::{HOLD_MS, hold};
+pub use rewrite::{HOLD_MS, hold, release};
 pub use run::run;

@@ -582,7 +582,6 @@ fn attach_error(connector: &Connector, error: AttachError) -> MigrateError {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn internal(panic: tokio::task::JoinError) -> MigrateError {
     MigrateError::new(ErrorKind::Internal, "following the source", panic)
 }

@@ -8,6 +8,7 @@ use super::value::Measured;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
+use crate::live::release;
 use crate::preflight::{Checked, Server};
 use crate::report::{DifferenceKind, key_text};
 use crate::sources::redis_scan::source_error;
@@ -25,6 +26,8 @@ pub struct End {
     pub format: Format,
     connector: Connector,
     is_source: bool,
+    /// Whether expiries are held here.
+    is_held: bool,
 }
 
 /// What one end has for a key.
@@ -99,7 +102,15 @@ impl End {
             format: server.dump_format(),
             connector: server.connector.clone(),
             is_source,
+            is_held: false,
         }
+    }
+
+    /// The same end, which follows a source: what its held expiries stand for counts.
+    #[must_use]
+    pub fn held(mut self) -> Self {
+        self.is_held = true;
+        self
     }
 
     /// Asks for keys; [`next`](Self::next) then gives them in this order.
@@ -153,15 +164,22 @@ impl End {
         options: &DigestOptions,
     ) -> Result<Found, MigrateError> {
         let payload = dump::split(payload).map_err(|error| self.bad_value(key, &error))?;
-        let mut measured = Measured::new(options);
+        let mut measured = Measured::new(options).held(self.is_held);
         decode(self.format, payload.type_byte, payload.body, &mut measured)
             .map_err(|error| self.bad_value(key, &error))?;
         Ok(self.describe(payload.type_byte, expires_at_ms, measured))
     }
 
+    /// The expiry that one stands for which was read here.
+    #[must_use]
+    pub fn released(&self, expires_at_ms: Option<u64>) -> Option<u64> {
+        expires_at_ms.map(|at| if self.is_held { release(at).unwrap_or(at) } else { at })
+    }
+
     fn describe(&self, type_byte: u8, expires_at_ms: Option<u64>, measured: Measured) -> Found {
         let kind = ValueKind::of(self.format, type_byte);
         let (size, groups) = (measured.size(), measured.groups());
+        let expires_at_ms = self.released(expires_at_ms);
         Found { kind, expires_at_ms, digest: measured.finish(), size, groups, type_byte }
     }
 
@@ -173,7 +191,7 @@ impl End {
     ) -> Result<Measured, MigrateError> {
         let stream = LargeStream::new(self.format, type_byte);
         let mut stream = stream.map_err(|error| self.bad_value(key, &error))?;
-        let mut measured = Measured::new(options);
+        let mut measured = Measured::new(options).held(self.is_held);
         loop {
             match self.fetcher.stream(&mut stream, &mut measured).await {
                 Ok(true) => return Ok(measured),

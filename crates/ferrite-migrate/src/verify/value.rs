@@ -6,6 +6,7 @@ use ferrite_rdb::{
 };
 
 use crate::engine::now_ms;
+use crate::live::release;
 
 /// What counts as equal between these two formats, at this moment.
 #[must_use]
@@ -40,6 +41,8 @@ pub struct Measured {
     digester: Digester,
     /// Fields of hashes that expire by then do not count.
     now_ms: u64,
+    /// Whether expiries of fields are held.
+    is_held: bool,
     size: u64,
     groups: u64,
 }
@@ -48,7 +51,20 @@ impl Measured {
     /// Of nothing yet.
     #[must_use]
     pub fn new(options: &DigestOptions) -> Self {
-        Self { digester: Digester::new(options), now_ms: options.now_ms, size: 0, groups: 0 }
+        Self {
+            digester: Digester::new(options),
+            now_ms: options.now_ms,
+            is_held: false,
+            size: 0,
+            groups: 0,
+        }
+    }
+
+    /// The same, of a target that follows: what its held expiries stand for counts.
+    #[must_use]
+    pub fn held(mut self, is_held: bool) -> Self {
+        self.is_held = is_held;
+        self
     }
 
     /// The bytes of a string, the elements of anything else.
@@ -88,6 +104,8 @@ impl Sink for Measured {
         self.digester.zset_member(member, score);
     }
     fn hash_field(&mut self, field: &[u8], value: &[u8], expires_at_ms: Option<u64>) {
+        let released = |at| if self.is_held { release(at).unwrap_or(at) } else { at };
+        let expires_at_ms = expires_at_ms.map(released);
         self.size += u64::from(expires_at_ms.is_none_or(|at| at > self.now_ms));
         self.digester.hash_field(field, value, expires_at_ms);
     }

@@ -18,7 +18,6 @@ use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::Fetched;
 use crate::live::marks::Key;
 use crate::live::progress::Progress;
-use crate::live::rewrite::release;
 use crate::preflight::Checked;
 use crate::report::DifferenceKind;
 use crate::verify::{End, Found, Verdict, judge, judge_expiry, options, tolerance_ms};
@@ -96,7 +95,7 @@ impl Looker {
             Some(ends) => ends,
             None => (
                 End::source(&self.job, &self.checked, true).await?,
-                End::target(&self.job, &self.checked).await?,
+                End::target(&self.job, &self.checked).await?.held(),
             ),
         };
         progress.watched.watch(db, keys);
@@ -139,7 +138,7 @@ impl Looker {
                 (Ours::Payload { expires_at_ms, .. }, Fetched::Small { expires_at_ms: theirs })
                     if is_same =>
                 {
-                    judge_expiry(*expires_at_ms, released(*theirs), self.tolerance_ms)
+                    judge_expiry(*expires_at_ms, target.released(*theirs), self.tolerance_ms)
                 }
                 _ => self.judge((source, target), (db, key), ours, theirs, &digest).await?,
             };
@@ -201,8 +200,6 @@ impl Looker {
             self.groups.insert((db, key.to_vec()));
         }
         let now = now_ms().saturating_add_signed(self.clock_skew_ms);
-        let theirs =
-            theirs.map(|found| Found { expires_at_ms: released(found.expires_at_ms), ..found });
         Ok(match (present(ours, now), present(theirs, now)) {
             (None, None) => Verdict::Gone,
             (Some(ours), None) if self.is_impossible(ours.type_byte, &payload) => {
@@ -267,11 +264,6 @@ fn is_same_payload(source: &End, target: &End, ours: &Ours, theirs: &Fetched) ->
     source.format == target.format
         && kind != Some(ValueKind::Stream)
         && bytes.as_slice() == target.fetcher.payload()
-}
-
-/// The expiry a held one stands for.
-fn released(expires_at_ms: Option<u64>) -> Option<u64> {
-    expires_at_ms.map(|at| release(at).unwrap_or(at))
 }
 
 /// What is there, unless its time has come: a server may have deleted it by now or not.

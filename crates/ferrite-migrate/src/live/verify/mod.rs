@@ -143,6 +143,14 @@ impl Verifier {
         timeout(QUIET_MAX, Arc::clone(&self.work).lock_owned()).await.ok()
     }
 
+    /// Makes good before a cutover what can be while everything is written to: less is left for
+    /// [`last_look`](Self::last_look).
+    pub async fn look_ahead(&self, work: &mut Work, requests: &mpsc::Sender<Request>) {
+        if let Err(error) = work.look_ahead(&self.tally, requests).await {
+            tracing::debug!(%error, "not compared before writes are held back");
+        }
+    }
+
     /// Compares, while nothing is written, what could not be decided before.
     ///
     /// # Errors
@@ -172,6 +180,7 @@ impl Verifier {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "comparing was interrupted");
+                    self.tally.interrupted(format!("comparing was interrupted: {error}"));
                     sleep(AFTER_FAILURE).await;
                 }
             }

@@ -30,6 +30,8 @@ struct Numbers {
     /// Differing keys beyond those with names.
     more: u64,
     repairs: Vec<Difference>,
+    /// Why the last attempt at a pass was not completed.
+    interrupted: Option<String>,
 }
 
 impl Tally {
@@ -55,7 +57,13 @@ impl Tally {
         self.with(|numbers| {
             numbers.complete = Some((numbers.checked, offset));
             numbers.moving = moving;
+            numbers.interrupted = None;
         });
+    }
+
+    /// The pass was not completed.
+    pub fn interrupted(&self, why: String) {
+        self.with(|numbers| numbers.interrupted = Some(why));
     }
 
     /// Whether a pass was completed.
@@ -118,6 +126,7 @@ impl Tally {
             if numbers.complete.is_none() {
                 let (done, all) = (grouped(numbers.checked), grouped(numbers.total));
                 reasons.push(format!("not every key has been compared yet ({done} of {all})"));
+                reasons.extend(numbers.interrupted.clone());
             }
             let differ = numbers.mismatched();
             if differ > 0 {
@@ -137,8 +146,10 @@ impl Tally {
     /// The numbers for the status.
     #[must_use]
     pub fn status(&self) -> JobVerify {
-        let Verified { checked, mismatched, repaired, verified_offset, .. } = self.report();
-        JobVerify { checked, mismatched, repaired, verified_offset }
+        let Verified { checked, mismatched, repaired, verified_offset, differences, .. } =
+            self.report();
+        let differing = differences.iter().map(sentence).collect();
+        JobVerify { checked, mismatched, repaired, verified_offset, differing }
     }
 
     /// Numbers and names for the report.
@@ -173,12 +184,18 @@ fn difference((db, key): &Key, kind: DifferenceKind, detail: &str) -> Difference
     Difference { db: *db, key: KeyName(key.clone()), kind, detail: detail.to_owned() }
 }
 
+/// A difference in words.
+fn sentence(difference: &Difference) -> String {
+    let Difference { db, key, kind, detail } = difference;
+    format!("\"{key}\" in database {db}: {}: {detail}", kind.name())
+}
+
 /// A number with a comma between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

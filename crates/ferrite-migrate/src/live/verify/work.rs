@@ -233,6 +233,24 @@ impl Work {
         }
     }
 
+    /// Looks at what is undecided by nature, and writes again what differs.
+    ///
+    /// # Errors
+    /// An end that cannot be read.
+    pub async fn look_ahead(
+        &mut self,
+        tally: &Tally,
+        requests: &mpsc::Sender<Request>,
+    ) -> Result<(), MigrateError> {
+        let keys = self.looker.groups.iter().cloned().collect();
+        self.suspect(keys);
+        // What still differs after that many looks has been written again.
+        for _ in 0..DIFFERENT_LOOKS {
+            self.look_again(tally, requests).await?;
+        }
+        Ok(())
+    }
+
     /// Compares, while nothing is written, what is undecided by nature: keys that are written to
     /// all the time, and streams with groups. What differs is written again.
     ///
