@@ -3,102 +3,18 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
-
-use common::{between, runtime, start};
-use ferrite_migrate::control::{CallError, Request, call};
-use ferrite_migrate::{ConfigBuilder, JobStore, MigrateError, Migration, Mode, Report, State};
+use common::live::{Live, assert_same_soon};
+use common::{between, start};
+use ferrite_migrate::State;
+use ferrite_testkit::Server;
 use ferrite_testkit::load::Load;
-use ferrite_testkit::{Peer, Server, snapshot};
-use serde_json::Value;
-
-/// How long source and target may differ after a cutover: keys that expire in these moments are
-/// looked at on both ends at different times.
-const SETTLES_WITHIN: Duration = Duration::from_secs(20);
-
-/// A live migration that runs in a process of the test.
-struct Live {
-    runtime: tokio::runtime::Runtime,
-    running: tokio::task::JoinHandle<Result<Report, MigrateError>>,
-    store: JobStore,
-    id: String,
-    state: tempfile::TempDir,
-}
-
-impl Live {
-    fn start(source: &Peer, target: &Peer) -> Self {
-        let state = tempfile::tempdir().unwrap();
-        let config = between(source, target).mode(Mode::Live).state_dir(state.path());
-        Self::run(config, None, state)
-    }
-
-    fn run(config: ConfigBuilder, id: Option<&str>, state: tempfile::TempDir) -> Self {
-        let runtime = runtime();
-        let config = config.build().unwrap();
-        let mut migration = runtime
-            .block_on(async {
-                match id {
-                    None => Migration::new(config).await,
-                    Some(id) => Migration::resume(config, id).await,
-                }
-            })
-            .unwrap();
-        let id = migration.id().to_owned();
-        runtime.block_on(migration.start()).unwrap();
-        let running = runtime.spawn(async move { migration.wait().await });
-        Self { runtime, running, store: JobStore::at(state.path()), id, state }
-    }
-
-    fn order(&self, request: &Request) -> Result<Value, CallError> {
-        let path = self.store.read(&self.id).unwrap().path;
-        self.runtime.block_on(call(&path, request, |_| ()))
-    }
-
-    fn cut_over(&self) -> Value {
-        let request = Request::Cutover {
-            max_pause_ms: Some(5000),
-            dry_run: false,
-            when_ready: true,
-            hook: None,
-        };
-        self.order(&request).unwrap_or_else(|error| panic!("{error:?}"))
-    }
-
-    fn end(self) -> (Report, State) {
-        let report = self.runtime.block_on(self.running).unwrap();
-        let report = report.unwrap_or_else(|error| panic!("{error} {:?}", error.hint));
-        (report, self.store.read(&self.id).unwrap().state())
-    }
-}
-
-/// What differs; an error where a key went away while it was looked at.
-fn differences(source: &Peer, target: &Peer) -> Result<Vec<String>, String> {
-    let list = |peer: &Peer| snapshot(&mut peer.client()).map_err(|error| error.to_string());
-    let mut differences = list(source)?.diff(&list(target)?);
-    // Redis 7.0 does not replicate how many entries a group has read, nor do its own replicas
-    // know (docs/limits.md).
-    differences.retain(|difference| !difference.contains(" entries-read is "));
-    Ok(differences)
-}
-
-fn assert_same_soon(source: &Peer, target: &Peer) {
-    let began = Instant::now();
-    loop {
-        let differences = differences(source, target).unwrap_or_else(|error| vec![error]);
-        if differences.is_empty() {
-            return;
-        }
-        let late = began.elapsed() > SETTLES_WITHIN;
-        assert!(!late, "{} differ\n{}", differences.len(), differences.join("\n"));
-    }
-}
 
 fn survives_a_load(server: Server, target: Server) {
     let (source, target) = (start(server), start(target));
     let connector = ferrite_testkit::client::Connector::new(source.addr());
     let load = Load::builder().writers(2).dbs(&[0, 1]).seed(7).start(connector).unwrap();
     load.wait_for(10_000);
-    let live = Live::start(&source, &target);
+    let live = Live::start(between(&source, &target));
     load.wait_for(40_000);
     let done = live.cut_over();
     let (report, state) = live.end();
