@@ -19,6 +19,7 @@ pub mod load;
 pub mod peers;
 pub mod proxy;
 pub mod tls;
+mod wait;
 
 pub use client::{Client, ClientError, Reply};
 pub use dataset::{Dataset, Listing, snapshot};
@@ -26,3 +27,4 @@ pub use load::{Load, LoadReport};
 pub use peers::{Binary, Peer, PeerBuilder, PeerError, Server};
 pub use proxy::{Direction, Proxy};
 pub use tls::TlsFiles;
+pub use wait::wait_until;

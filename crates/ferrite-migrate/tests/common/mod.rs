@@ -1,6 +1,8 @@
 //! What the engine's tests share: running a migration against real servers.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod live;
+
 use ferrite_migrate::{Config, ConfigBuilder, MigrateError, Migration, Report};
 use ferrite_testkit::{Client, Dataset, Listing, Peer, Reply, Server, snapshot};
 

@@ -1,0 +1,58 @@
+//! Commands that the target does not know.
+
+use ferrite_migrate::State;
+use ferrite_testkit::{Peer, Server};
+
+use crate::common::live::{Live, assert_same_soon};
+use crate::common::{ok, start};
+use crate::{between, load, write_to};
+
+#[test]
+fn commands_that_were_renamed_away_are_done_without() {
+    let source = start(Server::Redis70);
+    let mut target = Peer::builder(Server::Redis70);
+    for name in ["RPOPLPUSH", "LMOVE", "SETRANGE", "HINCRBY", "COPY", "PUBLISH", "MOVE", "XADD"] {
+        target = target.arg("rename-command", &format!("{name} \"\""));
+    }
+    let target = target.start().unwrap();
+    let load = write_to(&source, load().seed(25));
+    load.wait_for(2000);
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    load.wait_for(10_000);
+    let report = live.finish(load, &source, &target);
+    assert!(report.warnings.iter().any(|warning| warning.contains("refuses RPOPLPUSH")));
+}
+
+#[test]
+fn an_older_target_gets_what_it_can_hold() {
+    let (source, target) = (start(Server::Redis80), start(Server::Redis70));
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    let mut client = source.client();
+    for number in 0..300 {
+        let key = format!("hash:{number}");
+        ok(&mut client, &["HSET", &key, "f", "1", "g", "2"]);
+        ok(&mut client, &["HSETEX", &key, "EX", "1000", "FIELDS", "1", "h", "3"]);
+        ok(&mut client, &["HPEXPIRE", &key, "1000000", "FIELDS", "1", "f"]);
+        ok(&mut client, &["HPERSIST", &key, "FIELDS", "2", "f", "h"]);
+    }
+    live.until_applied(&source);
+    live.cut_over();
+    assert_eq!(live.end().1, State::Completed);
+    assert_same_soon(&source, &target);
+}
+
+#[test]
+fn a_user_who_may_not_do_everything_on_the_target_gets_there() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    let mut client = target.client();
+    let rules = ["ACL", "SETUSER", "mover", "on", ">secret", "~*", "+@all", "-incr", "-sadd"];
+    ok(&mut client, &rules);
+    let load = write_to(&source, load().seed(26));
+    load.wait_for(2000);
+    let live = Live::start(between(source.url(), target.url_with("mover", "secret")));
+    live.until(State::Live);
+    load.wait_for(5000);
+    live.finish(load, &source, &target);
+}

@@ -1,0 +1,162 @@
+//! Cutovers that are given up, refused, or end well.
+
+use ferrite_migrate::State;
+use ferrite_migrate::control::{CallError, Request};
+use ferrite_testkit::{Peer, Server, wait_until};
+
+use crate::common::live::{Live, assert_nothing_held, assert_same_soon, cutover, held};
+use crate::common::{ok, start};
+use crate::{between, load, pair, proxy, write_to};
+
+/// Keys whose expiry is far off.
+const EXPIRING: usize = 50;
+
+fn asked(max_pause_ms: Option<u64>, hook: Option<&str>) -> Request {
+    Request::Cutover {
+        max_pause_ms,
+        dry_run: false,
+        when_ready: false,
+        hook: hook.map(str::to_owned),
+    }
+}
+
+fn expiring_keys(source: &Peer) {
+    let mut client = source.client();
+    for number in 0..EXPIRING {
+        ok(&mut client, &["SET", &format!("far:{number}"), "1", "EX", "100000"]);
+    }
+}
+
+/// The message of a refusal and its reasons.
+fn refusal(live: &Live, request: &Request) -> String {
+    match live.order(request) {
+        Err(CallError::Refused { message, reasons, .. }) => format!("{message} {reasons:?}"),
+        other => panic!("{request:?}: {other:?}"),
+    }
+}
+
+/// Nothing is left of a cutover that was given up, and the next one works.
+fn assert_as_before(live: Live, source: &Peer, target: &Peer) {
+    assert_eq!(live.state(), State::Live);
+    ok(&mut source.client(), &["SET", "written after it", "1"]);
+    assert_eq!(held(target, 0).len(), EXPIRING);
+    live.until_applied(source);
+    live.cut_over();
+    assert_eq!(live.end().1, State::Completed);
+    assert_same_soon(source, target);
+    assert_nothing_held(target);
+    let reply = source.client().call(&["SET", "written too late", "1"]);
+    assert!(reply.is_error(), "the source takes writes after the cutover");
+}
+
+#[test]
+fn a_cutover_that_takes_too_long_is_given_up() {
+    let (source, target) = pair(Server::Redis70);
+    expiring_keys(&source);
+    let way = proxy(&target);
+    let live = Live::start(between(source.url(), way.url()));
+    live.until(State::Live);
+    way.throttle(Some(500_000));
+    let (mut client, value) = (source.client(), "x".repeat(20_000));
+    let said = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| refusal(&live, &asked(Some(1), None)));
+        for number in 0..100 {
+            ok(&mut client, &["SET", &format!("slow:{number}"), &value]);
+        }
+        asking.join().unwrap()
+    });
+    assert!(said.contains("given up") && said.contains("--max-pause"), "{said}");
+    way.throttle(None);
+    assert_as_before(live, &source, &target);
+}
+
+#[test]
+fn a_hook_that_fails_gives_the_cutover_up() {
+    let (source, target) = pair(Server::Redis80);
+    expiring_keys(&source);
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    let said = refusal(&live, &asked(None, Some("echo the balancer is away >&2; exit 3")));
+    assert!(said.contains("the balancer is away"), "{said}");
+    assert_as_before(live, &source, &target);
+}
+
+#[test]
+fn a_hook_runs_while_writes_are_held_back() {
+    let (source, target) = pair(Server::Valkey91);
+    let load = write_to(&source, load().seed(14));
+    load.wait_for(2000);
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    load.wait_for(2000);
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let hook = format!("echo $FERRITE_JOB > {}", told.display());
+    let done = live.ordered(&Request::Cutover {
+        max_pause_ms: None,
+        dry_run: false,
+        when_ready: true,
+        hook: Some(hook),
+    });
+    assert!(done["hook_us"].as_u64() > Some(0), "{done}");
+    let told = std::fs::read_to_string(told).unwrap();
+    assert_eq!(told.trim(), live.id());
+    assert_eq!(live.end().1, State::Completed);
+    let written = load.stop();
+    assert_same_soon(&source, &target);
+    assert_eq!(written.lost_or_doubled(&mut target.client()).unwrap(), Vec::<String>::new());
+    assert_nothing_held(&target);
+}
+
+#[test]
+fn a_cutover_before_it_is_time_is_refused() {
+    let (source, target) = pair(Server::Redis70);
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    live.ordered(&Request::Pause);
+    let said = refusal(&live, &asked(None, None));
+    assert!(said.contains("paused"), "{said}");
+    live.ordered(&Request::Resume);
+    live.until(State::Live);
+    live.cut_over();
+    assert_same_soon(&source, &target);
+}
+
+#[test]
+fn a_cutover_that_waits_lets_other_orders_through() {
+    let (source, target) = pair(Server::Redis70);
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    live.ordered(&Request::Pause);
+    live.order_and_forget(&cutover());
+    ok(&mut source.client(), &["SET", "k", "v"]);
+    live.ordered(&Request::Resume);
+    live.until(State::Completed);
+    assert_same_soon(&source, &target);
+}
+
+#[test]
+fn a_source_that_was_restarted_is_not_cut_over_from() {
+    let mut source = Peer::builder(Server::Redis70).arg("appendonly", "yes").start().unwrap();
+    let target = start(Server::Redis70);
+    let mut client = source.client();
+    for number in 0..2000 {
+        ok(&mut client, &["SET", &format!("key:{number}"), "1"]);
+    }
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    live.ordered(&Request::Pause);
+    for number in 0..1000 {
+        ok(&mut client, &["SET", &format!("new:{number}"), "1"]);
+    }
+    ok(&mut client, &["BGREWRITEAOF"]);
+    live.order_and_forget(&cutover());
+    source.kill();
+    source.restart().unwrap();
+    let _ = live.order(&Request::Resume);
+    live.until(State::Completed);
+    assert_same_soon(&source, &target);
+    wait_until("the source takes no writes", || {
+        source.client().call(&["SET", "k", "v"]).is_error()
+    });
+}
