@@ -17,6 +17,7 @@ fn asked(max_pause_ms: Option<u64>, hook: Option<&str>) -> Request {
         dry_run: false,
         when_ready: false,
         hook: hook.map(str::to_owned),
+        reverse: false,
     }
 }
 
@@ -97,6 +98,7 @@ fn a_hook_runs_while_writes_are_held_back() {
         dry_run: false,
         when_ready: true,
         hook: Some(hook),
+        reverse: false,
     });
     assert!(done["hook_us"].as_u64() > Some(0), "{done}");
     let told = std::fs::read_to_string(told).unwrap();
