@@ -253,6 +253,15 @@ impl Applier {
                 return fault;
             }
             self.drops_missing = false;
+            // A key that was deleted before the copy, and made again before it was looked at, was
+            // there: every key that was written up to now is read again.
+            match self.target.source_offset().await {
+                Ok(offset) => {
+                    self.plan.doubt_until(offset);
+                    self.marks.raise(offset);
+                }
+                Err(error) => return Fault::Source(error),
+            }
         }
         loop {
             if let Err(fault) = self.advance().await {
