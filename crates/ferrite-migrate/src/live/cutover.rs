@@ -190,15 +190,8 @@ impl Live {
             None => None,
         };
         settler.forget(&self.job).await;
-        let source_fence = fence.close().await;
-        if source_fence.is_none() {
-            self.job.warn(
-                "the source cannot be kept from taking writes (CONFIG SET is refused there): stop \
-                 whatever still writes to it",
-            );
-        }
+        let (source_fence, source_fence_before) = self.shut(&mut fence).await.unzip();
         self.applier_waits = Some(applier_waits);
-        let (source_fence, source_fence_before) = source_fence.unzip();
         Ok(Cutover {
             pause_us: micros(pause),
             hook_us: hook.map(micros),
@@ -223,6 +216,18 @@ impl Live {
         following.requests.send(Request::Held(answer)).await.map_err(|_| gone())?;
         held.extend(answered.await.map_err(|_| gone())?);
         Ok(settler.release(held).await?)
+    }
+
+    /// Has the source refuse writes from now on; by which setting, and what that was.
+    async fn shut(&self, fence: &mut Fence<'_>) -> Option<(String, String)> {
+        let closed = fence.close().await;
+        if closed.is_none() {
+            self.job.warn(
+                "the source cannot be kept from taking writes (CONFIG SET is refused there): stop \
+                 whatever still writes to it",
+            );
+        }
+        closed
     }
 
     /// Runs the hook that moves the traffic; how long it took.

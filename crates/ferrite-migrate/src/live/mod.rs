@@ -23,7 +23,6 @@ mod spool;
 mod status;
 mod stream;
 
-pub use checkpoint::PREFIX as CHECKPOINT_PREFIX;
 pub use progress::Progress;
 pub use rewrite::{HOLD_MS, hold};
 pub use run::run;

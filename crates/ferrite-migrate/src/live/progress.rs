@@ -56,14 +56,6 @@ impl Side {
 }
 
 impl Progress {
-    /// At the beginning of a stream.
-    #[must_use]
-    pub fn new(replid: &str, offset: u64) -> Self {
-        let progress = Self::default();
-        progress.restart(replid, offset);
-        progress
-    }
-
     /// The stream begins anew.
     pub fn restart(&self, replid: &str, offset: u64) {
         self.set_replid(replid);
