@@ -34,6 +34,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const SHOWN_MAX: u64 = 1 << 20;
 
 /// How it began.
+#[expect(clippy::large_enum_variant, reason = "there is one")]
 pub enum Began {
     /// It goes on.
     Runs {

@@ -88,7 +88,7 @@ pub async fn order(
             Err(error) => refusal(error, &record),
         };
         if failure.kind != NOT_READY || !waits(request) || !store.read(&id)?.running {
-            return Err(Failure { doing: format!("{verb} {id}"), ..failure });
+            return Err(Failure { doing: format!("{verb} {id}").into(), ..failure });
         }
         if !is_waiting {
             output.line("waiting until everything has been copied");

@@ -73,11 +73,12 @@ struct LiveArgs {
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 10] = [
+const PLANNED: [&str; 11] = [
     "mode",
     "strategy",
     "on_conflict",
     "dry_run",
+    "verify",
     "filter",
     "exclude",
     "types",
@@ -170,9 +171,10 @@ Ctrl-C stops in order: what is on its way arrives, the report says what is done.
 leaves at once. Exit codes are listed by `ferrite-migrate --help`.";
 
 /// What to run.
+#[expect(clippy::large_enum_variant, reason = "there is one")]
 enum Wanted {
     /// A new migration.
-    New { config: Box<Config>, is_everything: bool },
+    New { config: Config, is_everything: bool },
     /// One that goes on.
     Resume { id: String, source: SourceArgs, target: TargetArgs, spool_limit: u64 },
 }
@@ -224,7 +226,7 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
             .spool_limit(spool_limit);
         store.iter().fold(config, |config, store| config.state_dir(store.root()))
     })?;
-    Ok(Wanted::New { config: Box::new(config), is_everything: keys.is_everything() })
+    Ok(Wanted::New { config, is_everything: keys.is_everything() })
 }
 
 async fn run(wanted: Wanted, store: Option<JobStore>, background: bool, output: Output) -> u8 {
@@ -256,8 +258,8 @@ async fn run_here(
 ) -> Result<u8, Failure> {
     let (config, is_everything, migration) = match wanted {
         Wanted::New { config, is_everything } => {
-            let migration = Migration::new((*config).clone()).await?;
-            (*config, is_everything, migration)
+            let migration = Migration::new(config.clone()).await?;
+            (config, is_everything, migration)
         }
         Wanted::Resume { id, source, target, spool_limit } => {
             let store = store.ok_or_else(|| Failure::usage("", "no directory of migrations"))?;

@@ -18,17 +18,17 @@ pub struct Failure {
     /// The kind in one word; part of the JSON interface.
     pub kind: &'static str,
     /// What was being done, to which address or key.
-    pub doing: String,
+    pub doing: Box<str>,
     /// Why it failed.
     pub cause: String,
     /// The same in a few words, where cause and hint have been shown to people already.
     #[serde(skip)]
     pub shown_above: Option<Box<str>>,
     /// What to do next.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// The cause in detail, where it has several parts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub reasons: Box<[String]>,
     /// Keys that are complete on the target.
     pub keys_copied: u64,
     /// The exit code.
@@ -40,11 +40,11 @@ impl Failure {
     pub fn usage(doing: impl Into<String>, cause: impl Into<String>) -> Self {
         Self {
             kind: "config",
-            doing: doing.into(),
+            doing: doing.into().into(),
             cause: cause.into(),
             shown_above: None,
             hint: None,
-            reasons: Vec::new(),
+            reasons: Box::default(),
             keys_copied: 0,
             exit_code: ExitCode::Usage.into(),
         }
@@ -54,11 +54,11 @@ impl Failure {
     pub fn interrupted(doing: &str, what_is_left: &str, keys_copied: u64) -> Self {
         Self {
             kind: "interrupted",
-            doing: doing.to_owned(),
+            doing: doing.into(),
             cause: what_is_left.to_owned(),
             shown_above: None,
             hint: None,
-            reasons: Vec::new(),
+            reasons: Box::default(),
             keys_copied,
             exit_code: ExitCode::Interrupted.into(),
         }
@@ -74,20 +74,21 @@ impl Failure {
     pub fn refused(cause: impl Into<String>, reasons: Vec<String>, exit_code: u8) -> Self {
         let is_early = exit_code == u8::from(ExitCode::NotReady);
         let kind = if is_early { NOT_READY } else { "refused" };
+        let reasons = reasons.into();
         Self { kind, reasons, exit_code, ..Self::usage("", cause) }
     }
 
     /// The same failure with what to do next.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into());
         self
     }
 
     /// The same failure with what to do next, unless it says so already.
     #[must_use]
     pub fn or_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint.get_or_insert_with(|| hint.into());
+        self.hint.get_or_insert_with(|| hint.into().into());
         self
     }
 
@@ -120,11 +121,11 @@ impl From<MigrateError> for Failure {
         Self {
             kind: kind_name(error.kind),
             exit_code: error.exit_code().into(),
-            doing: error.doing,
+            doing: error.doing.into(),
             cause: error.cause,
             shown_above: error.preflight.as_ref().map(blocked_by),
-            hint: error.hint.or_else(|| error.preflight.as_ref().and_then(fixes)),
-            reasons: Vec::new(),
+            hint: error.hint.or_else(|| error.preflight.as_ref().and_then(fixes)).map(Into::into),
+            reasons: Box::default(),
             keys_copied: error.keys_copied,
         }
     }
@@ -158,7 +159,7 @@ impl From<JobError> for Failure {
             JobError::Io { .. } => ("internal", ExitCode::Failed),
             _ => ("config", ExitCode::Usage),
         };
-        let hint = error.hint();
+        let hint = error.hint().map(Into::into);
         Self { kind, hint, exit_code: exit_code.into(), ..Self::usage("", error.to_string()) }
     }
 }

@@ -530,6 +530,13 @@ impl Applier {
                 cursor = next;
             }
         }
+        if sweep == Sweep::Missing {
+            // A key that was deleted before the copy, and made again before it was looked at, was
+            // there: every key that was written up to now is read again.
+            let offset = self.target.source_offset().await.map_err(Fault::Source)?;
+            self.plan.doubt_until(offset);
+            self.marks.raise(offset);
+        }
         self.sweep = Sweep::None;
         Ok(())
     }

@@ -217,6 +217,24 @@ impl Target {
         Ok(missing.map(|(key, _)| key).collect())
     }
 
+    /// How far the source's stream is at this moment.
+    ///
+    /// # Errors
+    /// A source that cannot be asked.
+    pub async fn source_offset(&self) -> Result<u64, ClientError> {
+        let mut connection = self.source.connect().await?;
+        let role = connection.call(&["ROLE"]).await?;
+        // `master <offset> …` or `slave <host> <port> <state> <offset>`
+        let words = role.as_array().unwrap_or_default();
+        let is_master = words.first().and_then(Value::as_str) == Some("master");
+        let offset = words.get(if is_master { 1 } else { 4 }).and_then(Value::as_int);
+        offset.and_then(|offset| u64::try_from(offset).ok()).ok_or_else(|| ClientError::Unexpected {
+            address: connection.address().to_owned(),
+            doing: String::from("asking for its offset (ROLE)"),
+            what: String::from("it tells none"),
+        })
+    }
+
     /// Lists names of a database.
     ///
     /// # Errors
