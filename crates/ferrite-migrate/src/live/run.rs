@@ -325,7 +325,16 @@ impl Live {
                 applied = &mut following.applying => {
                     return match applied.map_err(internal)?? {
                         apply::Ended::Lost(why) => Ok(Next::Copy(why)),
-                        apply::Ended::Stopped => Ok(lost.map_or(Next::End, Next::Copy)),
+                        apply::Ended::Stopped if is_received => {
+                            Ok(lost.map_or(Next::End, Next::Copy))
+                        }
+                        // The receiver's end, which was the reason, is told here.
+                        apply::Ended::Stopped => {
+                            match (&mut following.receiving).await.map_err(internal)?? {
+                                receive::Ended::Lost(why) => Ok(Next::Copy(why)),
+                                receive::Ended::Stopped => Ok(Next::End),
+                            }
+                        }
                     };
                 }
                 // The applier ends by itself when it has applied what was received.
