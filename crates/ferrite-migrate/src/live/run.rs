@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::apply::{self, Applier, Target};
-use super::checkpoint::{Checkpoint, Sweep};
+use super::checkpoint::Checkpoint;
 use super::clock;
 use super::cutover::{READY_EVERY, Wanted};
 use super::links::{AttachError, attach};
@@ -222,6 +222,7 @@ impl Live {
     async fn copy_all(&mut self, again: Option<&str>) -> Result<Option<Start>, MigrateError> {
         let is_first = !self.dir.journal().iter().any(|record| record.state == State::Copying);
         self.enter(State::Attaching, again)?;
+        self.forget(!is_first && self.target_was_empty).await?;
         let job = Arc::clone(&self.job);
         let connector = self.checked.source.connector.clone();
         let links = tokio::select! {
@@ -232,24 +233,19 @@ impl Live {
         let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
         self.progress.restart(&replid, offset);
         let mut receiving = self.receive(writer, Some(links.stream));
-        let copied = match self.forget_position().await {
-            Ok(()) => self.copy_rdb(links.rdb, is_first).await,
-            Err(error) => Err(error),
-        };
+        let copied = self.copy_rdb(links.rdb, is_first).await;
         if copied.is_err() || job.stop.is_stopped() {
             end(&mut receiving).await;
             return copied.map(|()| None);
         }
-        // Keys may be on the target that were deleted while nobody followed.
-        let drops_missing = !is_first && self.target_was_empty;
-        let sweep = if drops_missing { Sweep::Missing } else { Sweep::None };
-        let pending = Vec::new();
+        let (sweep, pending) = (false, Vec::new());
         let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, sweep, pending };
         self.store(&checkpoint).await?;
         if !is_first && !self.target_was_empty {
             job.warn(
-                "keys that were deleted on the source meanwhile may still be on the target, which \
-                 had keys of its own: run `ferrite-migrate verify`",
+                "keys that were deleted on the source meanwhile, or made anew, may still have \
+                 their old values on the target, which had keys of its own: run \
+                 `ferrite-migrate verify`",
             );
         }
         Ok(Some(Start { receiving, reader }))
@@ -279,11 +275,17 @@ impl Live {
         copied
     }
 
-    /// Takes the position away that the target has, before the copy makes it untrue.
-    async fn forget_position(&self) -> Result<(), MigrateError> {
+    /// Takes the position away that the target has, before the copy makes it untrue, and the
+    /// keys if they all are ours: one that is not in the RDB would live on, and be written to
+    /// should it be made anew.
+    async fn forget(&self, with_keys: bool) -> Result<(), MigrateError> {
         let target = Target::new(&self.job, &self.checked);
-        target.forget().await.map_err(|error| {
-            let doing = format!("deleting the checkpoint on the target {}", target.address());
+        let forgotten = async {
+            target.forget().await?;
+            if with_keys { target.clear().await } else { Ok(()) }
+        };
+        forgotten.await.map_err(|error| {
+            let doing = format!("deleting an earlier copy on the target {}", target.address());
             MigrateError::new(ErrorKind::Target, doing, error)
         })
     }

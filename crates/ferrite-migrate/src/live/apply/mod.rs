@@ -28,7 +28,7 @@ use self::refetch::{KEYS_MAX, Refetch, RefetchError};
 use self::target::Link;
 pub use self::target::{Target, home};
 use self::transaction::{Outcome, Transaction};
-use super::checkpoint::{Checkpoint, Sweep};
+use super::checkpoint::Checkpoint;
 use super::marks::{Key, Marks};
 use super::progress::{Progress, Side};
 use super::spool::{Block, Reader, SpoolError};
@@ -134,8 +134,8 @@ pub struct Applier {
     received_ms: u64,
     /// Where the last transaction that was sent ends.
     sent: u64,
-    /// Which keys of the target have to be looked at first.
-    sweep: Sweep,
+    /// Whether all keys of the target are being read again.
+    sweep: bool,
 }
 
 impl Applier {
@@ -166,7 +166,7 @@ impl Applier {
             blocks: VecDeque::new(),
             received_ms: 0,
             sent: 0,
-            sweep: Sweep::None,
+            sweep: false,
         }
     }
 
@@ -248,8 +248,8 @@ impl Applier {
 
     /// Applies until something interrupts it.
     async fn apply(&mut self) -> Fault {
-        if self.sweep != Sweep::None
-            && let Err(fault) = self.reconcile(None, self.sweep).await
+        if self.sweep
+            && let Err(fault) = self.reconcile(None).await
         {
             return fault;
         }
@@ -312,7 +312,7 @@ impl Applier {
             self.buffer.drain(..used);
             match step {
                 None => return Ok(()),
-                Some(Step::Reconcile(db)) => self.reconcile(db, Sweep::All).await?,
+                Some(Step::Reconcile(db)) => self.reconcile(db).await?,
             }
         }
     }
@@ -482,11 +482,11 @@ impl Applier {
         }
     }
 
-    /// Reads every key again that the target has, or only those that the source has not; those
-    /// that are gone are deleted. Everything before is on the target first; the checkpoints up to
-    /// the end of it say that it has to be done.
-    async fn reconcile(&mut self, db: Option<u32>, sweep: Sweep) -> Result<(), Fault> {
-        self.sweep = sweep;
+    /// Reads every key again that the target has; those that are gone are deleted. Everything
+    /// before is on the target first; the checkpoints up to the end of it say that it has to be
+    /// done.
+    async fn reconcile(&mut self, db: Option<u32>) -> Result<(), Fault> {
+        self.sweep = true;
         self.land().await?;
         self.send().await?;
         self.land().await?;
@@ -496,11 +496,7 @@ impl Applier {
             loop {
                 let (next, names) = scanner.step(db, &cursor).await.map_err(Fault::Target)?;
                 let wanted = names.iter().filter(|key| self.plan.takes_part(db, key));
-                let mut wanted: Vec<&[u8]> = wanted.collect();
-                if sweep == Sweep::Missing {
-                    wanted = self.target.missing_at_source(db, wanted).await.map_err(Fault::Source)?;
-                }
-                wanted.iter().for_each(|key| self.marks.mark_dirty(db, key));
+                wanted.for_each(|key| self.marks.mark_dirty(db, key));
                 self.send().await?;
                 self.land().await?;
                 if next == b"0" {
@@ -509,7 +505,7 @@ impl Applier {
                 cursor = next;
             }
         }
-        self.sweep = Sweep::None;
+        self.sweep = false;
         Ok(())
     }
 

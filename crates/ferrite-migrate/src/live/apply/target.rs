@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use ferrite_client::server::ServerInfo;
 use ferrite_client::{
     Address, Backoff, ClientError, Connection, Connector, Pipeline, Receiver, ReplyError, Sender,
-    Value,
 };
 
 use super::transaction::Transaction;
@@ -49,7 +48,6 @@ pub struct Link {
 pub struct Target {
     job: Arc<Job>,
     connector: Connector,
-    source: Connector,
     key: Vec<u8>,
     /// The database of the checkpoint.
     home: u32,
@@ -68,7 +66,6 @@ impl Target {
         Self {
             job: Arc::clone(job),
             connector: checked.target.connector.clone().client_name(name),
-            source: checked.source.connector.clone(),
             key: checkpoint::key(&job.id),
             home: home(config),
             only_db: config.source_db().map(|db| (config.target_db().unwrap_or(db), db)),
@@ -190,24 +187,40 @@ impl Target {
         Ok(pairs.into_iter().filter(is_meant).collect())
     }
 
-    /// Those of the keys that the source does not have.
+    /// Deletes all keys that take part.
     ///
     /// # Errors
-    /// A source that cannot be asked.
-    pub async fn missing_at_source<'k>(
-        &self,
-        db: u32,
-        keys: Vec<&'k [u8]>,
-    ) -> Result<Vec<&'k [u8]>, ClientError> {
-        let mut pipeline = Pipeline::new();
-        pipeline.push(&["SELECT", &db.to_string()]);
-        for key in &keys {
-            pipeline.push(&[&b"EXISTS"[..], key]);
+    /// A target that cannot be written.
+    pub async fn clear(&self) -> Result<(), ClientError> {
+        let mut connection = self.connector.connect().await?;
+        for (target_db, db) in self.dbs(None).await? {
+            connection.call(&["SELECT", &target_db.to_string()]).await?;
+            let mut scanner = self.scanner(target_db).await?;
+            let mut cursor = b"0".to_vec();
+            loop {
+                let (next, names) = scanner.step(db, &cursor).await?;
+                let mut pipeline = Pipeline::new();
+                for key in names.iter() {
+                    if self.job.config.filter.accepts(key) && !key.starts_with(checkpoint::PREFIX) {
+                        pipeline.push(&[&b"DEL"[..], key]);
+                    }
+                }
+                if !pipeline.is_empty() {
+                    connection.pipeline(&pipeline).await?.into_iter().try_for_each(|reply| {
+                        reply.map(|_| ()).map_err(|error| ClientError::Reply {
+                            address: self.address().to_string(),
+                            command: String::from("DEL"),
+                            error,
+                        })
+                    })?;
+                }
+                if next == b"0" {
+                    break;
+                }
+                cursor = next;
+            }
         }
-        let replies = self.source.connect().await?.pipeline(&pipeline).await?;
-        let answers = keys.into_iter().zip(replies.into_iter().skip(1));
-        let missing = answers.filter(|(_, reply)| matches!(reply, Ok(Value::Integer(0))));
-        Ok(missing.map(|(key, _)| key).collect())
+        Ok(())
     }
 
     /// Lists names of a database.
