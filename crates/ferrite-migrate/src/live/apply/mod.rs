@@ -482,14 +482,19 @@ impl Applier {
         }
     }
 
+    /// Brings everything to the target that was planned.
+    async fn flush(&mut self) -> Result<(), Fault> {
+        self.land().await?;
+        self.send().await?;
+        self.land().await
+    }
+
     /// Reads every key again that the target has; those that are gone are deleted. Everything
     /// before is on the target first; the checkpoints up to the end of it say that it has to be
     /// done.
     async fn reconcile(&mut self, db: Option<u32>) -> Result<(), Fault> {
         self.sweep = true;
-        self.land().await?;
-        self.send().await?;
-        self.land().await?;
+        self.flush().await?;
         for (target_db, db) in self.target.dbs(db).await.map_err(Fault::Target)? {
             let mut scanner = self.target.scanner(target_db).await.map_err(Fault::Target)?;
             let mut cursor = b"0".to_vec();
@@ -511,9 +516,11 @@ impl Applier {
 
     /// Does what was asked for, when everything planned before is on the target.
     async fn answer(&mut self, request: Request) -> Result<(), Fault> {
-        self.land().await?;
-        self.send().await?;
-        self.land().await?;
+        if let Err(fault) = self.flush().await {
+            // Whoever asked learns of a target that is lost by the answer that does not come.
+            self.waiting = matches!(fault, Fault::Again).then_some(request);
+            return Err(fault);
+        }
         match request {
             Request::HoldBefore(until_ms, done) => {
                 self.plan.hold_before(until_ms);
