@@ -347,7 +347,12 @@ impl Live {
                         lost = Some(why);
                     }
                 }
-                _ = ticks.tick() => self.tick()?,
+                _ = ticks.tick() => {
+                    self.tick()?;
+                    if self.not_held && self.progress.trouble().is_empty() {
+                        self.hold_again(following).await;
+                    }
+                }
                 () = tokio::time::sleep(READY_EVERY), if self.waiting.is_some() => {
                     self.cut_over_when_ready(following).await?;
                 }
