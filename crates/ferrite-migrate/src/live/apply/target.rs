@@ -48,6 +48,8 @@ pub struct Link {
 pub struct Target {
     job: Arc<Job>,
     connector: Connector,
+    /// The same under the job's own name: connections that do not end with the applier's.
+    lists: Connector,
     key: Vec<u8>,
     /// The database of the checkpoint.
     home: u32,
@@ -66,6 +68,7 @@ impl Target {
         Self {
             job: Arc::clone(job),
             connector: checked.target.connector.clone().client_name(name),
+            lists: checked.target.connector.clone(),
             key: checkpoint::key(&job.id),
             home: home(config),
             only_db: config.source_db().map(|db| (config.target_db().unwrap_or(db), db)),
@@ -178,7 +181,7 @@ impl Target {
         let pairs = match self.only_db {
             Some(pair) => vec![pair],
             None => {
-                let mut connection = self.connector.connect().await?;
+                let mut connection = self.lists.connect().await?;
                 let info = ServerInfo::probe(&mut connection).await?;
                 info.keyspace.keys().map(|db| (*db, *db)).collect()
             }
@@ -228,7 +231,7 @@ impl Target {
     /// # Errors
     /// A target that cannot be asked.
     pub async fn scanner(&self, db: u32) -> Result<Scanner, ClientError> {
-        let mut scanner = Scanner::connect(&self.connector, &self.job.config).await?;
+        let mut scanner = Scanner::connect(&self.lists, &self.job.config).await?;
         scanner.select(db).await?;
         Ok(scanner)
     }
