@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! key     ferrite-migrate:checkpoint:mig_abc…
-//! value   <offset> <fence> <db> <replid> [missing | all] [<db>:<key in hexadecimal> …]
+//! value   <offset> <fence> <db> <replid> [all] [<db>:<key in hexadecimal> …]
 //! ```
 //!
 //! The keys behind it are on their way by themselves: should we die, they have to be read again.
@@ -18,35 +18,8 @@ use super::marks::Key;
 /// What the names of all checkpoints begin with.
 pub const PREFIX: &[u8] = b"ferrite-migrate:checkpoint:";
 
-/// Which keys of the target have to be looked at before anything is applied at a position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sweep {
-    /// None.
-    #[default]
-    None,
-    /// Those that the source does not have (any more): they are deleted.
-    Missing,
-    /// All: they are read again.
-    All,
-}
-
-impl Sweep {
-    fn parse(word: &str) -> Option<Self> {
-        match word {
-            "missing" => Some(Self::Missing),
-            "all" => Some(Self::All),
-            _ => None,
-        }
-    }
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Missing => " missing",
-            Self::All => " all",
-        }
-    }
-}
+/// Says that all keys of the target have to be read again.
+const SWEEP: &str = " all";
 
 /// A position in the source's history that the target has reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +32,8 @@ pub struct Checkpoint {
     pub fence: u64,
     /// The database the stream has selected at [`offset`](Self::offset).
     pub db: u32,
-    /// Keys of the target that have to be looked at first.
-    pub sweep: Sweep,
+    /// Whether all keys of the target have to be read again first.
+    pub sweep: bool,
     /// Keys that have to be read again although [`offset`](Self::offset) is past them.
     pub pending: Vec<Key>,
 }
@@ -75,7 +48,10 @@ impl Checkpoint {
     /// Writes the command that stores it.
     pub fn store(&self, key: &[u8], out: &mut Vec<u8>) {
         let Self { replid, offset, fence, db, sweep, pending } = self;
-        let mut value = format!("{offset} {fence} {db} {replid}{}", sweep.word());
+        let mut value = format!("{offset} {fence} {db} {replid}");
+        if *sweep {
+            value.push_str(SWEEP);
+        }
         for (db, key) in pending {
             let _ = write!(value, " {db}:");
             key.iter().for_each(|byte| {
@@ -92,9 +68,8 @@ impl Checkpoint {
         let mut number = || words.next()?.parse::<u64>().ok();
         let (offset, fence, db) = (number()?, number()?, number()?);
         let replid = words.next()?.to_owned();
-        let sweep = words.peek().and_then(|word| Sweep::parse(word)).unwrap_or_default();
-        let keys = words.skip(usize::from(sweep != Sweep::None));
-        let pending = keys.map(pending).collect::<Option<_>>()?;
+        let sweep = words.next_if(|word| *word == SWEEP.trim_start()).is_some();
+        let pending = words.map(pending).collect::<Option<_>>()?;
         Some(Self { replid, offset, fence, db: u32::try_from(db).ok()?, sweep, pending })
     }
 }
@@ -112,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_is_stored_is_read() {
-        for sweep in [Sweep::None, Sweep::Missing, Sweep::All] {
+        for sweep in [false, true] {
             let pending = vec![(0, b"a b\xff".to_vec()), (7, Vec::new())];
             let replid = "f".repeat(40);
             let checkpoint = Checkpoint { replid, offset: 7, fence: 9, db: 3, sweep, pending };

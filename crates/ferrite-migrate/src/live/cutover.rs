@@ -341,18 +341,6 @@ impl Live {
         Ok(settler.release(held).await?)
     }
 
-    /// Has the source refuse writes from now on; by which setting, and what that was.
-    async fn shut(&self, fence: &mut Fence<'_>) -> Option<(String, String)> {
-        let closed = fence.close().await;
-        if closed.is_none() {
-            self.job.warn(
-                "the source cannot be kept from taking writes (CONFIG SET is refused there): stop \
-                 whatever still writes to it",
-            );
-        }
-        closed
-    }
-
     /// Runs the hook that moves the traffic; how long it took.
     async fn switch(
         &self,

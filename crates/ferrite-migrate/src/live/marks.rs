@@ -60,11 +60,6 @@ impl Marks {
         self.highest
     }
 
-    /// Any key may be as new on the target as this.
-    pub fn raise(&mut self, offset: u64) {
-        self.highest = self.highest.max(offset);
-    }
-
     /// What is known about a key.
     #[must_use]
     pub fn get(&self, db: u32, key: &[u8]) -> Option<Mark> {

@@ -11,7 +11,7 @@ use ferrite_client::replication::{Position, ReplicationLink};
 use serde_json::{Value, json};
 
 use super::apply::home;
-use super::checkpoint::{Checkpoint, Sweep};
+use super::checkpoint::Checkpoint;
 use super::links::attach_now;
 use super::progress::Progress;
 use super::run::{Following, Live, journal_error, spool_error};
@@ -84,7 +84,7 @@ impl Live {
             fence: from,
             // Our last write was there.
             db: home(&self.job.config),
-            sweep: Sweep::None,
+            sweep: false,
             pending: Vec::new(),
         };
         let detail = json!({ "reverse": {
@@ -132,7 +132,7 @@ impl Live {
             offset: number("offset")?,
             fence: number("offset")?,
             db: u32::try_from(number("db")?).ok()?,
-            sweep: Sweep::None,
+            sweep: false,
             pending: Vec::new(),
         })
     }

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::apply::{self, Applier, Target};
-use super::checkpoint::{Checkpoint, Sweep};
+use super::checkpoint::Checkpoint;
 use super::clock;
 use super::cutover::{READY_EVERY, Wanted};
 use super::links::{AttachError, attach};
@@ -303,6 +303,7 @@ impl Live {
     async fn copy_all(&mut self, again: Option<&str>) -> Result<Option<Start>, MigrateError> {
         let is_first = !self.dir.journal().iter().any(|record| record.state == State::Copying);
         self.enter(State::Attaching, again)?;
+        self.forget(!is_first && self.target_was_empty).await?;
         let job = Arc::clone(&self.job);
         let connector = self.checked.source.connector.clone();
         let links = tokio::select! {
@@ -313,24 +314,19 @@ impl Live {
         let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
         self.progress.restart(&replid, offset);
         let mut receiving = self.receive(writer, Some(links.stream));
-        let copied = match self.forget_position().await {
-            Ok(()) => self.copy_rdb(links.rdb, is_first).await,
-            Err(error) => Err(error),
-        };
+        let copied = self.copy_rdb(links.rdb, is_first).await;
         if copied.is_err() || job.stop.is_stopped() {
             end(&mut receiving).await;
             return copied.map(|()| None);
         }
-        // Keys may be on the target that were deleted while nobody followed.
-        let drops_missing = !is_first && self.target_was_empty;
-        let sweep = if drops_missing { Sweep::Missing } else { Sweep::None };
-        let pending = Vec::new();
+        let (sweep, pending) = (false, Vec::new());
         let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, sweep, pending };
         self.store(&checkpoint).await?;
         if !is_first && !self.target_was_empty {
             job.warn(
-                "keys that were deleted on the source meanwhile may still be on the target, which \
-                 had keys of its own: run `ferrite-migrate verify`",
+                "keys that were deleted on the source meanwhile, or made anew, may still have \
+                 their old values on the target, which had keys of its own: run \
+                 `ferrite-migrate verify`",
             );
         }
         Ok(Some(Start { receiving, reader }))
@@ -365,11 +361,17 @@ impl Live {
         copied
     }
 
-    /// Takes the position away that the target has, before the copy makes it untrue.
-    async fn forget_position(&self) -> Result<(), MigrateError> {
+    /// Takes the position away that the target has, before the copy makes it untrue, and the
+    /// keys if they all are ours: one that is not in the RDB would live on, and be written to
+    /// should it be made anew.
+    async fn forget(&self, with_keys: bool) -> Result<(), MigrateError> {
         let target = Target::new(&self.job, &self.checked);
-        target.forget().await.map_err(|error| {
-            let doing = format!("deleting the checkpoint on the target {}", target.address());
+        let forgotten = async {
+            target.forget().await?;
+            if with_keys { target.clear().await } else { Ok(()) }
+        };
+        forgotten.await.map_err(|error| {
+            let doing = format!("deleting an earlier copy on the target {}", target.address());
             MigrateError::new(ErrorKind::Target, doing, error)
         })
     }
@@ -427,8 +429,15 @@ impl Live {
                 applied = &mut following.applying => {
                     return match applied.map_err(internal)?? {
                         apply::Ended::Lost(why) => Ok(Next::Copy(why)),
-                        apply::Ended::Stopped => {
+                        apply::Ended::Stopped if following.is_received => {
                             Ok(following.lost.take().map_or(Next::End, Next::Copy))
+                        }
+                        // The receiver's end, which was the reason, is told here.
+                        apply::Ended::Stopped => {
+                            match (&mut following.receiving).await.map_err(internal)?? {
+                                receive::Ended::Lost(why) => Ok(Next::Copy(why)),
+                                receive::Ended::Stopped => Ok(Next::End),
+                            }
                         }
                     };
                 }
@@ -440,7 +449,12 @@ impl Live {
                         following.lost = Some(why);
                     }
                 }
-                _ = ticks.tick() => self.tick()?,
+                _ = ticks.tick() => {
+                    self.tick()?;
+                    if self.not_held && self.progress.trouble().is_empty() {
+                        self.hold_again(following).await;
+                    }
+                }
                 () = tokio::time::sleep(READY_EVERY), if self.waiting.is_some() => {
                     self.cut_over_when_ready(following).await?;
                 }

@@ -102,7 +102,10 @@ impl Live {
 
     /// Gives an order that must be obeyed.
     pub fn ordered(&self, request: &Request) -> Value {
-        self.order(request).unwrap_or_else(|error| panic!("{request:?}: {error:?}"))
+        self.order(request).unwrap_or_else(|error| {
+            let record = self.store.read(&self.id).expect("the job's folder");
+            panic!("{request:?}: {error:?}, {} {:?}", record.state(), record.reason())
+        })
     }
 
     /// Gives an order and does not wait for the answer.

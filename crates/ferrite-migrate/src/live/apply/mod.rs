@@ -28,7 +28,7 @@ use self::refetch::{KEYS_MAX, Refetch, RefetchError};
 use self::target::Link;
 pub use self::target::{Target, home};
 use self::transaction::{Outcome, Queued, Transaction};
-use super::checkpoint::{Checkpoint, Sweep};
+use super::checkpoint::Checkpoint;
 use super::marks::{Key, Marks};
 use super::progress::{Progress, Side};
 use super::spool::{Block, Reader, SpoolError};
@@ -140,8 +140,8 @@ pub struct Applier {
     received_ms: u64,
     /// Where the last transaction that was sent ends.
     sent: u64,
-    /// Which keys of the target have to be looked at first.
-    sweep: Sweep,
+    /// Whether all keys of the target are being read again.
+    sweep: bool,
 }
 
 impl Applier {
@@ -172,7 +172,7 @@ impl Applier {
             blocks: VecDeque::new(),
             received_ms: 0,
             sent: 0,
-            sweep: Sweep::None,
+            sweep: false,
         }
     }
 
@@ -262,8 +262,8 @@ impl Applier {
 
     /// Applies until something interrupts it.
     async fn apply(&mut self) -> Fault {
-        if self.sweep != Sweep::None
-            && let Err(fault) = self.reconcile(None, self.sweep).await
+        if self.sweep
+            && let Err(fault) = self.reconcile(None).await
         {
             return fault;
         }
@@ -326,7 +326,7 @@ impl Applier {
             self.buffer.drain(..used);
             match step {
                 None => return Ok(()),
-                Some(Step::Reconcile(db)) => self.reconcile(db, Sweep::All).await?,
+                Some(Step::Reconcile(db)) => self.reconcile(db).await?,
             }
         }
     }
@@ -502,26 +502,26 @@ impl Applier {
         is_command && self.plan.refuse(&words, queued.offset, is_unknown)
     }
 
-    /// Reads every key again that the target has, or only those that the source has not; those
-    /// that are gone are deleted. Everything before is on the target first; the checkpoints up to
-    /// the end of it say that it has to be done.
-    async fn reconcile(&mut self, db: Option<u32>, sweep: Sweep) -> Result<(), Fault> {
-        self.sweep = sweep;
+    /// Brings everything to the target that was planned.
+    async fn flush(&mut self) -> Result<(), Fault> {
         self.land().await?;
         self.send().await?;
-        self.land().await?;
+        self.land().await
+    }
+
+    /// Reads every key again that the target has; those that are gone are deleted. Everything
+    /// before is on the target first; the checkpoints up to the end of it say that it has to be
+    /// done.
+    async fn reconcile(&mut self, db: Option<u32>) -> Result<(), Fault> {
+        self.sweep = true;
+        self.flush().await?;
         for (target_db, db) in self.target.dbs(db).await.map_err(Fault::Target)? {
             let mut scanner = self.target.scanner(target_db).await.map_err(Fault::Target)?;
             let mut cursor = b"0".to_vec();
             loop {
                 let (next, names) = scanner.step(db, &cursor).await.map_err(Fault::Target)?;
                 let wanted = names.iter().filter(|key| self.plan.takes_part(db, key));
-                let mut wanted: Vec<&[u8]> = wanted.collect();
-                if sweep == Sweep::Missing {
-                    wanted =
-                        self.target.missing_at_source(db, wanted).await.map_err(Fault::Source)?;
-                }
-                wanted.iter().for_each(|key| self.marks.mark_dirty(db, key));
+                wanted.for_each(|key| self.marks.mark_dirty(db, key));
                 self.send().await?;
                 self.land().await?;
                 if next == b"0" {
@@ -530,22 +530,17 @@ impl Applier {
                 cursor = next;
             }
         }
-        if sweep == Sweep::Missing {
-            // A key that was deleted before the copy, and made again before it was looked at, was
-            // there: every key that was written up to now is read again.
-            let offset = self.target.source_offset().await.map_err(Fault::Source)?;
-            self.plan.doubt_until(offset);
-            self.marks.raise(offset);
-        }
-        self.sweep = Sweep::None;
+        self.sweep = false;
         Ok(())
     }
 
     /// Does what was asked for, when everything planned before is on the target.
     async fn answer(&mut self, request: Request) -> Result<(), Fault> {
-        self.land().await?;
-        self.send().await?;
-        self.land().await?;
+        if let Err(fault) = self.flush().await {
+            // Whoever asked learns of a target that is lost by the answer that does not come.
+            self.waiting = matches!(fault, Fault::Again).then_some(request);
+            return Err(fault);
+        }
         match request {
             Request::HoldBefore(until_ms, done) => {
                 self.plan.hold_before(until_ms);

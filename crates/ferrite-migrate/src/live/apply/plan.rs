@@ -108,11 +108,6 @@ impl Plan {
         self.uncertain_until = uncertain_until;
     }
 
-    /// Up to this offset, the target may have other keys than the source had.
-    pub fn doubt_until(&mut self, offset: u64) {
-        self.uncertain_until = self.uncertain_until.max(offset);
-    }
-
     /// The database the stream has selected.
     #[must_use]
     pub fn db(&self) -> u32 {

@@ -57,6 +57,8 @@ pub struct Target {
     job: Arc<Job>,
     connector: Connector,
     source: Connector,
+    /// The same under the job's own name: connections that do not end with the applier's.
+    lists: Connector,
     key: Vec<u8>,
     /// The database of the checkpoint.
     home: u32,
@@ -75,6 +77,7 @@ impl Target {
         Self {
             job: Arc::clone(job),
             connector: checked.target.connector.clone().client_name(name),
+            lists: checked.target.connector.clone(),
             source: checked.source.connector.clone(),
             key: checkpoint::key(&job.id),
             home: home(config),
@@ -188,13 +191,49 @@ impl Target {
         let pairs = match self.only_db {
             Some(pair) => vec![pair],
             None => {
-                let mut connection = self.connector.connect().await?;
+                let mut connection = self.lists.connect().await?;
                 let info = ServerInfo::probe(&mut connection).await?;
                 info.keyspace.keys().map(|db| (*db, *db)).collect()
             }
         };
         let is_meant = |(_, db): &(u32, u32)| source_db.is_none_or(|only| only == *db);
         Ok(pairs.into_iter().filter(is_meant).collect())
+    }
+
+    /// Deletes all keys that take part.
+    ///
+    /// # Errors
+    /// A target that cannot be written.
+    pub async fn clear(&self) -> Result<(), ClientError> {
+        let mut connection = self.connector.connect().await?;
+        for (target_db, db) in self.dbs(None).await? {
+            connection.call(&["SELECT", &target_db.to_string()]).await?;
+            let mut scanner = self.scanner(target_db).await?;
+            let mut cursor = b"0".to_vec();
+            loop {
+                let (next, names) = scanner.step(db, &cursor).await?;
+                let mut pipeline = Pipeline::new();
+                for key in names.iter() {
+                    if self.job.config.filter.accepts(key) && !key.starts_with(checkpoint::PREFIX) {
+                        pipeline.push(&[&b"DEL"[..], key]);
+                    }
+                }
+                if !pipeline.is_empty() {
+                    connection.pipeline(&pipeline).await?.into_iter().try_for_each(|reply| {
+                        reply.map(|_| ()).map_err(|error| ClientError::Reply {
+                            address: self.address().to_string(),
+                            command: String::from("DEL"),
+                            error,
+                        })
+                    })?;
+                }
+                if next == b"0" {
+                    break;
+                }
+                cursor = next;
+            }
+        }
+        Ok(())
     }
 
     /// Those of the keys that the source does not have.
@@ -217,30 +256,12 @@ impl Target {
         Ok(missing.map(|(key, _)| key).collect())
     }
 
-    /// How far the source's stream is at this moment.
-    ///
-    /// # Errors
-    /// A source that cannot be asked.
-    pub async fn source_offset(&self) -> Result<u64, ClientError> {
-        let mut connection = self.source.connect().await?;
-        let role = connection.call(&["ROLE"]).await?;
-        // `master <offset> …` or `slave <host> <port> <state> <offset>`
-        let words = role.as_array().unwrap_or_default();
-        let is_master = words.first().and_then(Value::as_str) == Some("master");
-        let offset = words.get(if is_master { 1 } else { 4 }).and_then(Value::as_int);
-        offset.and_then(|offset| u64::try_from(offset).ok()).ok_or_else(|| ClientError::Unexpected {
-            address: connection.address().to_owned(),
-            doing: String::from("asking for its offset (ROLE)"),
-            what: String::from("it tells none"),
-        })
-    }
-
     /// Lists names of a database.
     ///
     /// # Errors
     /// A target that cannot be asked.
     pub async fn scanner(&self, db: u32) -> Result<Scanner, ClientError> {
-        let mut scanner = Scanner::connect(&self.connector, &self.job.config).await?;
+        let mut scanner = Scanner::connect(&self.lists, &self.job.config).await?;
         scanner.select(db).await?;
         Ok(scanner)
     }
