@@ -11,7 +11,6 @@
 //! leaves nothing locked. When anything takes longer than its budget, or fails, the pause is
 //! lifted and the job is LIVE again, as if nothing had been.
 
-use std::collections::HashSet;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -21,7 +20,6 @@ use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use super::apply::Request;
-use super::marks::Key;
 use super::run::{Following, Live};
 use super::settle::{Pass, Settler};
 use super::verify::Work;
@@ -148,10 +146,20 @@ impl Live {
         replier: &mut Replier,
         following: &mut Following,
     ) -> Result<Cutover, GivenUp> {
-        self.compare_ahead(work.as_deref_mut(), replier, following).await?;
+        if self.verifier.is_some() && work.is_none() {
+            return Err(GivenUp::failed("a comparison of keys has not ended in time"));
+        }
+        if let (Some(verifier), Some(work)) = (&self.verifier, work.as_deref_mut()) {
+            replier.step("comparing streams with groups once more").await;
+            verifier.look_ahead(work, &following.requests).await;
+        }
         replier.step("releasing expiries; the source is written to as before").await;
         let mut settler = Settler::connect(&self.job, &self.checked).await?;
-        let mut held = self.release_far(&mut settler, following).await?;
+        let keys = self.checked.source.keys_total(&self.job.config);
+        let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
+        let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
+        hold_before(near, following).await?;
+        let mut held = settler.pass(Pass::ReleaseFrom(near), &following.requests).await?;
 
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
@@ -211,40 +219,12 @@ impl Live {
         })
     }
 
-    /// Compares before writes are held back what can be compared then.
-    async fn compare_ahead(
-        &self,
-        work: Option<&mut Work>,
-        replier: &mut Replier,
-        following: &Following,
-    ) -> Result<(), GivenUp> {
-        let Some(verifier) = &self.verifier else { return Ok(()) };
-        let late = || GivenUp::failed("a comparison of keys has not ended in time");
-        let work = work.ok_or_else(late)?;
-        replier.step("comparing streams with groups once more").await;
-        verifier.look_ahead(work, &following.requests).await;
-        Ok(())
-    }
-
-    /// Releases expiries that are far off while everything goes on; the keys that stay held.
-    async fn release_far(
-        &self,
-        settler: &mut Settler,
-        following: &Following,
-    ) -> Result<HashSet<Key>, GivenUp> {
-        let keys = self.checked.source.keys_total(&self.job.config);
-        let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
-        let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
-        hold_before(near, following).await?;
-        Ok(settler.pass(Pass::ReleaseFrom(near), &following.requests).await?)
-    }
-
     /// Brings the target to the offset at which writes were held back, and releases what is held.
     async fn drain(
         &self,
         offset: u64,
         work: Option<&mut Work>,
-        held: &mut HashSet<Key>,
+        held: &mut std::collections::HashSet<super::marks::Key>,
         settler: &mut Settler,
         following: &Following,
     ) -> Result<u64, GivenUp> {

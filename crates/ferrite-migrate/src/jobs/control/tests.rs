@@ -130,7 +130,7 @@ async fn garbage_is_refused_and_the_next_line_is_read() {
         b"{\"do\":\"cutover\",\"max_pause_ms\":-1}",
     ];
     for line in garbage {
-        let both = [line, b"\n{\"do\":\"cutover\"}\n"].concat();
+        let both = [line, b"\n{\"do\":\"abort\"}\n"].concat();
         let answers = raw(&socket, &both).await;
         let lines: Vec<Value> =
             answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -138,7 +138,7 @@ async fn garbage_is_refused_and_the_next_line_is_read() {
         assert!(lines[0]["error"].as_str().unwrap().starts_with("the request cannot be used: "));
         assert_eq!((&lines[0]["code"], &lines[1]["code"]), (&json!(1), &json!(6)), "{answers}");
     }
-    assert_eq!(raw(&socket, b"{\"do\":\"cutover\"}").await, "", "a line without its end is none");
+    assert_eq!(raw(&socket, b"{\"do\":\"abort\"}").await, "", "a line without its end is none");
 }
 
 #[tokio::test]
