@@ -24,5 +24,6 @@ mod status;
 mod stream;
 mod verify;
 
+pub use checkpoint::PREFIX as CHECKPOINT_PREFIX;
 pub use rewrite::{HOLD_MS, hold, release};
 pub use run::run;
