@@ -25,5 +25,5 @@ mod stream;
 mod verify;
 
 pub use checkpoint::PREFIX as CHECKPOINT_PREFIX;
-pub use rewrite::{HOLD_MS, hold, release};
+pub use rewrite::{HOLD_MS, hold};
 pub use run::run;
