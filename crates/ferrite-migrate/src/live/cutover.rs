@@ -108,9 +108,6 @@ impl Live {
             Some(verifier) => verifier.quiet().await,
             None => None,
         };
-        if let (Some(verifier), Some(work)) = (&self.verifier, work.as_deref_mut()) {
-            verifier.look_ahead(work, &following.requests).await;
-        }
         match self.attempt(wanted, work.as_deref_mut(), &mut replier, following).await {
             Ok(cutover) => {
                 self.cutover = Some(cutover.clone());
@@ -145,12 +142,16 @@ impl Live {
     async fn attempt(
         &mut self,
         wanted: &Wanted,
-        work: Option<&mut Work>,
+        mut work: Option<&mut Work>,
         replier: &mut Replier,
         following: &mut Following,
     ) -> Result<Cutover, GivenUp> {
         if self.verifier.is_some() && work.is_none() {
             return Err(GivenUp::failed("a comparison of keys has not ended in time"));
+        }
+        if let (Some(verifier), Some(work)) = (&self.verifier, work.as_deref_mut()) {
+            replier.step("comparing streams with groups once more").await;
+            verifier.look_ahead(work, &following.requests).await;
         }
         replier.step("releasing expiries; the source is written to as before").await;
         let mut settler = Settler::connect(&self.job, &self.checked).await?;

@@ -24,6 +24,5 @@ mod status;
 mod stream;
 mod verify;
 
-pub use checkpoint::PREFIX as CHECKPOINT_PREFIX;
-pub use rewrite::{HOLD_MS, hold};
+pub use rewrite::{HOLD_MS, hold, release};
 pub use run::run;

@@ -412,12 +412,10 @@ fn attach_error(connector: &Connector, error: AttachError) -> MigrateError {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn internal(panic: tokio::task::JoinError) -> MigrateError {
     MigrateError::new(ErrorKind::Internal, "following the source", panic)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn spool_error(error: SpoolError) -> MigrateError {
     MigrateError::new(ErrorKind::Internal, "keeping the source's commands on disk", error)
         .with_hint("--state-dir chooses another disk")

@@ -8,7 +8,7 @@ use super::value::Measured;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
-use crate::live::HOLD_MS;
+use crate::live::release;
 use crate::preflight::{Checked, Server};
 use crate::report::{DifferenceKind, key_text};
 use crate::sources::redis_scan::source_error;
@@ -173,8 +173,7 @@ impl End {
     /// The expiry that one stands for which was read here.
     #[must_use]
     pub fn released(&self, expires_at_ms: Option<u64>) -> Option<u64> {
-        expires_at_ms
-            .map(|at| if self.is_held { at.checked_sub(HOLD_MS).unwrap_or(at) } else { at })
+        expires_at_ms.map(|at| if self.is_held { release(at).unwrap_or(at) } else { at })
     }
 
     fn describe(&self, type_byte: u8, expires_at_ms: Option<u64>, measured: Measured) -> Found {

@@ -6,7 +6,7 @@ use ferrite_rdb::{
 };
 
 use crate::engine::now_ms;
-use crate::live::HOLD_MS;
+use crate::live::release;
 
 /// What counts as equal between these two formats, at this moment.
 #[must_use]
@@ -104,7 +104,7 @@ impl Sink for Measured {
         self.digester.zset_member(member, score);
     }
     fn hash_field(&mut self, field: &[u8], value: &[u8], expires_at_ms: Option<u64>) {
-        let released = |at| if self.is_held { at.checked_sub(HOLD_MS).unwrap_or(at) } else { at };
+        let released = |at| if self.is_held { release(at).unwrap_or(at) } else { at };
         let expires_at_ms = expires_at_ms.map(released);
         self.size += u64::from(expires_at_ms.is_none_or(|at| at > self.now_ms));
         self.digester.hash_field(field, value, expires_at_ms);

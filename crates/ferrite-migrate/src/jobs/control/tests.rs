@@ -31,7 +31,7 @@ fn answer(mut server: Server) -> tokio::task::JoinHandle<()> {
                     replier.step("two\nlines").await;
                     replier.done(json!({"paused": true})).await;
                 }
-                Request::Abort => {
+                Request::Cutover { dry_run: false, .. } => {
                     replier.refuse(6, "not now", vec!["because".to_owned()]).await;
                 }
                 Request::Stop => return replier.done(Value::Null).await,
@@ -40,6 +40,13 @@ fn answer(mut server: Server) -> tokio::task::JoinHandle<()> {
             }
         }
     })
+}
+
+/// A cutover with some of its fields set.
+fn cutover(fields: Value) -> Request {
+    let mut order = json!({ "do": "cutover" });
+    order.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    serde_json::from_value(order).unwrap()
 }
 
 async fn order(dir: &Path, request: Request) -> Result<Value, CallError> {
@@ -68,7 +75,7 @@ async fn orders_are_answered_with_steps_results_and_refusals() {
         assert_eq!(done.unwrap(), json!({"paused": true}));
         assert_eq!(steps, ["one", "two\nlines"]);
 
-        let refused = order(job.path(), Request::Abort).await.unwrap_err();
+        let refused = order(job.path(), cutover(json!({}))).await.unwrap_err();
         let CallError::Refused { message, reasons, code } = refused else { panic!("{refused}") };
         assert_eq!((message.as_str(), reasons, code), ("not now", vec!["because".to_owned()], 6));
 
@@ -84,21 +91,17 @@ async fn every_field_of_an_order_arrives() {
     let root = tempfile::tempdir().unwrap();
     let job = job(root.path());
     answer(Server::bind(&job).unwrap());
-    let cutover = Request::Cutover {
-        max_pause_ms: Some(2000),
-        dry_run: true,
-        when_ready: true,
-        hook: Some("true".to_owned()),
-    };
-    for request in [Request::Status, cutover, Request::Set { rate_bytes_per_s: Some(5) }] {
+    let fields = json!({
+        "max_pause_ms": 2000, "dry_run": true, "when_ready": true, "hook": "true",
+    });
+    for request in [Request::Status, cutover(fields)] {
         let echoed = order(job.path(), request.clone()).await.unwrap();
         assert_eq!(echoed, json!(request));
     }
-    let cutover = raw(&job.path().join("control.sock"), b"{\"do\":\"cutover\"}\n").await;
-    let expected = json!({"done": {
-        "do": "cutover", "max_pause_ms": null, "dry_run": false, "when_ready": false, "hook": null,
-    }});
-    assert_eq!(serde_json::from_str::<Value>(&cutover).unwrap(), expected);
+    let order = b"{\"do\":\"cutover\",\"dry_run\":true}\n";
+    let done = raw(&job.path().join("control.sock"), order).await;
+    let expected = json!({ "done": cutover(json!({ "dry_run": true })) });
+    assert_eq!(serde_json::from_str::<Value>(&done).unwrap(), expected);
 }
 
 #[tokio::test]

@@ -103,6 +103,7 @@ struct Landed {
 }
 
 /// What may happen while a transaction is on its way.
+#[expect(clippy::large_enum_variant, reason = "there is never more than one")]
 enum Event {
     Landed(Result<Landed, MigrateError>),
     Request(Request),
@@ -293,7 +294,7 @@ impl Applier {
 
     fn is_full(&self) -> bool {
         let is_full = self.building.is_full() || self.marks.dirty() >= KEYS_MAX;
-        (is_full && !self.plan.is_in_transaction()) || self.buffer.len() >= PARSE_MAX && is_full
+        is_full && (!self.plan.is_in_transaction() || self.buffer.len() >= PARSE_MAX)
     }
 
     /// Plans what is there, and sends it when the target is free.

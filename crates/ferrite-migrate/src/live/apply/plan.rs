@@ -261,10 +261,9 @@ impl Plan {
         marks: &mut Marks,
     ) {
         let is_uncertain = call.offset <= self.uncertain_until || self.is_claim(call);
-        if !is_uncertain && marks.is_empty() && self.takes_everything && !self.by_value {
-            if self.refetch_at.is_empty() || !self.refetch_at.contains(&call.offset) {
-                return self.send_rewritten(call, access, transaction, marks);
-            }
+        let is_plain = marks.is_empty() && self.takes_everything && !self.by_value;
+        if !is_uncertain && is_plain && !self.refetch_at.contains(&call.offset) {
+            return self.send_rewritten(call, access, transaction, marks);
         }
         let must_read =
             is_uncertain || self.by_value || self.refetch_at.contains(&call.offset);

@@ -18,7 +18,6 @@ use crate::live::rewrite::{HOLD_MS, hold};
 use crate::model::{BatchBuilder, ElementsSink, LargeRecord, RecordHead};
 use crate::preflight::Checked;
 use crate::report::key_text;
-use crate::sources::redis_scan::source_error;
 use crate::targets::redis::{Capabilities, Encoder, KeyWriter, LeftOut};
 
 /// Keys read in one transaction: all their values are held at the same time.
@@ -228,12 +227,6 @@ impl Refetch {
         }
         marks.fence(db, key, offset);
         Ok(())
-    }
-
-    /// The loss of the source, as the end of the job.
-    #[must_use]
-    pub fn lost(&self, error: &ClientError) -> MigrateError {
-        source_error(&self.checked.source.connector, "reading keys again", error)
     }
 }
 

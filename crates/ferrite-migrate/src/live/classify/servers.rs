@@ -291,7 +291,7 @@ fn follow(from: Server, to: Server, cases: &[&[Case]]) -> BTreeSet<String> {
             break;
         }
         names.insert(text(&words[..1]).to_ascii_lowercase());
-        let times = Times { received_at_ms, hold_ms: HOLD_MS };
+        let times = Times { received_at_ms, hold_ms: HOLD_MS, hold_before_ms: u64::MAX };
         apply(&mut client, &words, &times, &abilities);
     }
     let passed = i64::try_from(started.elapsed().as_millis()).unwrap();
