@@ -150,6 +150,9 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Upper bound in bytes for the source's commands that wait on disk; see [`Mode::Live`].
     pub spool_limit: u64,
+    /// When a job is taken up again whose process ended while the hook of a cutover ran: that the
+    /// application still writes to the source.
+    pub traffic_stayed: bool,
 }
 
 impl Config {
@@ -216,6 +219,7 @@ pub struct ConfigBuilder {
     memory_limit: u64,
     state_dir: Option<PathBuf>,
     spool_limit: u64,
+    traffic_stayed: bool,
 }
 
 impl Default for ConfigBuilder {
@@ -238,6 +242,7 @@ impl Default for ConfigBuilder {
             memory_limit: 128 << 20,
             state_dir: None,
             spool_limit: SPOOL_LIMIT_DEFAULT,
+            traffic_stayed: false,
         }
     }
 }
@@ -363,6 +368,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// When a job is taken up again whose process ended while the hook of a cutover ran: says that
+    /// the application still writes to the source.
+    #[must_use]
+    pub fn traffic_stayed(mut self, stayed: bool) -> Self {
+        self.traffic_stayed = stayed;
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -412,6 +425,7 @@ impl ConfigBuilder {
             memory_limit: self.memory_limit,
             state_dir: self.state_dir,
             spool_limit: self.spool_limit,
+            traffic_stayed: self.traffic_stayed,
         })
     }
 

@@ -188,23 +188,10 @@ impl Live {
         replier: &mut Replier,
         following: &mut Following,
     ) -> Result<(Cutover, Option<Reverse>), GivenUp> {
-        if self.verifier.is_some() && !self.is_reversed && work.is_none() {
-            return Err(GivenUp::failed("a comparison of keys has not ended in time"));
-        }
-        if let (Some(verifier), Some(work)) = (&self.verifier, work.as_deref_mut()) {
-            replier.step("comparing streams with groups once more").await;
-            verifier.look_ahead(work, &following.requests).await;
-        }
+        self.compare_ahead(work.as_deref_mut(), replier, following).await?;
         let mut settler = Settler::connect(&self.job, &self.checked).await?;
-        let mut reverse = match wanted.reverse && !self.is_reversed {
-            true => Some(self.prepare_reverse().await.map_err(no_way_back)?),
-            false => None,
-        };
-        let mut held = HashSet::new();
-        if !self.is_reversed {
-            replier.step("releasing expiries; the source is written to as before").await;
-            held = self.release_far(&mut settler, following).await?;
-        }
+        let mut reverse = self.way_back(wanted).await?;
+        let mut held = self.release_far(&mut settler, replier, following).await?;
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
         let mut source = connector.connect().await.map_err(|error| lost(&error))?;
@@ -277,11 +264,11 @@ impl Live {
         if let Some(reverse) = reverse {
             reverse.from = settler.mark(&self.job).await?;
         }
+        let Some(hook) = &wanted.hook else { return Ok(None) };
         // From here on it is not known where the traffic goes until the hook has ended well.
         let detail = json!({ "switching": true });
         let recorded = self.dir.transition_with(self.dir.state(), None, detail);
         recorded.map_err(GivenUp::failed)?;
-        let Some(hook) = &wanted.hook else { return Ok(None) };
         let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
         self.switch(hook, fence, max_pause, replier).await.map(Some)
     }
@@ -304,12 +291,41 @@ impl Live {
         closed
     }
 
+    /// Prepares the way back, where one is wanted.
+    async fn way_back(&mut self, wanted: &Wanted) -> Result<Option<Reverse>, GivenUp> {
+        match wanted.reverse && !self.is_reversed {
+            true => self.prepare_reverse().await.map(Some).map_err(no_way_back),
+            false => Ok(None),
+        }
+    }
+
+    /// Compares before writes are held back what can be compared then.
+    async fn compare_ahead(
+        &self,
+        work: Option<&mut Work>,
+        replier: &mut Replier,
+        following: &Following,
+    ) -> Result<(), GivenUp> {
+        let verifier = self.verifier.as_ref().filter(|_| !self.is_reversed);
+        let Some(verifier) = verifier else { return Ok(()) };
+        let late = || GivenUp::failed("a comparison of keys has not ended in time");
+        let work = work.ok_or_else(late)?;
+        replier.step("comparing streams with groups once more").await;
+        verifier.look_ahead(work, &following.requests).await;
+        Ok(())
+    }
+
     /// Releases expiries that are far off while everything goes on; the keys that stay held.
     async fn release_far(
         &self,
         settler: &mut Settler,
+        replier: &mut Replier,
         following: &Following,
     ) -> Result<HashSet<Key>, GivenUp> {
+        if self.is_reversed {
+            return Ok(HashSet::new());
+        }
+        replier.step("releasing expiries; the source is written to as before").await;
         let keys = self.checked.source.keys_total(&self.job.config);
         let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
         let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;

@@ -150,16 +150,15 @@ impl Live {
         mut checked: Checked,
         mut dir: JobDir,
     ) -> Result<Self, MigrateError> {
-        if let Some(record) = dir.journal().last()
-            && record.detail.as_ref().is_some_and(|detail| detail.get("switching").is_some())
-        {
+        if is_switching(&dir) && !job.config.traffic_stayed {
             let doing = format!("resuming the migration {}", job.id);
-            let cause = "its process ended while the traffic was being moved: nobody knows which \
-                         server is written to";
-            return Err(MigrateError::new(ErrorKind::Config, doing, cause).with_hint(
-                "see where the application writes; if to the target, the migration is done; if to \
-                 the source, begin a new one with --on-conflict replace",
-            ));
+            let cause = "its process ended while the hook of a cutover moved the traffic: nobody \
+                         knows which server the application writes to";
+            return Err(MigrateError::new(ErrorKind::Config, doing, cause).with_hint(format!(
+                "if it is the target, the migration is done; if it is still the source: \
+                 ferrite-migrate migrate --resume {} --traffic-stayed",
+                job.id
+            )));
         }
         let connector = checked.source.connector.clone();
         let skew = clock::skew_ms(&mut checked.source.control).await;
@@ -565,6 +564,12 @@ async fn end<T>(task: &mut JoinHandle<T>) {
     if !task.is_finished() {
         let _ = task.await;
     }
+}
+
+/// Whether the process ended while the hook of a cutover ran.
+fn is_switching(dir: &JobDir) -> bool {
+    let last = dir.journal().last().and_then(|record| record.detail.as_ref());
+    last.is_some_and(|detail| detail.get("switching").is_some())
 }
 
 /// Ticks that do not come in heaps after a long wait.

@@ -91,6 +91,11 @@ impl Live {
         Ok(())
     }
 
+    /// Says that the application still writes to the source.
+    pub fn traffic_stayed(&mut self) {
+        self.config = self.config.clone().traffic_stayed(true);
+    }
+
     /// Gives an order and waits for the answer.
     pub fn order(&self, request: &Request) -> Result<Value, CallError> {
         let path = self.store.read(&self.id).expect("the job's folder").path;

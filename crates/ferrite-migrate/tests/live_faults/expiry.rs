@@ -91,6 +91,10 @@ fn a_job_killed_while_it_cuts_over_holds_expiries_again() {
     });
     wait_until("expiries are released", || held(&target, 0).is_empty());
     live.kill();
+    // Nobody knows whether the hook had moved the traffic: it has to be said.
+    let refused = live.try_resume().unwrap_err();
+    assert!(refused.hint.unwrap().contains("--traffic-stayed"));
+    live.traffic_stayed();
     live.resume();
     live.until(State::Live);
     wait_until("expiries are held again", || held(&target, 0).len() == 100);

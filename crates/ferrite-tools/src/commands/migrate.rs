@@ -64,6 +64,10 @@ struct LiveArgs {
     /// Go on with this live migration as it was planned; addresses are needed for passwords alone
     #[arg(long, value_name = "ID", conflicts_with_all = PLANNED)]
     resume: Option<String>,
+    /// With --resume, after a process that ended while the hook of a cutover ran: the application
+    /// still writes to the source
+    #[arg(long, requires = "resume")]
+    traffic_stayed: bool,
     /// Run in the background, with a log in the migration's directory
     #[arg(long)]
     detach: bool,
@@ -176,7 +180,7 @@ enum Wanted {
     /// A new migration.
     New { config: Config, is_everything: bool },
     /// One that goes on.
-    Resume { id: String, source: SourceArgs, target: TargetArgs, spool_limit: u64 },
+    Resume { id: String, source: SourceArgs, target: TargetArgs, live: LiveArgs },
 }
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
@@ -212,9 +216,8 @@ fn refuse_live_options(matches: &ArgMatches) -> Result<(), Failure> {
 
 fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure> {
     let MigrateArgs { source, target, run, keys, live, resources, .. } = args;
-    let spool_limit = live.spool_limit;
-    if let Some(id) = live.resume {
-        return Ok(Wanted::Resume { id, source, target, spool_limit });
+    if let Some(id) = live.resume.clone() {
+        return Ok(Wanted::Resume { id, source, target, live });
     }
     let config = configure(source, target, &keys, &resources, |config| {
         let config = config
@@ -223,7 +226,7 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
             .on_conflict(run.on_conflict.into())
             .dry_run(run.dry_run)
             .verify(run.verify)
-            .spool_limit(spool_limit);
+            .spool_limit(live.spool_limit);
         store.iter().fold(config, |config, store| config.state_dir(store.root()))
     })?;
     Ok(Wanted::New { config, is_everything: keys.is_everything() })
@@ -261,12 +264,13 @@ async fn run_here(
             let migration = Migration::new(config.clone()).await?;
             (config, is_everything, migration)
         }
-        Wanted::Resume { id, source, target, spool_limit } => {
+        Wanted::Resume { id, source, target, live } => {
             let store = store.ok_or_else(|| Failure::usage("", "no directory of migrations"))?;
             let plan = store.read(&id)?.plan;
             let patterns = plan.include.len() + plan.exclude.len() + plan.types.len();
             let config = plan.configure()?.mode(Mode::Live);
-            let config = config.state_dir(store.root()).spool_limit(spool_limit);
+            let config = config.state_dir(store.root()).spool_limit(live.spool_limit);
+            let config = config.traffic_stayed(live.traffic_stayed);
             let config = complete(config, source, target)?;
             let migration = Migration::resume(config.clone(), &id).await?;
             (config, patterns == 0, migration)
