@@ -15,7 +15,7 @@ help: ## Say what there is
 	@echo "usage: make <verb>"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 10
 
-demo: ## Start two servers, fill one, migrate it to the other, verify
+demo: ## A live migration between two servers while an application writes
 	$(CARGO) build -p ferrite-tools -p ferrite-testkit --bins
 	$(TARGET_DIR)/debug/demo
 

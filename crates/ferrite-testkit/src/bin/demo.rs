@@ -1,7 +1,9 @@
-//! `demo`: shows one migration from beginning to end on this machine, and cleans up after itself.
+//! `demo`: shows one live migration from beginning to end on this machine, and cleans up after
+//! itself.
 //!
-//! Two servers on free ports, a data set in one of them, the tool run the way a user would run it.
-//! The exit code is the tool's.
+//! Two servers on free ports, a data set in one of them, an application that writes all the time,
+//! the tool run the way a user would run it. The exit code is the tool's, or 4 if the application
+//! misses a write.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -10,7 +12,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -19,7 +21,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use ferrite_testkit::client::Connector;
 use ferrite_testkit::interrupt::{Interrupt, on_interrupt};
-use ferrite_testkit::{Binary, Dataset, Peer, Server};
+use ferrite_testkit::{Binary, Dataset, Load, Peer, Server};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Exit code of an interrupted run.
@@ -27,7 +29,7 @@ const INTERRUPTED: u8 = 130;
 /// How long everything may take to end after Ctrl-C.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Copy a data set between two servers on this machine, with ferrite-migrate
+/// Move a data set and its application between two servers on this machine, with ferrite-migrate
 #[derive(Parser)]
 #[command(name = "demo")]
 struct Arguments {
@@ -101,7 +103,7 @@ fn signal_tool(running: &Running, signal: Signal) {
 fn demo(arguments: &Arguments, running: &Running) -> Result<u8, Box<dyn Error>> {
     let tool = tool()?;
     println!(
-        "This copies {} keys from one server to another, both on this machine.",
+        "This moves {} keys, and an application that goes on writing, from one server to another.",
         arguments.keys
     );
     println!("Nothing is installed: the servers use free ports and temporary folders.");
@@ -166,27 +168,123 @@ fn load(keys: u64, url: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs the tool to its end and gives its exit code.
+/// What the application does meanwhile: writes of every kind, as fast as this.
+const WRITES_PER_SECOND: u64 = 5_000;
+/// Writes the application makes on its new server before it ends.
+const WRITES_AFTERWARDS: u64 = 10_000;
+/// How often it is looked whether something has happened.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// Migrates while an application writes; gives the exit code.
 fn migrate(
     tool: &Path,
     source: &str,
     target: &str,
     running: &Running,
 ) -> Result<u8, Box<dyn Error>> {
+    let state = tempfile::tempdir()?;
+    let tool = Tool { path: tool, state: state.path(), running };
+    let (here, there) = (Connector::from_url(source)?, Connector::from_url(target)?);
+    let load = Load::builder().rate(Some(WRITES_PER_SECOND)).start(here)?;
+    println!("An application writes to the source, {WRITES_PER_SECOND} times a second.");
     let arguments =
-        ["migrate", "--source", source, "--target", target, "--mode", "snapshot", "--verify"];
-    println!("\n$ ferrite-migrate {}\n", arguments.join(" "));
-    let cannot = |error| format!("cannot run {}: {error}", tool.display());
-    let mut child = Command::new(tool).args(arguments).spawn().map_err(cannot)?;
-    *lock(&running.tool) = Some(child.id());
-    let status = child.wait()?;
-    *lock(&running.tool) = None;
-    match status.code() {
-        Some(0) => {
-            println!("\nThe target now holds what the source holds; every key was compared.")
+        ["migrate", "--source", source, "--target", target, "--mode", "live", "--verify"];
+    let migration = tool.start(&arguments)?;
+    // The command that moves the application: it leaves a note, and the application reads it.
+    let note = state.path().join("moved");
+    let hook = format!("touch {}", note.display());
+    let cutover = tool.start(&["cutover", "--when-ready", "--hook", &hook]);
+    let mut cutover = cutover.inspect_err(|_| tool.stop())?;
+    let code = loop {
+        if note.exists() {
+            load.switch_to(there.clone());
         }
-        Some(code) => println!("\nferrite-migrate ended with exit code {code}."),
-        None => println!("\nferrite-migrate was ended by a signal ({status})."),
+        if let Some(status) = cutover.try_wait()? {
+            break status.code();
+        }
+        thread::sleep(LOOK_EVERY);
+    };
+    if code != Some(0) {
+        tool.stop();
+        println!("\nThe cutover ended with {code:?}.");
     }
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(INTERRUPTED))
+    let code = tool.end(migration)?;
+    go_on(running)?;
+    if code == 0 { go_on_writing(load, &there) } else { Ok(code) }
+}
+
+/// The application goes on against the target, and then counts.
+fn go_on_writing(load: Load, target: &Connector) -> Result<u8, Box<dyn Error>> {
+    load.wait_for(WRITES_AFTERWARDS);
+    let stall = load.longest_stall();
+    let written = load.stop();
+    let wrong = written.lost_or_doubled(&mut target.connect()?)?;
+    println!("\nThe application goes on against the target. All in all:");
+    println!("  {} operations, {} counters", written.operations, written.counters.len());
+    println!("  longest wait for an answer: {:.1} ms", stall.as_secs_f64() * 1000.0);
+    println!("  increments lost or made twice: {}", wrong.len());
+    for line in &wrong {
+        println!("    {line}");
+    }
+    Ok(if wrong.is_empty() { 0 } else { DIFFERENT })
+}
+
+/// Exit code when the application misses something.
+const DIFFERENT: u8 = 4;
+
+/// The tool, as a user runs it.
+struct Tool<'a> {
+    path: &'a Path,
+    state: &'a Path,
+    running: &'a Running,
+}
+
+impl Tool<'_> {
+    fn start(&self, arguments: &[&str]) -> Result<Child, Box<dyn Error>> {
+        println!("\n$ ferrite-migrate {}\n", arguments.join(" "));
+        if arguments.first() == Some(&"cutover") {
+            self.wait_for_a_job()?;
+        }
+        let cannot = |error| format!("cannot run {}: {error}", self.path.display());
+        let mut command = Command::new(self.path);
+        let child = command.args(arguments).env("FERRITE_STATE_DIR", self.state).spawn();
+        let child = child.map_err(cannot)?;
+        if arguments.first() == Some(&"migrate") {
+            *lock(&self.running.tool) = Some(child.id());
+        }
+        Ok(child)
+    }
+
+    /// Waits until the migration takes orders.
+    fn wait_for_a_job(&self) -> Result<(), Box<dyn Error>> {
+        let deadline = Instant::now() + PATIENCE;
+        let takes_orders = || {
+            let jobs = std::fs::read_dir(self.state).into_iter().flatten().flatten();
+            jobs.map(|job| job.path()).any(|job| {
+                job.join("control.sock").exists() || job.join("control.path").exists()
+            })
+        };
+        while !takes_orders() {
+            go_on(self.running)?;
+            if Instant::now() > deadline {
+                return Err("the migration does not begin".into());
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    fn stop(&self) {
+        signal_tool(self.running, Signal::TERM);
+    }
+
+    /// Waits for the end of the migration; its exit code.
+    fn end(&self, mut migration: Child) -> Result<u8, Box<dyn Error>> {
+        let status = migration.wait()?;
+        *lock(&self.running.tool) = None;
+        if status.code() != Some(0) {
+            println!("\nferrite-migrate ended with {status}.");
+        }
+        Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(INTERRUPTED))
+    }
 }
