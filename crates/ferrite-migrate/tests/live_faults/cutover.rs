@@ -12,7 +12,12 @@ use crate::{between, load, pair, proxy, write_to};
 const EXPIRING: usize = 50;
 
 fn asked(max_pause_ms: Option<u64>, hook: Option<&str>) -> Request {
-    Request::Cutover { max_pause_ms, dry_run: false, when_ready: false, hook: hook.map(str::to_owned) }
+    Request::Cutover {
+        max_pause_ms,
+        dry_run: false,
+        when_ready: false,
+        hook: hook.map(str::to_owned),
+    }
 }
 
 fn expiring_keys(source: &Peer) {
@@ -148,5 +153,7 @@ fn a_source_that_was_restarted_is_not_cut_over_from() {
     let _ = live.order(&Request::Resume);
     live.until(State::Completed);
     assert_same_soon(&source, &target);
-    wait_until("the source takes no writes", || source.client().call(&["SET", "k", "v"]).is_error());
+    wait_until("the source takes no writes", || {
+        source.client().call(&["SET", "k", "v"]).is_error()
+    });
 }

@@ -81,7 +81,8 @@ fn whole_databases(server: Server, pattern: Option<&str>, seed: u64) {
     let prefix = pattern.map(|pattern| pattern.trim_end_matches('*')).unwrap_or_default();
     keep(&source, &[0, 1, 2], |name| name.starts_with(prefix));
     assert_same_soon(&source, &target);
-    let functions = |peer: &Peer| ok(&mut peer.client(), &["FUNCTION", "DUMP"]).bytes().map(<[u8]>::to_vec);
+    let functions =
+        |peer: &Peer| ok(&mut peer.client(), &["FUNCTION", "DUMP"]).bytes().map(<[u8]>::to_vec);
     assert_eq!(functions(&source), functions(&target));
 }
 

@@ -43,7 +43,9 @@ fn a_source_that_comes_back_without_its_data_is_followed_all_the_same() {
     let mut client = source.client();
     ok(&mut client, &["SET", "new", "1"]);
     live.until_copied(2);
-    wait_until("what is gone is gone", || ok(&mut target.client(), &["GET", "lost:1"]).bytes().is_none());
+    wait_until("what is gone is gone", || {
+        ok(&mut target.client(), &["GET", "lost:1"]).bytes().is_none()
+    });
     live.cut_over();
     assert_eq!(live.end().1, State::Completed);
     assert_same_soon(&source, &target);

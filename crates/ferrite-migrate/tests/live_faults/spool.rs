@@ -23,7 +23,8 @@ fn a_full_spool_holds_the_source_up_and_loses_nothing() {
         let mut client = source.client();
         for number in 0..1000_u64 {
             // Such bytes are not made smaller by compression.
-            let value: Vec<u8> = (0..60_000).map(|at| ((at * at * (number + 7)) >> 5) as u8).collect();
+            let value: Vec<u8> =
+                (0..60_000).map(|at| ((at * at * (number + 7)) >> 5) as u8).collect();
             let key = format!("filler:{}", number % 20 + round);
             client.ok(&[&b"SET"[..], key.as_bytes(), &value]);
         }

@@ -10,11 +10,8 @@ use crate::{between, load, pair, write_to};
 /// Kills the target at work, several times.
 fn survives_target_kills(server: Server, fsync: &str, seed: u64) {
     let source = start(server);
-    let mut target = Peer::builder(server)
-        .arg("appendonly", "yes")
-        .arg("appendfsync", fsync)
-        .start()
-        .unwrap();
+    let mut target =
+        Peer::builder(server).arg("appendonly", "yes").arg("appendfsync", fsync).start().unwrap();
     let load = write_to(&source, load().seed(seed));
     load.wait_for(3000);
     let live = Live::start(between(source.url(), target.url()));
@@ -127,7 +124,12 @@ fn a_target_that_is_a_replica_for_a_while_is_waited_for() {
     for _ in 0..4 {
         // Of nobody: it keeps what it has, and takes no writes.
         ok(&mut client, &["REPLICAOF", "127.0.0.1", "1"]);
-        let troubled = || live.status().reasons.iter().any(|reason| reason.contains("READONLY") || reason.contains("read only"));
+        let troubled = || {
+            live.status()
+                .reasons
+                .iter()
+                .any(|reason| reason.contains("READONLY") || reason.contains("read only"))
+        };
         ferrite_testkit::wait_until("it is told", troubled);
         ok(&mut client, &["REPLICAOF", "NO", "ONE"]);
         load.wait_for(2000);
