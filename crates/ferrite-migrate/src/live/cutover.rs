@@ -11,6 +11,7 @@
 //! leaves nothing locked. When anything takes longer than its budget, or fails, the pause is
 //! lifted and the job is LIVE again, as if nothing had been.
 
+use std::collections::HashSet;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use super::apply::Request;
+use super::marks::Key;
 use super::run::{Following, Live};
 use super::settle::{Pass, Settler};
 use crate::engine::now_ms;
@@ -153,11 +155,7 @@ impl Live {
     ) -> Result<Cutover, GivenUp> {
         replier.step("releasing expiries; the source is written to as before").await;
         let mut settler = Settler::connect(&self.job, &self.checked).await?;
-        let keys = self.checked.source.keys_total(&self.job.config);
-        let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
-        let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
-        hold_before(near, following).await?;
-        let mut held = settler.pass(Pass::ReleaseFrom(near), &following.requests).await?;
+        let mut held = self.release_far(&mut settler, following).await?;
 
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
@@ -221,11 +219,24 @@ impl Live {
         })
     }
 
+    /// Releases the expiries that are far off; the keys that stay held.
+    async fn release_far(
+        &self,
+        settler: &mut Settler,
+        following: &Following,
+    ) -> Result<HashSet<Key>, GivenUp> {
+        let keys = self.checked.source.keys_total(&self.job.config);
+        let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
+        let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
+        hold_before(near, following).await?;
+        Ok(settler.pass(Pass::ReleaseFrom(near), &following.requests).await?)
+    }
+
     /// Brings the target to the offset at which writes were held back, and releases what is held.
     async fn drain(
         &self,
         offset: u64,
-        held: &mut std::collections::HashSet<super::marks::Key>,
+        held: &mut HashSet<Key>,
         settler: &mut Settler,
         following: &Following,
     ) -> Result<u64, GivenUp> {
