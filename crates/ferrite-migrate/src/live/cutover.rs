@@ -195,8 +195,7 @@ impl Live {
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
         let mut source = connector.connect().await.map_err(|error| lost(&error))?;
-        let replid = self.progress.replid();
-        let mut fence = Fence { connection: &mut source, replid, up_until: Instant::now() };
+        let mut fence = Fence::new(&mut source, self.progress.replid());
         let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
         let began = Instant::now();
         let fenced = async {
@@ -431,7 +430,12 @@ struct Fence<'a> {
     up_until: Instant,
 }
 
-impl Fence<'_> {
+impl<'a> Fence<'a> {
+    /// Not raised yet.
+    fn new(connection: &'a mut Connection, replid: String) -> Self {
+        Self { connection, replid, up_until: Instant::now() }
+    }
+
     /// Holds writes back for this long at most, counted anew with every call; the source's offset
     /// from here on.
     async fn raise(&mut self, at_most: Duration) -> Result<u64, ClientError> {

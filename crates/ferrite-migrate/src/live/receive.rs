@@ -15,6 +15,8 @@ use crate::error::{ErrorKind, MigrateError};
 
 /// How long the source may be away before the job stops (and can be resumed).
 const AWAY_MAX: Duration = Duration::from_secs(3600);
+/// Why nothing comes from the source before there is a link.
+pub const CONNECTING: &str = "the link to the source is being made";
 /// How long to wait before a full disk is tried again.
 const DISK_RETRY: Duration = Duration::from_millis(500);
 
@@ -138,6 +140,8 @@ impl Receiver {
         let backoff = Backoff { attempts: u32::MAX, total: AWAY_MAX, ..Backoff::default() };
         let began = Instant::now();
         let mut failed = 0;
+        let why = broken.map_or_else(|| String::from(CONNECTING), ToString::to_string);
+        self.progress.set_trouble(Side::Source, Some(why));
         loop {
             let position = Position { replid: self.progress.replid(), offset: self.writer.end() };
             let error = match resume(&self.connector, &position).await {

@@ -281,6 +281,7 @@ impl Live {
         let (writer, reader) = opened.await.map_err(internal)?.map_err(spool_error)?;
         self.progress.restart(&checkpoint.replid, checkpoint.offset);
         self.progress.set_received(writer.end());
+        self.progress.set_trouble(Side::Source, Some(String::from(receive::CONNECTING)));
         tracing::debug!(offset = from, kept = writer.end() - from, "going on");
         let receiving = self.receive(writer, None);
         Ok(Some(Start { receiving, reader }))

@@ -79,16 +79,15 @@ impl Live {
         run.runtime.shutdown_timeout(GONE_WITHIN);
     }
 
-    /// Takes the job up again.
+    /// Takes the job up again, and waits until its journal tells of the new run.
     pub fn resume(&mut self) {
-        self.try_resume().unwrap_or_else(|error| panic!("{error} {:?}", error.hint));
-    }
-
-    /// Takes the job up again, where that may fail.
-    pub fn try_resume(&mut self) -> Result<(), MigrateError> {
-        let (run, _) = Run::of(self.config.clone(), Some(&self.id))?;
+        let states = self.states().len();
+        let resumed = Run::of(self.config.clone(), Some(&self.id));
+        let (run, _) = resumed.unwrap_or_else(|error| panic!("{error} {:?}", error.hint));
         self.run = Some(run);
-        Ok(())
+        wait_until("the job takes orders again", || {
+            self.states().len() > states && self.order(&Request::Status).is_ok()
+        });
     }
 
     /// Says that the application still writes to the source.
@@ -120,12 +119,17 @@ impl Live {
         self.run().runtime.spawn(async move { call(&path, &request, |_| ()).await });
     }
 
-    /// How often the job has begun to copy everything.
-    pub fn copies(&self) -> usize {
+    /// All states the job has been in.
+    fn states(&self) -> Vec<Value> {
         let path = self.store.read(&self.id).expect("the job's folder").path;
         let journal = std::fs::read_to_string(path.join("journal.jsonl")).expect("a journal");
         let records = journal.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        records.filter(|record| record["state"] == State::Copying.name()).count()
+        records.map(|record| record["state"].clone()).collect()
+    }
+
+    /// How often the job has begun to copy everything.
+    pub fn copies(&self) -> usize {
+        self.states().iter().filter(|state| **state == State::Copying.name()).count()
     }
 
     /// Waits until the job has begun to copy everything that often, and follows again.

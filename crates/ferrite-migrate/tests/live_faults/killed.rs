@@ -28,7 +28,9 @@ fn survives_kills(server: Server, seed: u64) {
     load.wait_for(1000);
     live.resume();
     load.wait_for(3000);
-    live.finish(load, &source, &target);
+    let report = live.finish(load, &source, &target);
+    let last_run = report.live.unwrap();
+    assert!(last_run.commands > 0, "{last_run:?}");
 }
 
 #[test]

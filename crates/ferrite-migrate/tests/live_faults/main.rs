@@ -36,8 +36,10 @@ fn pair(server: Server) -> (Peer, Peer) {
 
 /// Writers in two databases.
 fn load() -> LoadBuilder {
-    // PFCOUNT stores the number it tells, and replicates that by the way at best.
-    Load::builder().writers(2).dbs(&[0, 1]).rate(Some(RATE)).without(Feature::HyperLogLogs)
+    let load = Load::builder().writers(2).dbs(&[0, 1]).rate(Some(RATE));
+    // PFCOUNT stores the number it tells, and replicates that by the way at best. Expiries of the
+    // fields of hashes are not held: a target that is behind may lose a field that was renewed.
+    load.without(Feature::HyperLogLogs).without(Feature::FieldExpiry)
 }
 
 /// Begins to write to a server.

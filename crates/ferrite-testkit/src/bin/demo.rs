@@ -260,9 +260,8 @@ impl Tool<'_> {
         let deadline = Instant::now() + PATIENCE;
         let takes_orders = || {
             let jobs = std::fs::read_dir(self.state).into_iter().flatten().flatten();
-            jobs.map(|job| job.path()).any(|job| {
-                job.join("control.sock").exists() || job.join("control.path").exists()
-            })
+            jobs.map(|job| job.path())
+                .any(|job| job.join("control.sock").exists() || job.join("control.path").exists())
         };
         while !takes_orders() {
             go_on(self.running)?;
