@@ -97,8 +97,7 @@ fn a_job_killed_while_it_cuts_over_holds_expiries_again() {
     wait_until("expiries are released", || held(&target, 0).is_empty());
     live.kill();
     // Nobody knows whether the hook had moved the traffic: it has to be said.
-    live.try_resume().unwrap();
-    let refused = live.ended().unwrap_err();
+    let refused = live.refused();
     assert!(refused.hint.unwrap().contains("--traffic-stayed"));
     live.traffic_stayed();
     live.resume();

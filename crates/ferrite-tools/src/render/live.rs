@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ferrite_migrate::{Cutover, Followed, JobRecord};
+use ferrite_migrate::{Cutover, Followed, JobRecord, Verified};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -130,9 +130,31 @@ pub fn followed(followed: &Followed, sheet: &mut Sheet) {
         sheet.pair("Keys read again", count(followed.refetched));
     }
     sheet.pair("Offset", count(followed.applied_offset));
+    if let Some(verified) = &followed.verified {
+        compared(verified, sheet);
+    }
     if let Some(cutover) = &followed.cutover {
         sheet.section("CUTOVER");
         cutover_lines(cutover, sheet);
+    }
+}
+
+/// What comparing while following has found.
+fn compared(verified: &Verified, sheet: &mut Sheet) {
+    sheet.section("COMPARED WHILE FOLLOWING");
+    sheet.pair("Keys compared", count(verified.checked));
+    sheet.pair("Mismatched", count(verified.mismatched));
+    sheet.pair("Repaired", count(verified.repaired));
+    if verified.moving > 0 {
+        let moving = format!("{} (compared at the cutover)", count(verified.moving));
+        sheet.pair("Moving", moving);
+    }
+    if verified.not_comparable > 0 {
+        sheet.pair("Not compared", count(verified.not_comparable));
+    }
+    for difference in &verified.differences {
+        let key = clean(&difference.key.to_string());
+        sheet.line(format!("  db {}  {key}: {}", difference.db, clean(&difference.detail)));
     }
 }
 

@@ -120,7 +120,7 @@ fn result(report: &Report, retry: &str, palette: Palette) -> String {
     let code = report.exit_code();
     let words = match code {
         ExitCode::Done if report.dry_run => palette.good("✅ READY"),
-        ExitCode::Done if report.verification.is_some() => palette.good("✅ DONE AND VERIFIED"),
+        ExitCode::Done if is_verified(report) => palette.good("✅ DONE AND VERIFIED"),
         ExitCode::Done => palette.good("✅ DONE"),
         ExitCode::Skipped => palette.warn("⚠ DONE WITH SKIPS"),
         ExitCode::Mismatch => palette.bad("❌ DIFFERENCES FOUND"),
@@ -148,6 +148,13 @@ fn is_empty(report: &Report) -> bool {
     let keys = &report.keys;
     let [copied, identical, skipped] = [keys.copied, keys.identical, keys.skipped];
     copied + identical + skipped + keys.expired + keys.vanished == 0
+}
+
+/// Whether every key was compared, at the end or all the while.
+fn is_verified(report: &Report) -> bool {
+    let followed = report.live.as_ref().and_then(|followed| followed.verified.as_ref());
+    report.verification.is_some()
+        || followed.is_some_and(|verified| verified.verified_offset.is_some())
 }
 
 #[cfg(test)]
