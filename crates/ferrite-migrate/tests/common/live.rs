@@ -90,14 +90,6 @@ impl Live {
         });
     }
 
-    /// Takes the job up again, which is refused.
-    pub fn refused(&mut self) -> MigrateError {
-        let resumed = Run::of(self.config.clone(), Some(&self.id));
-        let (run, _) = resumed.unwrap_or_else(|error| panic!("{error} {:?}", error.hint));
-        self.run = Some(run);
-        self.ended().expect_err("a refusal")
-    }
-
     /// Says that the application still writes to the source.
     pub fn traffic_stayed(&mut self) {
         self.config = self.config.clone().traffic_stayed(true);

@@ -97,7 +97,8 @@ fn a_job_killed_while_it_cuts_over_holds_expiries_again() {
     wait_until("expiries are released", || held(&target, 0).is_empty());
     live.kill();
     // Nobody knows whether the hook had moved the traffic: it has to be said.
-    let refused = live.refused();
+    live.try_resume().unwrap();
+    let refused = live.ended().unwrap_err();
     assert!(refused.hint.unwrap().contains("--traffic-stayed"));
     live.traffic_stayed();
     live.resume();
