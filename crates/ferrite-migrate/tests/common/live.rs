@@ -82,13 +82,14 @@ impl Live {
         self.try_resume().unwrap_or_else(|error| panic!("{error} {:?}", error.hint));
     }
 
-    /// As [`resume`](Self::resume), for jobs that may not be taken up.
+    /// As [`resume`](Self::resume), for jobs that may not be taken up, or end at once.
     pub fn try_resume(&mut self) -> Result<(), MigrateError> {
         let states = self.states().len();
         let (run, _) = Run::of(self.config.clone(), Some(&self.id))?;
         self.run = Some(run);
         wait_until("the job takes orders again", || {
-            self.states().len() > states && self.order(&Request::Status).is_ok()
+            let is_new = self.states().len() > states;
+            self.run().running.is_finished() || is_new && self.order(&Request::Status).is_ok()
         });
         Ok(())
     }
