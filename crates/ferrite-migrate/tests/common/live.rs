@@ -81,13 +81,19 @@ impl Live {
 
     /// Takes the job up again, and waits until its journal tells of the new run.
     pub fn resume(&mut self) {
+        self.try_resume().unwrap_or_else(|error| panic!("{error} {:?}", error.hint));
+    }
+
+    /// As [`resume`](Self::resume), for jobs that may not be taken up, or end at once.
+    pub fn try_resume(&mut self) -> Result<(), MigrateError> {
         let states = self.states().len();
-        let resumed = Run::of(self.config.clone(), Some(&self.id));
-        let (run, _) = resumed.unwrap_or_else(|error| panic!("{error} {:?}", error.hint));
+        let (run, _) = Run::of(self.config.clone(), Some(&self.id))?;
         self.run = Some(run);
         wait_until("the job takes orders again", || {
-            self.states().len() > states && self.order(&Request::Status).is_ok()
+            let is_new = self.states().len() > states;
+            self.run().running.is_finished() || is_new && self.order(&Request::Status).is_ok()
         });
+        Ok(())
     }
 
     /// Says that the application still writes to the source.
