@@ -203,7 +203,6 @@ fn store(config: &Config) -> Result<JobStore, MigrateError> {
     config.state_dir.as_ref().map(JobStore::at).ok_or_else(missing)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn job_error(error: JobError) -> MigrateError {
     let failed = MigrateError::new(ErrorKind::Config, "opening the job", &error);
     match error.hint() {

@@ -607,14 +607,12 @@ fn internal(panic: tokio::task::JoinError) -> MigrateError {
 }
 
 /// A spool that cannot be used, as the end of the job.
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 pub fn spool_error(error: SpoolError) -> MigrateError {
     MigrateError::new(ErrorKind::Internal, "keeping the source's commands on disk", error)
         .with_hint("--state-dir chooses another disk")
 }
 
 /// A job's directory that cannot be written, as the end of the job.
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 pub fn journal_error(error: JobError) -> MigrateError {
     let failed = MigrateError::new(ErrorKind::Internal, "recording the job's state", &error);
     match error.hint() {
