@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
+use super::spool::Gauge;
 use super::verify::Watched;
 use crate::engine::now_ms;
 
@@ -27,6 +28,8 @@ pub struct Progress {
     dirty: AtomicU64,
     /// Names the source's history.
     replid: Mutex<String>,
+    /// How much of the stream is on disk.
+    spool: Mutex<Option<Gauge>>,
     /// Why the stream is not moving, by side.
     trouble: Mutex<[Option<String>; 2]>,
     /// Somebody asked the replica to acknowledge at once.
@@ -95,6 +98,17 @@ impl Progress {
         self.commands.fetch_add(commands, Ordering::Relaxed);
         self.refetched.fetch_add(refetched, Ordering::Relaxed);
         self.dirty.store(dirty, Ordering::Relaxed);
+    }
+
+    /// What tells how much of the stream is on disk.
+    pub fn set_spool(&self, gauge: Gauge) {
+        *lock(&self.spool) = Some(gauge);
+    }
+
+    /// Bytes of the stream on disk.
+    #[must_use]
+    pub fn spool_bytes(&self) -> u64 {
+        lock(&self.spool).as_ref().map_or(0, Gauge::bytes)
     }
 
     /// Names the source's history.

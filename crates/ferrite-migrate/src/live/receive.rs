@@ -68,7 +68,10 @@ impl Receiver {
                 },
             };
             match self.follow(&mut following).await {
-                LinkEnd::Stopped => return Ok(Ended::Stopped),
+                LinkEnd::Stopped => {
+                    self.writer.sync().map_err(|error| self.spool_error(&error))?;
+                    return Ok(Ended::Stopped);
+                }
                 LinkEnd::Spool(error) => return Err(self.spool_error(&error)),
                 LinkEnd::Broken(error) => {
                     tracing::debug!(%error, "the stream link broke");

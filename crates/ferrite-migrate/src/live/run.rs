@@ -289,6 +289,7 @@ impl Live {
 
     /// Begins to receive.
     pub fn receive(&self, writer: Writer, link: Option<ReplicationLink>) -> Receiving {
+        self.progress.set_spool(writer.gauge());
         let receiver = Receiver {
             job: Arc::clone(&self.job),
             connector: self.checked.source.connector.clone(),

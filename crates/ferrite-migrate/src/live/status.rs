@@ -73,7 +73,7 @@ impl Live {
                 bytes: Some(self.progress.lag_bytes()),
                 seconds: Some(self.progress.lag_ms() as f64 / 1000.0),
                 keys_dirty: self.progress.dirty(),
-                spool_bytes: self.progress.lag_bytes(),
+                spool_bytes: self.progress.spool_bytes(),
             },
             verify: self.verifier.as_ref().map(Verifier::status).unwrap_or_default(),
             projected_pause_ms: None,

@@ -94,6 +94,7 @@ impl KeyAccess {
 
     /// The database other than the one selected in which the command writes (`MOVE`, `COPY`).
     #[must_use]
+    #[cfg(test)]
     pub fn other_db(&self) -> Option<u32> {
         match self.reach {
             Reach::Here => None,

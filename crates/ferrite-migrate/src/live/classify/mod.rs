@@ -12,7 +12,6 @@
 //!
 //! From the catalogue of `ferrite_commands` and a few names on top of it. No I/O, and nothing is
 //! allocated.
-#![cfg_attr(not(test), allow(dead_code, unused_imports, reason = "the follower uses it"))]
 
 mod access;
 mod split;

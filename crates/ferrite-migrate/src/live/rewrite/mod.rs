@@ -19,7 +19,6 @@
 //!
 //! Pure functions, no I/O. The forms are those of the public command references, Redis 2.8 to
 //! 8.10, Valkey 7.2 to 9.1 and KeyDB; `servers.rs` runs them on real servers.
-#![cfg_attr(not(test), allow(dead_code, unused_imports, reason = "the follower uses it"))]
 
 mod abilities;
 mod expire;

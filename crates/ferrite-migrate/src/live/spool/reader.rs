@@ -175,6 +175,7 @@ impl Reader {
 
     /// Bytes between the reader's place and the end of the log.
     #[must_use]
+    #[cfg(test)]
     pub fn lag(&self) -> u64 {
         self.shared.state().end.saturating_sub(self.place)
     }

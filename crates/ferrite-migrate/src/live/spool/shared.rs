@@ -128,18 +128,21 @@ impl Gauge {
 
     /// Files it consists of.
     #[must_use]
+    #[cfg(test)]
     pub fn segments(&self) -> usize {
         self.0.state().segments.len()
     }
 
     /// Offset behind the last byte written.
     #[must_use]
+    #[cfg(test)]
     pub fn end(&self) -> u64 {
         self.0.state().end
     }
 
     /// Offset the reader has come to.
     #[must_use]
+    #[cfg(test)]
     pub fn read(&self) -> u64 {
         self.0.state().read
     }
