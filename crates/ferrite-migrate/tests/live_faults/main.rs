@@ -39,7 +39,7 @@ fn load() -> LoadBuilder {
     let load = Load::builder().writers(2).dbs(&[0, 1]).rate(Some(RATE));
     // PFCOUNT stores the number it tells, and replicates that by the way at best. Expiries of the
     // fields of hashes are not held: a target that is behind may lose a field that was renewed.
-    load.without(Feature::HyperLogLogs).without(Feature::FieldExpiry)
+    load.without(Feature::HyperLogLogs)
 }
 
 /// Begins to write to a server.

@@ -7,9 +7,10 @@
 //!                      └──► read the key again ──┘
 //! ```
 //!
-//! One transaction is on its way while the next is built. Whatever goes wrong, the way back is the
+//! One transaction is executed while the next is queued at the target and a third is built. Whatever goes wrong, the way back is the
 //! same: connect again, ask the target how far it is, and read the spool from there.
 
+mod flight;
 mod plan;
 mod refetch;
 mod target;
@@ -21,11 +22,10 @@ use std::time::Duration;
 
 use ferrite_client::{ClientError, ReplyError};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
+use self::flight::{Flight, Flights, Landed};
 use self::plan::{Plan, Step};
 use self::refetch::{KEYS_MAX, Refetch, RefetchError};
-use self::target::Link;
 pub use self::target::{Target, home};
 use self::transaction::{Outcome, Queued, Transaction};
 use super::checkpoint::Checkpoint;
@@ -98,19 +98,10 @@ impl From<RefetchError> for Fault {
     }
 }
 
-/// A transaction whose replies are in.
-struct Landed {
-    link: Link,
-    transaction: Transaction,
-    checkpoint: Checkpoint,
-    received_ms: u64,
-    outcome: Result<Outcome, ClientError>,
-}
-
 /// What may happen while a transaction is on its way.
 #[expect(clippy::large_enum_variant, reason = "there is never more than one")]
 enum Event {
-    Landed(Result<Landed, MigrateError>),
+    Landed(Option<Landed>),
     Request(Request),
     Block(Result<Block, SpoolError>),
 }
@@ -125,8 +116,7 @@ pub struct Applier {
     marks: Marks,
     refetch: Refetch,
     requests: mpsc::Receiver<Request>,
-    link: Option<Link>,
-    flight: Option<JoinHandle<Landed>>,
+    flights: Option<Flights>,
     /// Asked for, and not yet possible.
     waiting: Option<Request>,
     building: Transaction,
@@ -163,8 +153,7 @@ impl Applier {
             plan: Plan::new(job, checked),
             refetch: Refetch::new(job, checked, true),
             requests,
-            link: None,
-            flight: None,
+            flights: None,
             waiting: None,
             building: Transaction::default(),
             buffer: Vec::new(),
@@ -194,11 +183,9 @@ impl Applier {
                 Ok(()) => self.apply().await,
                 Err(fault) => fault,
             };
-            if let Some(flight) = self.flight.take() {
-                // Nothing of ours may arrive at the target later.
-                let _ = flight.await;
+            if let Some(flights) = self.flights.take() {
+                flights.end().await;
             }
-            self.link = None;
             let is_again = matches!(fault, Fault::Again);
             match fault {
                 Fault::Again => {}
@@ -256,7 +243,7 @@ impl Applier {
         for (db, key) in checkpoint.pending {
             self.marks.mark_dirty(db, &key);
         }
-        self.link = Some(link);
+        self.flights = Some(Flights::over(link));
         Ok(())
     }
 
@@ -275,7 +262,7 @@ impl Applier {
             let listens = self.waiting.is_none();
             let event = tokio::select! {
                 biased;
-                landed = landed(self.flight.as_mut()) => Event::Landed(landed),
+                landed = landed(self.flights.as_mut()) => Event::Landed(landed),
                 () = self.job.stop.stopped() => return Fault::Ended(Ended::Stopped),
                 Some(request) = self.requests.recv(), if listens => Event::Request(request),
                 block = self.reader.next(&mut self.buffer), if wants_more => Event::Block(block),
@@ -290,7 +277,7 @@ impl Applier {
                     self.blocks.push_back((block.end, block.received_at_ms));
                     Ok(())
                 }
-                Event::Block(Err(SpoolError::Closed)) if self.flight.is_none() => {
+                Event::Block(Err(SpoolError::Closed)) if self.in_flight() == 0 => {
                     Err(Fault::Ended(Ended::Stopped))
                 }
                 Event::Block(Err(SpoolError::Closed)) => self.land().await,
@@ -316,7 +303,12 @@ impl Applier {
         if let Some(request) = self.waiting.take() {
             return self.answer(request).await;
         }
-        if self.flight.is_none() { self.send().await } else { Ok(()) }
+        // A second one follows the first only when it is worth it.
+        let is_free = match self.in_flight() {
+            0 => true,
+            _ => self.is_full() && !self.flights.as_ref().is_none_or(Flights::is_full),
+        };
+        if is_free { self.send().await } else { Ok(()) }
     }
 
     /// Plans commands until the transaction is full or the bytes are at an end.
@@ -386,25 +378,25 @@ impl Applier {
                 // A value too large for a transaction: it goes on its own, behind everything
                 // before it; should we die midway, the checkpoint says what is missing.
                 pending.extend(self.marks.dirty_keys());
-                self.take_off(pending);
+                self.take_off(pending).await;
                 self.land().await?;
                 self.refetch.write_large(&mut self.marks).await?;
             }
         }
         if self.building.is_empty() {
-            if self.flight.is_none() && self.sent < self.offset {
+            if self.in_flight() == 0 && self.sent < self.offset {
                 // Nothing for the target: what there was has been seen.
                 self.progress.set_applied(self.offset, self.received_ms);
             }
             return Ok(());
         }
-        self.take_off(Vec::new());
+        self.take_off(Vec::new()).await;
         Ok(())
     }
 
     /// Sends the transaction on its way.
-    fn take_off(&mut self, pending: Vec<(u32, Vec<u8>)>) {
-        let Some(mut link) = self.link.take() else { return };
+    async fn take_off(&mut self, pending: Vec<(u32, Vec<u8>)>) {
+        let Some(flights) = &mut self.flights else { return };
         let mut transaction = std::mem::take(&mut self.building);
         let checkpoint = Checkpoint {
             replid: self.progress.replid(),
@@ -417,26 +409,31 @@ impl Applier {
         self.target.finish(&mut transaction, &checkpoint);
         self.sent = self.offset;
         let received_ms = self.received_ms;
-        self.flight = Some(tokio::spawn(async move {
-            let outcome = transaction.execute(&mut link.sender, &mut link.receiver).await;
-            Landed { link, transaction, checkpoint, received_ms, outcome }
-        }));
+        flights.begin(Flight { transaction, checkpoint, received_ms }).await;
     }
 
-    /// Waits for the transaction that is on its way.
+    /// How many transactions are on their way.
+    fn in_flight(&self) -> usize {
+        self.flights.as_ref().map_or(0, Flights::count)
+    }
+
+    /// Waits for all transactions that are on their way.
     async fn land(&mut self) -> Result<(), Fault> {
-        if self.flight.is_none() {
-            return Ok(());
+        while self.in_flight() > 0 {
+            let landed = landed(self.flights.as_mut()).await;
+            self.landed(landed)?;
         }
-        let landed = landed(self.flight.as_mut()).await;
-        self.landed(landed)
+        Ok(())
     }
 
     /// Takes note of what became of a transaction.
-    fn landed(&mut self, landed: Result<Landed, MigrateError>) -> Result<(), Fault> {
-        self.flight = None;
-        let Landed { link, transaction, checkpoint, received_ms, outcome } =
-            landed.map_err(Fault::Failed)?;
+    fn landed(&mut self, landed: Option<Landed>) -> Result<(), Fault> {
+        let Some(Landed { flight, outcome }) = landed else {
+            let doing = "applying commands";
+            let error = MigrateError::new(ErrorKind::Internal, doing, "a connection has ended");
+            return Err(Fault::Failed(error));
+        };
+        let Flight { transaction, checkpoint, received_ms } = flight;
         match outcome.map_err(Fault::Target)? {
             Outcome::Executed(failed) => {
                 for (place, error) in failed {
@@ -445,7 +442,6 @@ impl Applier {
             }
             Outcome::Refused(place, error) => return Err(self.refused(&transaction, place, error)),
         }
-        self.link = Some(link);
         self.target.worked();
         self.progress.set_trouble(Side::Target, None);
         self.marks.passed(checkpoint.offset);
@@ -583,11 +579,9 @@ fn is_about_the_name(error: &ReplyError) -> bool {
 }
 
 /// Waits for the transaction that is on its way; for ever if there is none.
-async fn landed(flight: Option<&mut JoinHandle<Landed>>) -> Result<Landed, MigrateError> {
-    match flight {
-        Some(flight) => flight
-            .await
-            .map_err(|panic| MigrateError::new(ErrorKind::Internal, "applying commands", panic)),
+async fn landed(flights: Option<&mut Flights>) -> Option<Landed> {
+    match flights.filter(|flights| flights.count() > 0) {
+        Some(flights) => flights.landed().await,
         None => std::future::pending().await,
     }
 }

@@ -121,7 +121,6 @@ impl Transaction {
         let start = self.bytes.len();
         checkpoint.store(key, &mut self.bytes);
         self.queue(start, checkpoint.db, 0);
-        resp::command(&mut self.bytes, &["EXEC"]);
     }
 
     /// The command at a place.
@@ -131,7 +130,13 @@ impl Transaction {
         Some((queued, self.bytes.get(queued.bytes.clone())?))
     }
 
-    /// Sends it and waits for all replies, reading while writing.
+    /// Everything but the `EXEC`.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Sends it and waits for all replies.
     ///
     /// # Errors
     /// The loss of the connection: whether it was executed is not known then.
@@ -140,36 +145,47 @@ impl Transaction {
         sender: &mut Sender,
         receiver: &mut Receiver,
     ) -> Result<Outcome, ClientError> {
-        let (sent, outcome) = tokio::join!(sender.send(&self.bytes), self.replies(receiver));
-        // What the server says is a better reason than a broken pipe.
-        outcome.and_then(|outcome| sent.map(|()| outcome))
+        sender.send(&self.bytes).await?;
+        let refused = self.queued_replies(receiver).await?;
+        sender.send(EXEC).await?;
+        self.executed(receiver, refused).await
     }
 
-    async fn replies(&self, receiver: &mut Receiver) -> Result<Outcome, ClientError> {
-        let mut refused = next_error(receiver).await?.map(|error| (None, error));
-        for place in 0..self.queued.len() {
-            if let Some(error) = next_error(receiver).await?
-                && refused.is_none()
-            {
-                refused = Some((Some(place), error));
-            }
-        }
-        let elements = match header(receiver).await? {
-            Ok(elements) => elements,
+    /// Reads what the target says while it queues the commands; the first that it refuses.
+    ///
+    /// # Errors
+    /// The loss of the connection.
+    pub async fn queued_replies(&self, receiver: &mut Receiver) -> Result<Refused, ClientError> {
+        // The first one answers `MULTI`.
+        let errors = errors(receiver, 1 + self.queued.len()).await?;
+        let first = errors.into_iter().next();
+        Ok(first.map(|(place, error)| (place.checked_sub(1), error)))
+    }
+
+    /// Reads what became of it, after the `EXEC`.
+    ///
+    /// # Errors
+    /// The loss of the connection: whether it was executed is not known then.
+    pub async fn executed(
+        &self,
+        receiver: &mut Receiver,
+        refused: Refused,
+    ) -> Result<Outcome, ClientError> {
+        match header(receiver).await? {
+            Ok(elements) => Ok(Outcome::Executed(errors(receiver, elements).await?)),
             Err(error) => {
                 let (place, error) = refused.unwrap_or((None, error));
-                return Ok(Outcome::Refused(place, error));
-            }
-        };
-        let mut failed = Vec::new();
-        for place in 0..elements {
-            if let Some(error) = next_error(receiver).await? {
-                failed.push((place, error));
+                Ok(Outcome::Refused(place, error))
             }
         }
-        Ok(Outcome::Executed(failed))
     }
 }
+
+/// The command that the target did not queue, by its place if it is one of ours.
+pub type Refused = Option<(Option<usize>, ReplyError)>;
+
+/// What has a transaction executed.
+pub const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
 fn not_commands() -> ClientError {
     ClientError::Unexpected {
@@ -179,18 +195,29 @@ fn not_commands() -> ClientError {
     }
 }
 
-/// Reads one whole reply; what it says if it is an error.
-async fn next_error(receiver: &mut Receiver) -> Result<Option<ReplyError>, ClientError> {
+/// Reads so many whole replies; those that are errors, with their places.
+async fn errors(
+    receiver: &mut Receiver,
+    count: usize,
+) -> Result<Vec<(usize, ReplyError)>, ClientError> {
+    let (mut place, mut errors) = (0, Vec::new());
     loop {
-        let input = receiver.buffered();
-        let used = skip(input).map_err(|cause| protocol(receiver, cause))?;
-        if let Some(used) = used {
-            let error = match peek(input) {
-                Ok(Some((ReplyRef::Error(text), _))) => Some(ReplyError::parse(text)),
-                _ => None,
+        let mut rest = receiver.buffered();
+        let before = rest.len();
+        while place < count {
+            let used = skip(rest).map_err(|cause| protocol(receiver, cause))?;
+            let Some((reply, behind)) = used.and_then(|used| rest.split_at_checked(used)) else {
+                break;
             };
-            receiver.consume(used);
-            return Ok(error);
+            if let Ok(Some((ReplyRef::Error(text), _))) = peek(reply) {
+                errors.push((place, ReplyError::parse(text)));
+            }
+            (rest, place) = (behind, place + 1);
+        }
+        let used = before - rest.len();
+        receiver.consume(used);
+        if place == count {
+            return Ok(errors);
         }
         fill_more(receiver).await?;
     }

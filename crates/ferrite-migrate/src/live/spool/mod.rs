@@ -25,7 +25,6 @@
 //! [`Writer::sync`] has returned for. One process at a time may have a folder open; that it is
 //! only one is for the owner of the folder to see to.
 
-
 mod block;
 mod cursor;
 mod error;
