@@ -276,7 +276,13 @@ impl Live {
     /// what that was before.
     async fn leave(&self, fence: &mut Fence<'_>, follows: bool) -> Option<(String, String)> {
         if follows {
-            // It will be written to, by us.
+            // It will be written to, by us alone: the writes that wait end with their connections.
+            if fence.end_clients().await.is_err() {
+                self.job.warn(
+                    "the old source does not let us end its clients (CLIENT KILL is refused \
+                     there): writes that waited for the switch were made there, and nowhere else",
+                );
+            }
             fence.lower().await;
             return None;
         }
@@ -473,6 +479,11 @@ impl<'a> Fence<'a> {
     /// Lets writes through again. Should that fail, the source does it when the time is up.
     async fn lower(&mut self) {
         let _ = self.connection.call(&["CLIENT", "UNPAUSE"]).await;
+    }
+
+    /// Ends the connections of all other clients, and with them the writes that wait.
+    async fn end_clients(&mut self) -> Result<(), ClientError> {
+        self.connection.call(&["CLIENT", "KILL", "TYPE", "normal"]).await.map(drop)
     }
 
     /// Has the source refuse writes from now on, those that wait included; by which setting, and

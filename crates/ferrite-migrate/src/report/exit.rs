@@ -18,6 +18,8 @@ pub enum ExitCode {
     Skipped = 5,
     /// Not ready for what was asked; nothing was changed.
     NotReady = 6,
+    /// Rolled back: the source is the one to write to again.
+    RolledBack = 7,
     /// Interrupted by the operator; it can be run again.
     Interrupted = 130,
 }

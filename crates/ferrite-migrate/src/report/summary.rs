@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::jobs::State;
+
 use super::{ExitCode, KeyName, PreflightReport, VerificationReport, Verified};
 
 /// Where the keys of the source ended up.
@@ -128,6 +130,10 @@ pub struct Cutover {
 }
 
 impl Report {
+    fn is_rolled_back(&self) -> bool {
+        self.live.as_ref().is_some_and(|followed| followed.state == State::RolledBack.name())
+    }
+
     /// The exit code that says how it went.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
@@ -137,6 +143,7 @@ impl Report {
         match () {
             () if self.preflight.is_blocked() => ExitCode::Blocked,
             () if self.interrupted => ExitCode::Interrupted,
+            () if self.is_rolled_back() => ExitCode::RolledBack,
             () if differs => ExitCode::Mismatch,
             () if !self.skipped.is_empty() => ExitCode::Skipped,
             () => ExitCode::Done,

@@ -56,3 +56,21 @@ fn a_user_who_may_not_do_everything_on_the_target_gets_there() {
     load.wait_for(5000);
     live.finish(load, &source, &target);
 }
+
+#[test]
+fn a_long_transaction_with_a_large_command_is_applied_whole() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    let mut client = source.client();
+    let value = |megabytes: usize| "x".repeat(megabytes << 20);
+    ok(&mut client, &["MULTI"]);
+    ok(&mut client, &["SET", "large", &value(2)]);
+    ok(&mut client, &["SET", "larger", &value(10)]);
+    ok(&mut client, &["INCR", "counter"]);
+    ok(&mut client, &["EXEC"]);
+    ok(&mut client, &["SET", "after", "1"]);
+    live.until_applied(&source);
+    live.cut_over();
+    assert_same_soon(&source, &target);
+}

@@ -151,6 +151,7 @@ Exit codes:
   4    source and target differ
   5    done, but some keys were left out; the report names them
   6    not ready for what was asked; nothing was changed
+  7    rolled back; the source is the one to write to
   130  interrupted; it can be run again";
 
 /// `ferrite-migrate --source …` means `ferrite-migrate migrate --source …`.

@@ -125,6 +125,7 @@ fn result(report: &Report, retry: &str, palette: Palette) -> String {
         ExitCode::Skipped => palette.warn("⚠ DONE WITH SKIPS"),
         ExitCode::Mismatch => palette.bad("❌ DIFFERENCES FOUND"),
         ExitCode::Interrupted => palette.warn("⚠ INTERRUPTED"),
+        ExitCode::RolledBack => palette.warn("⚠ ROLLED BACK"),
         ExitCode::Blocked => palette.bad("❌ BLOCKED"),
         ExitCode::Usage | ExitCode::Failed | ExitCode::NotReady => palette.bad("❌ FAILED"),
     };
@@ -137,6 +138,7 @@ fn result(report: &Report, retry: &str, palette: Palette) -> String {
         ExitCode::Skipped => "some keys were left out",
         ExitCode::Mismatch => "source and target differ",
         ExitCode::Interrupted => retry,
+        ExitCode::RolledBack => "the source is the one to write to",
         ExitCode::Blocked => "a check found a blocker; nothing was written",
         ExitCode::Usage | ExitCode::Failed | ExitCode::NotReady => "it can be run again",
     };

@@ -42,9 +42,6 @@ const AWAY_MAX: Duration = Duration::from_secs(3600);
 /// Bytes of applied stream that are kept: a target that comes back after a crash may be that far
 /// behind where it was.
 const KEPT_BEHIND: u64 = 64 << 20;
-/// Bytes of stream that are looked at in one go.
-const PARSE_MAX: usize = 4 << 20;
-
 /// Expiries before this time are held: none.
 const HOLD_NOTHING: u64 = 0;
 
@@ -99,7 +96,6 @@ impl From<RefetchError> for Fault {
 }
 
 /// What may happen while a transaction is on its way.
-#[expect(clippy::large_enum_variant, reason = "there is never more than one")]
 enum Event {
     Landed(Option<Landed>),
     Request(Request),
@@ -244,6 +240,7 @@ impl Applier {
             self.marks.mark_dirty(db, &key);
         }
         self.flights = Some(Flights::over(link));
+        self.progress.set_trouble(Side::Target, None);
         Ok(())
     }
 
@@ -290,8 +287,9 @@ impl Applier {
     }
 
     fn is_full(&self) -> bool {
+        // A transaction of the source is kept whole, however long it is.
         let is_full = self.building.is_full() || self.marks.dirty() >= KEYS_MAX;
-        is_full && (!self.plan.is_in_transaction() || self.buffer.len() >= PARSE_MAX)
+        is_full && !self.plan.is_in_transaction()
     }
 
     /// Plans what is there, and sends it when the target is free.
