@@ -32,7 +32,7 @@ fn a_server_is_left_without_losing_a_write() {
     let ended = jobs.run(&args).exits(0);
     ended
         .reports(&["CUTOVER REPORT", "Writes paused:", " ms\n", "Hook:", "RESULT: ✅ CUT OVER"])
-        .explains(&["the target has everything", "running the hook"]);
+        .explains(&["everything has arrived", "running the hook"]);
     assert_eq!(std::fs::read_to_string(hooked).unwrap().trim(), id);
     let ended = running.end().exits(0);
     ended.reports(&["FOLLOWED", "COMPLETED", "CUTOVER", "the target is the one to write to"]);
@@ -60,4 +60,40 @@ fn what_keeps_the_source_from_writes_can_be_lifted_as_it_says() {
         serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
     assert_eq!(report["live"]["cutover"]["pause_us"], cutover["pause_us"], "{report}");
     assert_eq!(target.client().ok(&["GET", "key"]).text(), "value");
+}
+
+#[test]
+fn there_is_a_way_back_that_loses_nothing() {
+    let (jobs, source, target) = (Jobs::new(), start(Server::Redis70), start(Server::Redis70));
+    source.client().ok(&["SET", "key", "before"]);
+    let (running, id) = jobs.live(&source.url(), &target.url(), &[]);
+    jobs.until_live(&id);
+    jobs.run(&["rollback"]).exits(6).explains(&["there has been no cutover"]);
+    jobs.run(&["complete", "--id", &id]).exits(6);
+    let ended = jobs.run(&["cutover", "--when-ready", "--reverse"]).exits(0);
+    ended.reports(&["RESULT: ✅ CUT OVER", &format!("ferrite-migrate rollback --id {id}")]);
+    assert_eq!(jobs.status(&id)["state"], "CUT_OVER");
+
+    target.client().ok(&["SET", "key", "after"]);
+    target.client().ok(&["EXPIRE", "key", "1000"]);
+    jobs.run(&["rollback"]).exits(0).reports(&["ROLLBACK REPORT", "RESULT: ✅ ROLLED BACK"]);
+    running.end().exits(7).reports(&["ROLLED_BACK", "the source is the one to write to"]);
+    assert_eq!(source.client().ok(&["GET", "key"]).text(), "after");
+    let expiry = |peer: &ferrite_testkit::Peer| peer.client().ok(&["PEXPIRETIME", "key"]).int();
+    assert_eq!(expiry(&source), expiry(&target));
+    assert!(target.client().call(&["SET", "key", "late"]).is_error());
+    source.client().ok(&["SET", "key", "on"]);
+}
+
+#[test]
+fn a_way_back_can_be_given_up() {
+    let (jobs, source, target) = (Jobs::new(), start(Server::Redis70), start(Server::Valkey91));
+    source.client().ok(&["SET", "key", "value"]);
+    let (running, id) = jobs.live(&source.url(), &target.url(), &[]);
+    jobs.until_live(&id);
+    jobs.run(&["cutover", "--when-ready", "--reverse"]).exits(0);
+    jobs.run(&["complete"]).exits(0).reports(&["is complete"]);
+    running.end().exits(0).reports(&["COMPLETED"]);
+    let left = |peer: &ferrite_testkit::Peer| peer.client().ok(&["DBSIZE"]).int();
+    assert_eq!((left(&source), left(&target)), (Some(1), Some(1)));
 }
