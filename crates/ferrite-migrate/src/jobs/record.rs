@@ -81,7 +81,7 @@ impl JobRecord {
 
     /// Takes out what is true of a job only while it runs.
     fn settle(&self, status: &mut JobStatus) {
-        status.can_cutover = false;
+        (status.can_cutover, status.can_rollback) = (false, false);
         status.reasons = self.reason().map(str::to_owned).into_iter().collect();
         (status.progress.rate_keys_s, status.progress.rate_bytes_s) = (0, 0);
         (status.progress.eta_s, status.progress.eta_p90_s) = (None, None);

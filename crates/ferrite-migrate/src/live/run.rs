@@ -516,6 +516,8 @@ impl Live {
                 Err(error) => (State::Failed, error.to_string()),
             };
             self.dir.transition(state, Some(&reason)).map_err(journal_error)?;
+        } else if let Err(error) = std::fs::remove_dir_all(self.dir.spool_dir()) {
+            tracing::debug!(%error, "the spool stays");
         }
         self.write_status();
         self.first.begin(Phase::Finished, 0);
@@ -525,8 +527,9 @@ impl Live {
             error.keys_copied = copied;
             let resume = format!("ferrite-migrate migrate --resume {id}");
             error.hint = Some(match error.hint {
-                Some(hint) => format!("{hint}; then {resume}"),
-                None => resume,
+                // What is said of a copy that would be made again does not hold here.
+                Some(hint) if !hint.contains("--on-conflict") => format!("{hint}; then {resume}"),
+                _ => resume,
             });
             error
         })?;

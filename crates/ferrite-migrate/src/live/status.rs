@@ -91,7 +91,11 @@ impl Live {
     fn progress_of_copy(&self) -> JobProgress {
         let status = self.job.status();
         let is_copying = self.dir.state() == State::Copying;
-        let (keys, bytes) = self.first().tally(|tally| (tally.keys.copied, tally.bytes));
+        let (mut keys, bytes) = self.first().tally(|tally| (tally.keys.copied, tally.bytes));
+        if keys == 0 && !is_copying && self.follows() {
+            // Copied by an earlier process, which has counted them.
+            keys = self.checked.target.keys_total(&self.job.config);
+        }
         let total = self.checked.source.keys_total(&self.job.config);
         let percent = match total {
             _ if !is_copying && keys > 0 => 100.0,
@@ -115,6 +119,12 @@ impl Live {
             eta_s: eta,
             eta_p90_s: None,
         }
+    }
+
+    /// Whether the target has what was there at the beginning.
+    fn follows(&self) -> bool {
+        let state = self.dir.state();
+        matches!(state, State::CatchingUp | State::Live | State::CuttingOver | State::CutOver)
     }
 
     fn shard(&self) -> Shard {

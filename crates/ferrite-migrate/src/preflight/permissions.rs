@@ -6,7 +6,7 @@
 use ferrite_client::{ClientError, ReplyError};
 
 use super::{Checked, Server};
-use crate::config::{OnConflict, Strategy};
+use crate::config::{Mode, OnConflict, Strategy};
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::sources::redis_scan::source_error;
@@ -112,6 +112,14 @@ async fn target(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
     }
     checked.set = matches!((&set, &mset), (Answer::Allowed, Answer::Allowed));
     checked.restore = matches!(restore, Answer::Allowed);
+    if let (Answer::Denied(error), Mode::Live) = (&restore, job.config.mode) {
+        checked.report.block(
+            "target permissions",
+            format!("RESTORE is refused, by which a live migration writes single keys: {error}"),
+            "ACL SETUSER <user> +restore on the target",
+        );
+        return Ok(());
+    }
     if let Answer::Denied(error) = restore {
         by_commands(checked, &key, &error).await?;
     } else {

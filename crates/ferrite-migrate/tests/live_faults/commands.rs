@@ -1,10 +1,10 @@
 //! Commands that the target does not know.
 
-use ferrite_migrate::State;
+use ferrite_migrate::{ErrorKind, Migration, Mode, State};
 use ferrite_testkit::{Peer, Server};
 
 use crate::common::live::{Live, assert_same_soon};
-use crate::common::{ok, start};
+use crate::common::{ok, runtime, start};
 use crate::{between, load, write_to};
 
 #[test]
@@ -73,4 +73,22 @@ fn a_long_transaction_with_a_large_command_is_applied_whole() {
     live.until_applied(&source);
     live.cut_over();
     assert_same_soon(&source, &target);
+}
+
+#[test]
+fn a_target_without_restore_is_refused_before_anything_is_written() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    ok(&mut source.client(), &["SET", "key", "value"]);
+    let user = ["ACL", "SETUSER", "limited", "on", ">secret", "~*", "&*", "+@all", "-restore"];
+    ok(&mut target.client(), &user);
+    let url = format!("redis://limited:secret@{}", target.addr());
+    let state = tempfile::tempdir().unwrap();
+    let config = between(source.url(), url).mode(Mode::Live).state_dir(state.path());
+    let refused = runtime().block_on(async {
+        let mut migration = Migration::new(config.build().unwrap()).await.unwrap();
+        migration.start().await.unwrap_err()
+    });
+    assert_eq!(refused.kind, ErrorKind::Blocked);
+    assert!(refused.cause.contains("RESTORE is refused"), "{refused}");
+    assert_eq!(ok(&mut target.client(), &["DBSIZE"]).int(), Some(0));
 }

@@ -189,7 +189,7 @@ impl Applier {
                 Fault::Failed(error) => return Err(error),
                 Fault::Target(error) => self.trouble(Side::Target, error.to_string()),
                 Fault::Refused(error) => {
-                    let hint = crate::targets::redis::hint(&error.code);
+                    let hint = target::until_it_writes(&error);
                     self.trouble(Side::Target, format!("{}: {hint}", error.message));
                 }
                 Fault::Source(error) => {

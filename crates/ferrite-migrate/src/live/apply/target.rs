@@ -43,6 +43,17 @@ pub fn takes_no_writes(error: &ReplyError) -> bool {
     NO_WRITES.contains(&code)
 }
 
+/// What brings a server that takes no writes to take them again; the job waits for that.
+#[must_use]
+pub fn until_it_writes(error: &ReplyError) -> &'static str {
+    match error.code.as_str() {
+        "OOM" => "the target has reached its maxmemory: CONFIG SET maxmemory … there",
+        "READONLY" => "the target is a replica: REPLICAOF NO ONE there",
+        "MISCONF" => "the target cannot save to its disk: free space there",
+        _ => "tried again until it does",
+    }
+}
+
 /// A connection that applies commands.
 #[derive(Debug)]
 pub struct Link {
