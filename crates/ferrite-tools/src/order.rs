@@ -91,7 +91,7 @@ pub async fn order(
             return Err(Failure { doing: format!("{verb} {id}").into(), ..failure });
         }
         if !is_waiting {
-            output.line("waiting until everything has been copied");
+            output.line("waiting until the migration takes orders");
             is_waiting = true;
         }
         tokio::select! {
@@ -101,7 +101,7 @@ pub async fn order(
     }
 }
 
-/// Whether the order waits by itself for its time; it cannot do that before the job follows.
+/// Whether the order waits for its time: first for the process, which may be beginning.
 fn waits(request: &Request) -> bool {
     matches!(request, Request::Cutover { when_ready: true, .. })
 }

@@ -16,11 +16,20 @@ use crate::report::ExitCode;
 pub type Order = (Request, Replier);
 
 impl Live {
-    /// Does what it is told before it follows: it can tell how far it is, and end.
-    pub async fn order_early(&mut self, (request, replier): Order) {
+    /// Does what it is told before it follows: it can tell how far it is, take note of a cutover
+    /// that is to begin when it can, and end.
+    pub async fn order_early(&mut self, (request, mut replier): Order) {
         match request {
             Request::Status => replier.done(self.status_json()).await,
             Request::Stop => self.stop(replier).await,
+            Request::Cutover { max_pause_ms, dry_run: false, when_ready: true, hook, reverse }
+                if self.waiting.is_none() =>
+            {
+                replier.step("waiting until everything has been copied").await;
+                let (dry_run, when_ready) = (false, true);
+                let wanted = Wanted { max_pause_ms, dry_run, when_ready, hook, reverse };
+                self.waiting = Some((wanted, replier));
+            }
             _ => {
                 let reasons = self.cutover_reasons();
                 replier.refuse(ExitCode::NotReady.into(), "not while it copies", reasons).await;
