@@ -7,7 +7,7 @@ use ferrite_client::{ClientError, Connection, Connector, Pipeline, Value};
 use tokio::sync::mpsc;
 
 use super::Checked;
-use crate::config::OnConflict;
+use crate::config::{Mode, OnConflict};
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::report::key_text;
@@ -77,7 +77,7 @@ async fn common_keys(job: &Job, checked: &mut Checked, there: u64) -> Result<(),
         checked.report.block(
             "target empty",
             format!("{} keys are on the target already, among them {named}", found.count),
-            "choose --on-conflict replace or --on-conflict skip, or another target",
+            format!("choose {}, or another target", policies(job)),
         );
     }
     Ok(())
@@ -164,8 +164,16 @@ async fn functions(job: &Job, checked: &mut Checked) -> Result<(), MigrateError>
         checked.report.block(
             "functions",
             format!("the library \"{}\" is on the target with other code", key_text(name(code))),
-            "choose --on-conflict replace or --on-conflict skip",
+            format!("choose {}", policies(job)),
         );
     }
     Ok(())
+}
+
+/// What else can be done about keys that are there; a live migration follows all of them.
+fn policies(job: &Job) -> &'static str {
+    match job.config.mode {
+        Mode::Live => "--on-conflict replace",
+        Mode::Snapshot => "--on-conflict replace or --on-conflict skip",
+    }
 }
