@@ -159,3 +159,41 @@ fn a_source_that_was_restarted_is_not_cut_over_from() {
         source.client().call(&["SET", "k", "v"]).is_error()
     });
 }
+
+#[test]
+fn a_write_that_waits_for_the_switch_is_not_made_behind_it() {
+    let (source, target) = pair(Server::Redis70);
+    ok(&mut source.client(), &["INCR", "counter"]);
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    let folder = tempfile::tempdir().unwrap();
+    let (begun, go_on) = (folder.path().join("begun"), folder.path().join("go-on"));
+    let (begun_text, go_on_text) = (begun.display(), go_on.display());
+    let hook = format!("touch {begun_text}; while [ ! -e {go_on_text} ]; do :; done");
+    let (max_pause_ms, dry_run, when_ready) = (None, false, true);
+    let hook = Some(hook);
+    live.order_and_forget(&Request::Cutover {
+        max_pause_ms,
+        dry_run,
+        when_ready,
+        hook,
+        reverse: true,
+    });
+    wait_until("the hook runs", || begun.exists());
+    let mut late = source.client();
+    let waiting = std::thread::spawn(move || late.try_call(&["INCR", "counter"]).is_ok());
+    let mut watch = source.client();
+    wait_until("the write waits", || {
+        ok(&mut watch, &["INFO", "clients"]).text().contains("blocked_clients:1")
+    });
+    std::fs::write(&go_on, "").unwrap();
+    live.until(State::CutOver);
+    assert!(!waiting.join().unwrap(), "the write was made");
+    ok(&mut target.client(), &["SET", "after", "1"]);
+    wait_until("the source follows", || {
+        ok(&mut source.client(), &["EXISTS", "after"]).int() == Some(1)
+    });
+    for server in [&source, &target] {
+        assert_eq!(ok(&mut server.client(), &["GET", "counter"]).text(), "1");
+    }
+}
