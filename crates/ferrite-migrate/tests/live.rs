@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::live::{Live, assert_same_soon, cutover};
+use common::live::{Live, assert_same_soon, reversible_cutover};
 use common::{between, start};
 use ferrite_migrate::State;
 use ferrite_migrate::control::Request;
@@ -79,10 +79,7 @@ fn goes_there_and_back(server: Server, target_server: Server) {
     let live = Live::start(between(&source, &target));
     // An application that stops for the switch: nobody writes to the source behind it.
     let first = stop_when_followed(&live, load);
-    let Request::Cutover { max_pause_ms, dry_run, when_ready, hook, .. } = cutover() else {
-        unreachable!("a cutover")
-    };
-    live.ordered(&Request::Cutover { max_pause_ms, dry_run, when_ready, hook, reverse: true });
+    live.ordered(&reversible_cutover());
     let load = load_for(server, target_server).seed(12).without(Feature::FieldExpiry);
     let load = load.start(to(&target)).unwrap();
     load.wait_for(20_000);

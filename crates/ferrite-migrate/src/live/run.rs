@@ -211,6 +211,7 @@ impl Live {
             };
             let start = match checkpoint {
                 Some(checkpoint) => self.go_on(&checkpoint).await?,
+                None if self.is_reversed => return Err(self.way_back_lost(again.as_deref())?),
                 None => self.copy_all(again.as_deref()).await?,
             };
             let Some(start) = start else { return Ok(()) };
@@ -232,10 +233,28 @@ impl Live {
         let checked = Arc::new(self.checked.reversed(&job).await?);
         self.change_ends(job, checked);
         self.enter(State::CutOver, None)?;
-        if self.ask_target().await?.is_none() {
+        // Where nothing was kept yet, the way back had not begun when the process ended.
+        let had_begun = self.spool_options().dir.exists();
+        if !had_begun && self.ask_target().await?.is_none() {
             self.store(&checkpoint).await?;
         }
         Ok(())
+    }
+
+    /// The old source cannot follow any more. It is never copied over: should the target be the
+    /// one that lost its data, the old source holds the last copy there is.
+    ///
+    /// # Errors
+    /// A state that cannot be recorded.
+    fn way_back_lost(&mut self, why: Option<&str>) -> Result<MigrateError, MigrateError> {
+        let doing = format!("following the way back to {}", self.job.config.target.address);
+        let why = why.unwrap_or("it no longer says how far it is");
+        let cause = format!("{why}; the old source keeps what it has, nothing is copied over it");
+        self.enter(State::Completed, Some(&format!("there is no way back any more: {cause}")))?;
+        Ok(MigrateError::new(ErrorKind::Target, doing, cause).with_hint(
+            "there is no way back any more: the target stays the one to write to, or a new \
+             migration goes from it to the old source",
+        ))
     }
 
     async fn ask_target(&self) -> Result<Option<Checkpoint>, MigrateError> {
@@ -525,6 +544,9 @@ impl Live {
         let id = self.job.id.clone();
         ended.map_err(|mut error| {
             error.keys_copied = copied;
+            if is_over {
+                return error;
+            }
             let resume = format!("ferrite-migrate migrate --resume {id}");
             error.hint = Some(match error.hint {
                 // What is said of a copy that would be made again does not hold here.

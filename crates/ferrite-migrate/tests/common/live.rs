@@ -214,8 +214,17 @@ impl Drop for Live {
 
 /// A cutover as soon as it can be done, with a pause that is never too short.
 pub fn cutover() -> Request {
+    asked(false)
+}
+
+/// The same with a way back.
+pub fn reversible_cutover() -> Request {
+    asked(true)
+}
+
+fn asked(reverse: bool) -> Request {
     let (max_pause_ms, dry_run, when_ready) = (Some(10_000), false, true);
-    Request::Cutover { max_pause_ms, dry_run, when_ready, hook: None, reverse: false }
+    Request::Cutover { max_pause_ms, dry_run, when_ready, hook: None, reverse }
 }
 
 /// The source's replication offset now.

@@ -3,7 +3,7 @@
 use ferrite_migrate::State;
 use ferrite_testkit::{Dataset, Peer, Server, wait_until};
 
-use crate::common::live::{Live, assert_same_soon};
+use crate::common::live::{Live, assert_same_soon, reversible_cutover};
 use crate::common::{ok, start};
 use crate::{between, load, pair, write_to};
 
@@ -79,4 +79,20 @@ fn a_job_killed_while_it_copies_again_drops_what_is_gone() {
     live.until(State::Live);
     live.cut_over();
     assert_same_soon(&source, &target);
+}
+
+#[test]
+fn a_way_back_that_is_lost_leaves_the_old_source_alone() {
+    let (source, mut target) = pair(Server::Redis70);
+    ok(&mut source.client(), &["SET", "key", "value"]);
+    let mut live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    live.ordered(&reversible_cutover());
+    // The server that everybody writes to loses everything.
+    target.kill();
+    target.restart().unwrap();
+    let lost = live.ended().unwrap_err();
+    assert!(lost.cause.contains("nothing is copied over it"), "{lost}");
+    assert_eq!(ok(&mut source.client(), &["GET", "key"]).text(), "value");
+    assert_eq!(live.state(), State::Completed);
 }
