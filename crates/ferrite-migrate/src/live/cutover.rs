@@ -154,7 +154,7 @@ impl Live {
         self.enter(state, None)?;
         // Not before that is recorded: without it, a job that is taken up again copies
         // everything over what the target has been given since.
-        if let Ok(mut settler) = Settler::connect(&self.job, &self.checked).await {
+        if let Ok(settler) = Settler::connect(&self.job, &self.checked).await {
             settler.forget(&self.job).await;
         }
         self.write_status();

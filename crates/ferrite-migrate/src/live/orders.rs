@@ -84,7 +84,7 @@ impl Live {
     async fn complete(&mut self, replier: Replier) -> Result<(), MigrateError> {
         self.enter(State::Completed, None)?;
         self.job.stop.stop();
-        if let Ok(mut settler) = Settler::connect(&self.job, &self.checked).await {
+        if let Ok(settler) = Settler::connect(&self.job, &self.checked).await {
             settler.forget(&self.job).await;
         }
         replier.done(json!({ "completed": true })).await;

@@ -92,7 +92,7 @@ impl Live {
         }});
         self.dir.transition_with(State::CutOver, None, detail).map_err(journal_error)?;
         // Not before that is recorded: it is what says that the target is level.
-        if let Ok(mut settler) = Settler::connect(&self.job, &self.checked).await {
+        if let Ok(settler) = Settler::connect(&self.job, &self.checked).await {
             settler.forget(&self.job).await;
         }
         self.change_ends(job, checked);

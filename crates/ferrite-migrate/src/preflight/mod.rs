@@ -2,7 +2,7 @@
 
 mod conflicts;
 mod permissions;
-mod rivals;
+pub mod rivals;
 mod server;
 mod state;
 

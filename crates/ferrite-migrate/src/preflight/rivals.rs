@@ -42,7 +42,8 @@ pub async fn check(job: &Job, checked: &mut Checked) {
 }
 
 /// Id and name in one line of `CLIENT LIST`.
-fn client(line: &str) -> Option<(u64, &str)> {
+#[must_use]
+pub fn client(line: &str) -> Option<(u64, &str)> {
     let field =
         |name: &str| line.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
     Some((field("id")?.parse().ok()?, field("name")?))

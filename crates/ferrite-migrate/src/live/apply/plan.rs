@@ -46,8 +46,6 @@ pub struct Plan {
     functions: bool,
     /// Whether every key of every database takes part, under its own database.
     takes_everything: bool,
-    /// Whether values have to be looked at before it is known that they take part.
-    by_value: bool,
     /// Whether the commands of consumer groups do something else on the target: from Redis 7.0 on
     /// a claim drops pending entries that were deleted from the stream, before that it keeps
     /// them, and groups do not count what they have read.
@@ -86,7 +84,6 @@ impl Plan {
             ),
             functions: checked.target.has_functions(),
             takes_everything: config.filter.is_all() && config.source_db().is_none(),
-            by_value: !config.types.is_empty(),
             job: Arc::clone(job),
             rereads_groups: checked.source.is_at_least(7, 0) != checked.target.is_at_least(7, 0),
             hold_before_ms: u64::MAX,
@@ -163,11 +160,11 @@ impl Plan {
     /// Whether a key of the source takes part by its name.
     #[must_use]
     pub fn takes_part(&self, db: u32, key: &[u8]) -> bool {
-        self.takes_everything && !key.starts_with(checkpoint::PREFIX)
-            || !self.takes_everything
-                && self.job.config.source_db().is_none_or(|only| only == db)
-                && self.job.config.filter.accepts(key)
-                && !key.starts_with(checkpoint::PREFIX)
+        let is_selected = || {
+            let config = &self.job.config;
+            config.source_db().is_none_or(|only| only == db) && config.filter.accepts(key)
+        };
+        !key.starts_with(checkpoint::PREFIX) && (self.takes_everything || is_selected())
     }
 
     /// Plans one command.
@@ -299,10 +296,8 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) {
-        let must_read = call.offset <= self.uncertain_until
-            || self.by_value
-            || self.is_of_groups(call)
-            || self.is_refused(call);
+        let must_read =
+            call.offset <= self.uncertain_until || self.is_of_groups(call) || self.is_refused(call);
         if !must_read && marks.is_empty() && self.takes_everything {
             return self.send_rewritten(call, access, transaction, marks);
         }
@@ -415,7 +410,7 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) -> Result<Option<Step>, Ended> {
-        let is_whole = self.takes_everything && !self.by_value && !self.is_refused(call);
+        let is_whole = self.takes_everything && !self.is_refused(call);
         if call.offset <= self.uncertain_until || !is_whole {
             return Ok(Some(Step::Reconcile(db)));
         }

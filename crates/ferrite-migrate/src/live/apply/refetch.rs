@@ -133,7 +133,7 @@ impl Refetch {
                 Fetched::Small { expires_at_ms } => {
                     let payload = fetcher.payload();
                     let type_byte = payload.first().copied().unwrap_or(0);
-                    if payload.len() > dump::FOOTER_LEN && is_wanted(&self.job, format, type_byte) {
+                    if payload.len() > dump::FOOTER_LEN {
                         let head = head(type_byte, expires_at_ms, self.hold_before_ms);
                         batch.push_payload(head, &key, payload);
                     }
@@ -235,12 +235,4 @@ fn head(type_byte: u8, expires_at_ms: Option<u64>, hold_before_ms: u64) -> Recor
     let held = |at| if at < hold_before_ms { hold(at, HOLD_MS) } else { at };
     let expires_at_ms = expires_at_ms.map(held);
     RecordHead { type_byte, expires_at_ms, idle_s: None, freq: None }
-}
-
-/// Whether values of this type take part.
-fn is_wanted(job: &Job, format: ferrite_rdb::Format, type_byte: u8) -> bool {
-    let types = &job.config.types;
-    let kind = ferrite_rdb::ValueKind::of(format, type_byte);
-    types.is_empty()
-        || kind.is_some_and(|kind| types.iter().any(|wanted| wanted.name() == kind.name()))
 }

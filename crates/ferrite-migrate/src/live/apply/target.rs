@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::live::checkpoint::{self, Checkpoint};
-use crate::preflight::Checked;
+use crate::preflight::{Checked, rivals};
 use crate::scan::Scanner;
 
 /// Error codes of a server that takes no writes for now.
@@ -288,19 +288,12 @@ pub fn home(config: &Config) -> u32 {
 async fn end_others(connection: &mut Connection) -> Result<(), ClientError> {
     let name = connection.call(&["CLIENT", "GETNAME"]).await?;
     let own = connection.call(&["CLIENT", "ID"]).await?.as_int();
+    let own = own.and_then(|id| u64::try_from(id).ok());
     let clients = connection.call(&["CLIENT", "LIST"]).await?;
     let clients = String::from_utf8_lossy(clients.as_bytes().unwrap_or_default()).into_owned();
     let name = String::from_utf8_lossy(name.as_bytes().unwrap_or_default()).into_owned();
-    for client in clients.lines() {
-        let field = |wanted: &str| {
-            let fields = client.split(' ').filter_map(|field| field.split_once('='));
-            fields.filter(|(known, _)| *known == wanted).map(|(_, value)| value).next()
-        };
-        let id = field("id").and_then(|id| id.parse::<i64>().ok());
-        if field("name") == Some(&name)
-            && id != own
-            && let Some(id) = id
-        {
+    for (id, other) in clients.lines().filter_map(rivals::client) {
+        if other == name && Some(id) != own {
             connection.call(&["CLIENT", "KILL", "ID", &id.to_string()]).await?;
         }
     }

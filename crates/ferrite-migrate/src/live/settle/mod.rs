@@ -141,15 +141,10 @@ impl Settler {
     }
 
     /// Takes the checkpoint away: nothing will follow any more.
-    pub async fn forget(&mut self, job: &Job) {
-        let home = home(&job.config).to_string();
-        let key = checkpoint::key(&job.id);
-        let selected = self.connection.call(&["SELECT", &home]).await;
-        if selected.is_err() || self.connection.call(&[b"DEL", key.as_slice()]).await.is_err() {
-            job.warn(format!(
-                "the key {} is left on the target: delete it",
-                String::from_utf8_lossy(&key)
-            ));
+    pub async fn forget(&self, job: &Job) {
+        if self.target.forget().await.is_err() {
+            let key = String::from_utf8_lossy(&checkpoint::key(&job.id)).into_owned();
+            job.warn(format!("the key {key} is left on the target: delete it"));
         }
     }
 
