@@ -51,6 +51,9 @@ pub enum Strategy {
     Auto,
     /// Ask for a full synchronization as a replica would, and read the RDB off the socket.
     Psync,
+    /// `SCAN`, then `DUMP` and the expiry of every key, while the commands of the source are
+    /// followed; for [`Mode::Live`].
+    Fenced,
     /// `SCAN`, then `DUMP` and the expiry of every key.
     Scan,
 }
@@ -62,6 +65,7 @@ impl Strategy {
         match self {
             Self::Auto => "auto",
             Self::Psync => "psync",
+            Self::Fenced => "fenced",
             Self::Scan => "scan",
         }
     }
@@ -381,8 +385,9 @@ impl ConfigBuilder {
     /// # Errors
     /// Names the setting that is missing or out of range, and the accepted values.
     pub fn build(self) -> Result<Config, ConfigError> {
-        if self.mode == Mode::Live {
-            self.check_live()?;
+        match self.mode {
+            Mode::Live => self.check_live()?,
+            Mode::Snapshot => self.check_snapshot()?,
         }
         let source = endpoint("source", self.source, self.source_tls)?;
         let target = endpoint("target", self.target, self.target_tls)?;
@@ -429,6 +434,16 @@ impl ConfigBuilder {
         })
     }
 
+    fn check_snapshot(&self) -> Result<(), ConfigError> {
+        if self.strategy == Strategy::Fenced {
+            return Err(ConfigError(String::from(
+                "the strategy `fenced` reads keys while the source is followed: choose --mode live, \
+                 or --strategy scan",
+            )));
+        }
+        Ok(())
+    }
+
     fn check_live(&self) -> Result<(), ConfigError> {
         let refused = |why: &str| Err(ConfigError(format!("the mode `live` {why}")));
         if self.state_dir.is_none() {
@@ -450,7 +465,7 @@ impl ConfigBuilder {
         }
         if self.strategy == Strategy::Scan {
             return refused(
-                "reads the source's replication stream: choose --strategy psync or auto",
+                "reads the source's replication stream: choose --strategy fenced, psync or auto",
             );
         }
         if self.spool_limit < SPOOL_LIMIT_MIN {

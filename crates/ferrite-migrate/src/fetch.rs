@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use ferrite_client::{ClientError, Connection, Receiver, ReplyError, Sender};
 use ferrite_rdb::{Format, Sink, ValueDecoder, dump};
 use ferrite_resp::{
-    AggregateKind, ProtocolError, ReplyRef, encode as resp, peek, peek_bulk_header,
+    AggregateKind, ProtocolError, ReplyRef, Value, encode as resp, peek, peek_bulk_header,
 };
 
 use crate::model::ElementsSink;
@@ -190,19 +190,13 @@ impl Fetcher {
         Ok(())
     }
 
-    /// The offset in the reply to `ROLE`: `master <offset> …` or `slave <host> <port> <state>
-    /// <offset>`.
+    /// The offset in the reply to `ROLE`.
     async fn role(&mut self) -> Result<u64, ClientError> {
         let role = self.receiver.value().await?;
-        let words = role.as_array().unwrap_or_default();
-        let is_master = words.first().and_then(ferrite_resp::Value::as_str) == Some("master");
-        let offset = words.get(if is_master { 1 } else { 4 }).and_then(ferrite_resp::Value::as_int);
-        offset.and_then(|offset| u64::try_from(offset).ok()).ok_or_else(|| {
-            ClientError::Unexpected {
-                address: self.receiver.address().to_owned(),
-                doing: "reading keys".to_owned(),
-                what: "ROLE tells no replication offset".to_owned(),
-            }
+        offset_in(&role).ok_or_else(|| ClientError::Unexpected {
+            address: self.receiver.address().to_owned(),
+            doing: "reading keys".to_owned(),
+            what: "ROLE tells no replication offset".to_owned(),
         })
     }
 
@@ -392,6 +386,15 @@ impl Fetcher {
         let address = self.receiver.address().to_owned();
         ClientError::Protocol { address, doing: "reading keys".to_owned(), cause }
     }
+}
+
+/// The offset in a reply to `ROLE`: `master <offset> …` or `slave <host> <port> <state> <offset>`.
+#[must_use]
+pub fn offset_in(role: &Value) -> Option<u64> {
+    let words = role.as_array()?;
+    let is_master = words.first().and_then(Value::as_str) == Some("master");
+    let offset = words.get(if is_master { 1 } else { 4 }).and_then(Value::as_int)?;
+    u64::try_from(offset).ok()
 }
 
 /// The state of one large value on its way through a decoder.

@@ -45,6 +45,15 @@ impl Names {
     }
 }
 
+/// Where a scan is: the names before it were given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The database.
+    pub db: u32,
+    /// What `SCAN` is asked with there, which means something to one run of one server.
+    pub cursor: u64,
+}
+
 /// Bytes of names in one reply from which fewer are asked for; below a quarter of it, more.
 const NAMES_BYTES_MAX: usize = 256 << 10;
 /// Names asked for at first, before it is known how long they are.
@@ -85,34 +94,59 @@ impl Scanner {
     ///
     /// # Errors
     /// The loss of the connection, or a refusal.
-    pub async fn all<F, R>(
-        &mut self,
-        dbs: &[u32],
-        stop: &Stop,
-        mut found: F,
-    ) -> Result<(), ClientError>
+    pub async fn all<F, R>(&mut self, dbs: &[u32], stop: &Stop, found: F) -> Result<(), ClientError>
     where
         F: FnMut(Names) -> R,
         R: Future<Output = Result<(), SendError<Names>>>,
     {
-        for &db in dbs {
+        self.some(dbs, None, || stop.is_stopped(), found).await.map(drop)
+    }
+
+    /// Gives names to `found`, database by database in ascending order, from a place on, until it
+    /// is enough; the place where it goes on, unless all were given.
+    ///
+    /// # Errors
+    /// The loss of the connection, or a refusal.
+    pub async fn some<F, R>(
+        &mut self,
+        dbs: &[u32],
+        from: Option<Place>,
+        is_enough: impl Fn() -> bool,
+        mut found: F,
+    ) -> Result<Option<Place>, ClientError>
+    where
+        F: FnMut(Names) -> R,
+        R: Future<Output = Result<(), SendError<Names>>>,
+    {
+        let from = from.unwrap_or(Place { db: 0, cursor: 0 });
+        for &db in dbs.iter().filter(|db| **db >= from.db) {
             self.select(db).await?;
-            let mut cursor = b"0".to_vec();
+            // Where the database is gone, so is the place in it.
+            let mut cursor = if db == from.db { from.cursor } else { 0 };
             loop {
-                let (next, names) = self.step(db, &cursor).await?;
+                let (next, names) = self.step(db, cursor.to_string().as_bytes()).await?;
                 if names.len() > 0 && found(names).await.is_err() {
-                    return Ok(());
+                    return Ok(Some(Place { db, cursor }));
                 }
-                if next == b"0" {
+                cursor = self.number(&next)?;
+                if cursor == 0 {
                     break;
                 }
-                if stop.is_stopped() {
-                    return Ok(());
+                if is_enough() {
+                    return Ok(Some(Place { db, cursor }));
                 }
-                cursor = next;
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    fn number(&self, cursor: &[u8]) -> Result<u64, ClientError> {
+        let text = std::str::from_utf8(cursor).ok();
+        text.and_then(|text| text.parse().ok()).ok_or_else(|| ClientError::Unexpected {
+            address: self.connection.address().to_owned(),
+            doing: String::from("scanning"),
+            what: String::from("a cursor that is no number"),
+        })
     }
 
     /// Goes to a database.

@@ -5,8 +5,8 @@ mod common;
 
 use common::live::{Live, assert_same_soon, reversible_cutover};
 use common::{between, start};
-use ferrite_migrate::State;
 use ferrite_migrate::control::Request;
+use ferrite_migrate::{State, Strategy};
 use ferrite_testkit::load::{Feature, Load, LoadBuilder};
 use ferrite_testkit::{Peer, Server};
 
@@ -21,16 +21,17 @@ fn load_for(source: Server, target: Server) -> LoadBuilder {
     }
 }
 
-fn survives_a_load(server: Server, target_server: Server) {
+fn survives_a_load(server: Server, target_server: Server, strategy: Strategy) {
     let (source, target) = (start(server), start(target_server));
     let connector = ferrite_testkit::client::Connector::new(source.addr());
     let load = load_for(server, target_server).seed(7).start(connector).unwrap();
     load.wait_for(10_000);
-    let live = Live::start(between(&source, &target));
+    let live = Live::start(between(&source, &target).strategy(strategy));
     load.wait_for(40_000);
     let done = live.cut_over();
     let (report, state) = live.end();
     assert_eq!(state, State::Completed);
+    assert_eq!(report.strategy, strategy.name());
     let followed = report.live.unwrap();
     assert!(followed.commands > 1000, "{followed:?}");
     assert!(done["pause_us"].as_u64().unwrap() > 0, "{done}");
@@ -40,34 +41,31 @@ fn survives_a_load(server: Server, target_server: Server) {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-#[test]
-fn redis_62_under_load() {
-    survives_a_load(Server::Redis62, Server::Redis62);
+macro_rules! under_load {
+    ($($name:ident: $source:ident => $target:ident,)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn psync() {
+                survives_a_load(Server::$source, Server::$target, Strategy::Psync);
+            }
+
+            #[test]
+            fn fenced() {
+                survives_a_load(Server::$source, Server::$target, Strategy::Fenced);
+            }
+        }
+    )*};
 }
 
-#[test]
-fn redis_70_under_load() {
-    survives_a_load(Server::Redis70, Server::Redis70);
-}
-
-#[test]
-fn redis_80_under_load() {
-    survives_a_load(Server::Redis80, Server::Redis80);
-}
-
-#[test]
-fn valkey_91_under_load() {
-    survives_a_load(Server::Valkey91, Server::Valkey91);
-}
-
-#[test]
-fn redis_62_to_valkey_91_under_load() {
-    survives_a_load(Server::Redis62, Server::Valkey91);
-}
-
-#[test]
-fn redis_70_to_redis_80_under_load() {
-    survives_a_load(Server::Redis70, Server::Redis80);
+under_load! {
+    redis_62_under_load: Redis62 => Redis62,
+    redis_70_under_load: Redis70 => Redis70,
+    redis_80_under_load: Redis80 => Redis80,
+    valkey_91_under_load: Valkey91 => Valkey91,
+    redis_62_to_valkey_91_under_load: Redis62 => Valkey91,
+    redis_70_to_redis_80_under_load: Redis70 => Redis80,
 }
 
 fn goes_there_and_back(server: Server, target_server: Server) {

@@ -165,6 +165,18 @@ impl Job {
     pub fn client_name(&self) -> String {
         format!("{CLIENT_NAME_PREFIX}{}", self.id)
     }
+
+    /// The name of the connections that write the keys of a copy to the target.
+    #[must_use]
+    pub fn copier_name(&self) -> String {
+        format!("{}:copy", self.client_name())
+    }
+
+    /// The name of the connection that applies commands to the target.
+    #[must_use]
+    pub fn applier_name(&self) -> String {
+        format!("{}:apply", self.client_name())
+    }
 }
 
 /// What the names of all our connections begin with.

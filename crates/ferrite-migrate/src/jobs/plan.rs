@@ -131,7 +131,8 @@ impl Plan {
     }
 }
 
-const STRATEGIES: [Strategy; 3] = [Strategy::Auto, Strategy::Psync, Strategy::Scan];
+const STRATEGIES: [Strategy; 4] =
+    [Strategy::Auto, Strategy::Psync, Strategy::Fenced, Strategy::Scan];
 const CONFLICTS: [OnConflict; 3] = [OnConflict::Fail, OnConflict::Replace, OnConflict::Skip];
 const KEY_TYPES: [KeyType; 6] =
     [KeyType::String, KeyType::List, KeyType::Set, KeyType::Zset, KeyType::Hash, KeyType::Stream];

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! key     ferrite-migrate:checkpoint:mig_abc…
-//! value   <offset> <fence> <db> <replid> [all] [<db>:<key in hexadecimal> …]
+//! value   <offset> <fence> <db> <replid> [scan:<run id>[:<db>:<cursor>]] [all]
+//!         [<db>:<key in hexadecimal> …]
 //! ```
 //!
 //! The keys behind it are on their way by themselves: should we die, they have to be read again.
@@ -14,10 +15,13 @@ use std::fmt::Write;
 use ferrite_resp::encode as resp;
 
 use super::marks::Key;
+use crate::scan::Place;
 
 /// What the names of all checkpoints begin with.
 pub const PREFIX: &[u8] = b"ferrite-migrate:checkpoint:";
 
+/// Begins what tells of a copy that is not complete.
+const SCAN: &str = "scan:";
 /// Says that all keys of the target have to be read again.
 const SWEEP: &str = " all";
 
@@ -32,10 +36,21 @@ pub struct Checkpoint {
     pub fence: u64,
     /// The database the stream has selected at [`offset`](Self::offset).
     pub db: u32,
+    /// How far the copy is, while it is not complete.
+    pub copying: Option<Copying>,
     /// Whether all keys of the target have to be read again first.
     pub sweep: bool,
     /// Keys that have to be read again although [`offset`](Self::offset) is past them.
     pub pending: Vec<Key>,
+}
+
+/// A copy by `SCAN` that is not complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copying {
+    /// The run of the source whose cursors these are; empty where it does not tell.
+    pub run_id: String,
+    /// What comes next; `None` at the beginning.
+    pub place: Option<Place>,
 }
 
 /// The key that holds the checkpoint of a job.
@@ -47,8 +62,14 @@ pub fn key(job: &str) -> Vec<u8> {
 impl Checkpoint {
     /// Writes the command that stores it.
     pub fn store(&self, key: &[u8], out: &mut Vec<u8>) {
-        let Self { replid, offset, fence, db, sweep, pending } = self;
+        let Self { replid, offset, fence, db, copying, sweep, pending } = self;
         let mut value = format!("{offset} {fence} {db} {replid}");
+        if let Some(Copying { run_id, place }) = copying {
+            let _ = write!(value, " {SCAN}{run_id}");
+            if let Some(Place { db, cursor }) = place {
+                let _ = write!(value, ":{db}:{cursor}");
+            }
+        }
         if *sweep {
             value.push_str(SWEEP);
         }
@@ -68,10 +89,28 @@ impl Checkpoint {
         let mut number = || words.next()?.parse::<u64>().ok();
         let (offset, fence, db) = (number()?, number()?, number()?);
         let replid = words.next()?.to_owned();
+        let copying = match words.next_if(|word| word.starts_with(SCAN)) {
+            Some(word) => Some(copying(word)?),
+            None => None,
+        };
         let sweep = words.next_if(|word| *word == SWEEP.trim_start()).is_some();
         let pending = words.map(pending).collect::<Option<_>>()?;
-        Some(Self { replid, offset, fence, db: u32::try_from(db).ok()?, sweep, pending })
+        let db = u32::try_from(db).ok()?;
+        Some(Self { replid, offset, fence, db, copying, sweep, pending })
     }
+}
+
+fn copying(word: &str) -> Option<Copying> {
+    let mut parts = word.strip_prefix(SCAN)?.split(':');
+    let run_id = parts.next()?.to_owned();
+    let place = match (parts.next(), parts.next(), parts.next()) {
+        (None, ..) => None,
+        (Some(db), Some(cursor), None) => {
+            Some(Place { db: db.parse().ok()?, cursor: cursor.parse().ok()? })
+        }
+        _ => return None,
+    };
+    Some(Copying { run_id, place })
 }
 
 fn pending(word: &str) -> Option<Key> {
@@ -87,17 +126,30 @@ mod tests {
 
     #[test]
     fn what_is_stored_is_read() {
-        for sweep in [false, true] {
+        let run_id = "a".repeat(40);
+        let begun = Copying { run_id: run_id.clone(), place: None };
+        let midway = Copying { run_id, place: Some(Place { db: 2, cursor: u64::MAX }) };
+        for (sweep, copying) in [(false, None), (true, Some(begun)), (false, Some(midway))] {
             let pending = vec![(0, b"a b\xff".to_vec()), (7, Vec::new())];
             let replid = "f".repeat(40);
-            let checkpoint = Checkpoint { replid, offset: 7, fence: 9, db: 3, sweep, pending };
+            let checkpoint =
+                Checkpoint { replid, offset: 7, fence: 9, db: 3, copying, sweep, pending };
             let mut out = Vec::new();
             checkpoint.store(b"k", &mut out);
             let mut words = Vec::new();
             super::super::stream::command(&out, &mut words).unwrap();
             assert_eq!(Checkpoint::parse(words[2]), Some(checkpoint));
         }
-        for nonsense in ["", "1", "1 2 3", "1 2 -3 x", "a 2 3 x", "1 2 3 x 4", "1 2 3 x 0:zz"] {
+        for nonsense in [
+            "",
+            "1",
+            "1 2 3",
+            "1 2 -3 x",
+            "a 2 3 x",
+            "1 2 3 x 4",
+            "1 2 3 x 0:zz",
+            "1 2 3 x scan:y:1",
+        ] {
             assert_eq!(Checkpoint::parse(nonsense.as_bytes()), None, "{nonsense}");
         }
     }

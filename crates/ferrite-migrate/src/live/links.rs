@@ -92,6 +92,28 @@ pub async fn attach_now(connector: &Connector) -> Result<(ReplicationLink, Posit
     {
         return Ok((link, Position { replid, ..position }));
     }
+    attach_empty(connector).await
+}
+
+/// Attaches to the stream of a server as it is now, which then begins by saying which database is
+/// selected; `filters` if the server can send an RDB without keys (Redis 7.0 on). Another one is
+/// asked for a whole one, and left before it sends it.
+///
+/// # Errors
+/// The server refuses, or cannot be reached.
+pub async fn attach_stream(
+    connector: &Connector,
+    filters: bool,
+) -> Result<(ReplicationLink, Position), AttachError> {
+    if filters {
+        return Ok(attach_empty(connector).await?);
+    }
+    let Links { stream, position, .. } = attach(connector).await?;
+    Ok((stream, position))
+}
+
+/// Attaches by an RDB without keys.
+async fn attach_empty(connector: &Connector) -> Result<(ReplicationLink, Position), ClientError> {
     let options = AttachOptions { rdb_filter: Some(String::new()), ..AttachOptions::default() };
     let (mut link, start) = ReplicationLink::attach(connector, &options).await?;
     loop {

@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 use super::verify::Watched;
 
+/// Fences that are remembered: some 50 MB with names of 50 bytes.
+const FENCES_MAX: usize = 200_000;
+
 /// A key of the source: its database and name.
 pub type Key = (u32, Vec<u8>);
 
@@ -46,6 +49,13 @@ impl Marks {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Whether there are more fences than should be remembered. They may be forgotten when all
+    /// commands up to the [`highest`](Self::highest) are taken for such that may have been seen.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.fences.len() > FENCES_MAX && self.dirty.is_empty()
     }
 
     /// Keys that have to be read again.

@@ -11,6 +11,8 @@ mod checkpoint;
 mod classify;
 mod clock;
 mod cutover;
+mod fenced;
+mod ladder;
 mod links;
 mod marks;
 mod orders;

@@ -84,6 +84,7 @@ impl Live {
             fence: from,
             // Our last write was there.
             db: home(&self.job.config),
+            copying: None,
             sweep: false,
             pending: Vec::new(),
         };
@@ -132,6 +133,7 @@ impl Live {
             offset: number("offset")?,
             fence: number("offset")?,
             db: u32::try_from(number("db")?).ok()?,
+            copying: None,
             sweep: false,
             pending: Vec::new(),
         })

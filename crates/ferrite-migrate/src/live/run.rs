@@ -24,6 +24,8 @@ use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
 use super::cutover::{READY_EVERY, Wanted};
+use super::fenced::Copied;
+use super::ladder::{self, Chosen};
 use super::links::{AttachError, attach};
 use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
@@ -78,17 +80,23 @@ pub struct Live {
     pub waiting: Option<(Wanted, control::Replier)>,
     /// How it ended in a cutover.
     pub cutover: Option<Cutover>,
+    /// How keys are copied, and why.
+    pub chosen: Chosen,
     began: Instant,
-    copy_ms: u64,
-    target_was_empty: bool,
+    /// How long copying has taken, in ms.
+    pub copy_ms: u64,
+    /// Whether the target had no keys when the job began.
+    pub target_was_empty: bool,
     /// The sides whose trouble was told.
     told: [bool; 2],
 }
 
 /// What following needs at its beginning.
-struct Start {
-    receiving: Receiving,
-    reader: Reader,
+pub struct Start {
+    /// The task that receives.
+    pub receiving: Receiving,
+    /// What it has received.
+    pub reader: Reader,
 }
 
 /// The task that receives.
@@ -177,6 +185,7 @@ impl Live {
         progress.set_clock_skew_ms(clock_skew_ms);
         let (progress, checked) = (Arc::new(progress), Arc::new(checked));
         job.follow(Arc::clone(&progress));
+        let chosen = ladder::choose(&job.config, &checked);
         let verifier = Verifier::new(&job, &checked, &progress, clock_skew_ms, target_was_empty);
         Ok(Self {
             progress,
@@ -188,6 +197,7 @@ impl Live {
             dir,
             control,
             clock_skew_ms,
+            chosen,
             began: Instant::now(),
             copy_ms: 0,
             target_was_empty,
@@ -209,21 +219,46 @@ impl Live {
                 None => self.ask_target().await?,
                 Some(_) => None,
             };
-            let start = match checkpoint {
-                Some(checkpoint) => self.go_on(&checkpoint).await?,
-                None if self.is_reversed => return Err(self.way_back_lost(again.as_deref())?),
-                None => self.copy_all(again.as_deref()).await?,
-            };
-            let Some(start) = start else { return Ok(()) };
-            match self.follow(start).await? {
-                Next::End => return Ok(()),
-                Next::Copy(why) => {
-                    self.job.warn(format!("copying everything again: {why}"));
-                    again = Some(why);
+            let copied = match checkpoint {
+                Some(checkpoint) if checkpoint.copying.is_none() => {
+                    Copied::Whole(self.go_on(&checkpoint).await?)
                 }
-            }
+                None if self.is_reversed => return Err(self.way_back_lost(again.as_deref())?),
+                checkpoint => self.copy(checkpoint, again.as_deref()).await?,
+            };
+            let why = match copied {
+                Copied::Stopped => return Ok(()),
+                Copied::Lost(why) => why,
+                Copied::Whole(start) => match self.follow(start).await? {
+                    Next::End => return Ok(()),
+                    Next::Copy(why) => why,
+                },
+            };
+            self.job.warn(format!("copying everything again: {why}"));
+            again = Some(why);
         }
         Ok(())
+    }
+
+    /// Copies everything, or what is left of it when the target knows a place.
+    async fn copy(
+        &mut self,
+        goes_on: Option<Checkpoint>,
+        again: Option<&str>,
+    ) -> Result<Copied, MigrateError> {
+        let Chosen { strategy, reason } = &self.chosen;
+        self.job.emit(Event::Strategy { strategy: strategy.name(), reason: reason.clone() });
+        if goes_on.is_some() || *strategy == Strategy::Fenced {
+            return self.copy_keys(goes_on, again).await;
+        }
+        let copied = self.copy_all(again).await?;
+        Ok(copied.map_or(Copied::Stopped, Copied::Whole))
+    }
+
+    /// Whether nothing has been copied yet.
+    #[must_use]
+    pub fn is_first_copy(&self) -> bool {
+        !self.dir.journal().iter().any(|record| record.state == State::Copying)
     }
 
     /// After a cutover, goes on in the other direction.
@@ -290,7 +325,10 @@ impl Live {
     }
 
     /// Goes on from where the target is: with what is kept on disk, else from the source.
-    async fn go_on(&mut self, checkpoint: &Checkpoint) -> Result<Option<Start>, MigrateError> {
+    ///
+    /// # Errors
+    /// A disk that cannot be read or written.
+    pub async fn go_on(&mut self, checkpoint: &Checkpoint) -> Result<Start, MigrateError> {
         let (options, from) = (self.spool_options(), checkpoint.offset);
         let opened =
             tokio::task::spawn_blocking(move || match spool::open(options.clone(), from)? {
@@ -303,7 +341,7 @@ impl Live {
         self.progress.set_trouble(Side::Source, Some(String::from(receive::CONNECTING)));
         tracing::debug!(offset = from, kept = writer.end() - from, "going on");
         let receiving = self.receive(writer, None);
-        Ok(Some(Start { receiving, reader }))
+        Ok(Start { receiving, reader })
     }
 
     /// Begins to receive.
@@ -321,7 +359,7 @@ impl Live {
 
     /// Copies everything; `None` if that was stopped.
     async fn copy_all(&mut self, again: Option<&str>) -> Result<Option<Start>, MigrateError> {
-        let is_first = !self.dir.journal().iter().any(|record| record.state == State::Copying);
+        let is_first = self.is_first_copy();
         self.enter(State::Attaching, again)?;
         self.forget(!is_first && self.target_was_empty).await?;
         let job = Arc::clone(&self.job);
@@ -340,16 +378,22 @@ impl Live {
             return copied.map(|()| None);
         }
         let (sweep, pending) = (false, Vec::new());
-        let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, sweep, pending };
+        let (fence, db, copying) = (offset, 0, None);
+        let checkpoint = Checkpoint { replid, offset, fence, db, copying, sweep, pending };
         self.store(&checkpoint).await?;
+        self.warn_of_old_keys(is_first);
+        Ok(Some(Start { receiving, reader }))
+    }
+
+    /// After a second copy over a target that had keys of its own, which was not cleared for it.
+    pub fn warn_of_old_keys(&self, is_first: bool) {
         if !is_first && !self.target_was_empty {
-            job.warn(
+            self.job.warn(
                 "keys that were deleted on the source meanwhile, or made anew, may still have \
                  their old values on the target, which had keys of its own: run \
                  `ferrite-migrate verify`",
             );
         }
-        Ok(Some(Start { receiving, reader }))
     }
 
     /// Copies the RDB that is on its way.
@@ -384,7 +428,10 @@ impl Live {
     /// Takes the position away that the target has, before the copy makes it untrue, and the
     /// keys if they all are ours: one that is not in the RDB would live on, and be written to
     /// should it be made anew.
-    async fn forget(&self, with_keys: bool) -> Result<(), MigrateError> {
+    ///
+    /// # Errors
+    /// A target that cannot be written.
+    pub async fn forget(&self, with_keys: bool) -> Result<(), MigrateError> {
         let target = Target::new(&self.job, &self.checked);
         let forgotten = async {
             target.forget().await?;
@@ -515,7 +562,7 @@ impl Live {
     }
 
     /// Tells of a side that has trouble, once, and once when that is over.
-    fn tell_trouble(&mut self) {
+    pub fn tell_trouble(&mut self) {
         for side in Side::ALL {
             let reason = self.progress.trouble_of(side);
             let told = &mut self.told[side as usize];
@@ -555,10 +602,7 @@ impl Live {
             });
             error
         })?;
-        let reason = String::from(
-            "the source allows replication: its RDB is copied, then its commands are followed",
-        );
-        let strategy = Strategy::Psync;
+        let Chosen { strategy, reason } = self.chosen.clone();
         let checked = &self.checked;
         let mut report = report(&self.first, checked, strategy, reason, self.copy_ms, None);
         report.interrupted = !is_over;
@@ -586,7 +630,7 @@ fn died_cutting_over(dir: &JobDir) -> bool {
 }
 
 /// Ends a task and waits until it is gone: its spool and its connections are free then.
-async fn end<T>(task: &mut JoinHandle<T>) {
+pub async fn end<T>(task: &mut JoinHandle<T>) {
     task.abort();
     if !task.is_finished() {
         let _ = task.await;
@@ -600,13 +644,15 @@ fn is_switching(dir: &JobDir) -> bool {
 }
 
 /// Ticks that do not come in heaps after a long wait.
-fn ticks() -> tokio::time::Interval {
+#[must_use]
+pub fn ticks() -> tokio::time::Interval {
     let mut ticks = interval(STATUS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
 
-fn attach_error(connector: &Connector, error: AttachError) -> MigrateError {
+/// A source that does not let us follow it, as the end of the job.
+pub fn attach_error(connector: &Connector, error: AttachError) -> MigrateError {
     match error {
         AttachError::Client(error) => {
             let is_refused = error.reply().is_some() || error.is_refusal();
@@ -628,7 +674,8 @@ fn attach_error(connector: &Connector, error: AttachError) -> MigrateError {
     }
 }
 
-fn internal(panic: tokio::task::JoinError) -> MigrateError {
+/// A task that panicked, as the end of the job.
+pub fn internal(panic: tokio::task::JoinError) -> MigrateError {
     MigrateError::new(ErrorKind::Internal, "following the source", panic)
 }
 

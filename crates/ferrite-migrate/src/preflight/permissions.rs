@@ -48,7 +48,8 @@ async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
         return Ok(());
     };
     let fix = format!("ACL SETUSER <user> +{} on the source", command.to_lowercase());
-    let needed = job.config.strategy == Strategy::Scan || job.config.verify;
+    let needed =
+        matches!(job.config.strategy, Strategy::Scan | Strategy::Fenced) || job.config.verify;
     if needed {
         let detail = format!("{command} is refused: {error}");
         checked.report.block("source permissions", detail, fix);
@@ -67,10 +68,16 @@ async fn readable(
 ) -> Result<Option<(String, ReplyError)>, ClientError> {
     let key = probe_key(job);
     let expiry: &[u8] = if server.has_expiretime() { b"PEXPIRETIME" } else { b"PTTL" };
-    let commands: [&[&[u8]]; 6] = [
+    // `ROLE` tells the offset at which keys are read, which following needs.
+    let fence: &[&[u8]] = match job.config.mode {
+        Mode::Live => &[b"ROLE"],
+        Mode::Snapshot => &[b"EXISTS", &key],
+    };
+    let commands: [&[&[u8]]; 7] = [
         &[b"SCAN", b"0", b"COUNT", b"1"],
         &[b"EXISTS", &key],
         &[b"MULTI"],
+        fence,
         &[b"DUMP", &key],
         &[expiry, &key],
         &[b"EXEC"],

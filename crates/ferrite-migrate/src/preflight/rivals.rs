@@ -26,12 +26,13 @@ pub async fn check(job: &Job, checked: &mut Checked) {
     let our_first = clients.iter().filter(|(_, name)| *name == ours).map(|(id, _)| *id).min();
     let rival = clients
         .iter()
-        .filter(|(_, name)| name.starts_with(CLIENT_NAME_PREFIX) && *name != ours)
+        .filter(|(_, name)| name.starts_with(CLIENT_NAME_PREFIX) && !name.starts_with(&ours))
         .find(|(id, _)| our_first.is_none_or(|first| *id < first));
     match rival {
         None => checked.report.ok("no other run", "nothing else of ours is on the target"),
         Some((_, name)) => {
             let id = name.trim_start_matches(CLIENT_NAME_PREFIX);
+            let id = id.split(':').next().unwrap_or(id);
             checked.report.block(
                 "no other run",
                 format!("the migration {id} is using this target"),

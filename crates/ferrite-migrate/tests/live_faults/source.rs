@@ -1,6 +1,6 @@
 //! The source dies and comes back, with its data or without.
 
-use ferrite_migrate::State;
+use ferrite_migrate::{State, Strategy};
 use ferrite_testkit::{Dataset, Peer, Server, wait_until};
 
 use crate::common::live::{Live, assert_same_soon, reversible_cutover};
@@ -62,7 +62,7 @@ fn a_job_killed_while_it_copies_again_drops_what_is_gone() {
     for _ in 0..20_000 {
         client.read().unwrap();
     }
-    let mut live = Live::start(between(source.url(), target.url()));
+    let mut live = Live::start(between(source.url(), target.url()).strategy(Strategy::Psync));
     live.until(State::Live);
     live.kill();
     // Makes the source forget where the job was, and the keys.

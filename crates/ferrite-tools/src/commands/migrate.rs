@@ -97,6 +97,9 @@ enum StrategyArg {
     Auto,
     /// As a replica: one full synchronization, the state of one moment
     Psync,
+    /// With --mode live: SCAN and DUMP, made whole by the commands of the source; a copy that is
+    /// interrupted goes on where it was
+    Fenced,
     /// SCAN and DUMP: works with any access, reads different keys at different moments
     Scan,
 }
@@ -106,6 +109,7 @@ impl From<StrategyArg> for Strategy {
         match strategy {
             StrategyArg::Auto => Self::Auto,
             StrategyArg::Psync => Self::Psync,
+            StrategyArg::Fenced => Self::Fenced,
             StrategyArg::Scan => Self::Scan,
         }
     }

@@ -96,6 +96,7 @@ impl From<RefetchError> for Fault {
 }
 
 /// What may happen while a transaction is on its way.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Event {
     Landed(Option<Landed>),
     Request(Request),
@@ -222,6 +223,10 @@ impl Applier {
                        without its data";
             return Err(Fault::Ended(Ended::Lost(String::from(why))));
         };
+        if checkpoint.copying.is_some() {
+            let why = "the target came back as it was before the copy was complete";
+            return Err(Fault::Ended(Ended::Lost(String::from(why))));
+        }
         if let Err(error) = self.reader.seek(checkpoint.offset) {
             let why = format!("what the target lacks is no longer kept: {error}");
             return Err(Fault::Ended(Ended::Lost(why)));
@@ -401,6 +406,7 @@ impl Applier {
             offset: self.offset,
             fence: self.marks.highest(),
             db: self.plan.db(),
+            copying: None,
             sweep: self.sweep,
             pending,
         };
@@ -443,6 +449,10 @@ impl Applier {
         self.target.worked();
         self.progress.set_trouble(Side::Target, None);
         self.marks.passed(checkpoint.offset);
+        if self.marks.is_large() {
+            self.plan.doubt(self.marks.highest());
+            self.marks.clear();
+        }
         self.progress.count(transaction.commands, transaction.refetched, self.marks.dirty() as u64);
         self.progress.set_applied(checkpoint.offset, received_ms);
         let kept = KEPT_BEHIND.min(self.reader.gauge().quota() / 4);
@@ -457,6 +467,10 @@ impl Applier {
         let Ok(Some(_)) = stream::command(bytes, &mut words) else { return };
         let name = String::from_utf8_lossy(words.first().copied().unwrap_or_default());
         tracing::debug!(command = %name, offset = queued.offset, error = error.message, "refused");
+        if name.eq_ignore_ascii_case("FUNCTION") && self.plan.is_uncertain(queued.offset) {
+            // The library was gone already when the functions were copied.
+            return;
+        }
         if queued.offset == 0 || !self.plan.mark_written(&words, queued.db, &mut self.marks) {
             self.job.warn(format!("the target refused {name}: {}", error.message));
         }

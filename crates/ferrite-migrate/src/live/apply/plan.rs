@@ -8,6 +8,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use ferrite_resp::encode as resp;
+
 use super::Ended;
 use super::target::home;
 use super::transaction::Transaction;
@@ -189,7 +191,7 @@ impl Plan {
             Class::Exec => self.in_transaction = false,
             Class::Publish | Class::Function if self.is_refused(call) => self.leave_out(call),
             Class::Publish => self.send(call, transaction),
-            Class::Function if self.functions => self.send(call, transaction),
+            Class::Function if self.functions => self.function(call, transaction),
             Class::Function => {
                 self.job.warn("the source changed its functions; the target has none");
             }
@@ -227,6 +229,41 @@ impl Plan {
         transaction.select(self.db, self.target_db(self.db));
         transaction.push(call.raw, self.db, call.offset);
         transaction.commands += 1;
+    }
+
+    /// Sends a command about functions on. While the copy may have brought its libraries already,
+    /// `FUNCTION LOAD code` and `FUNCTION RESTORE dump` replace them.
+    fn function(&self, call: &Call<'_>, transaction: &mut Transaction) {
+        let mut words = call.words.to_vec();
+        let is = |place: usize, name: &[u8]| {
+            call.words.get(place).is_some_and(|word: &&[u8]| word.eq_ignore_ascii_case(name))
+        };
+        let replaces = is(2, b"REPLACE") || is(3, b"REPLACE") || is(3, b"FLUSH");
+        match () {
+            () if replaces || call.offset > self.uncertain_until => {}
+            () if is(1, b"LOAD") => words.insert(2.min(words.len()), b"REPLACE"),
+            () if is(1, b"RESTORE") => {
+                words.truncate(3);
+                words.push(b"REPLACE");
+            }
+            () => {}
+        }
+        transaction.select(self.db, self.target_db(self.db));
+        let mut encoded = Vec::new();
+        resp::command(&mut encoded, &words);
+        transaction.push(&encoded, self.db, call.offset);
+        transaction.commands += 1;
+    }
+
+    /// Takes everything up to an offset for something the target may have seen.
+    pub fn doubt(&mut self, until: u64) {
+        self.uncertain_until = self.uncertain_until.max(until);
+    }
+
+    /// Whether what is written at an offset may be newer on the target.
+    #[must_use]
+    pub fn is_uncertain(&self, offset: u64) -> bool {
+        offset <= self.uncertain_until
     }
 
     /// Sends a command on with its expiry as the target is to have it.

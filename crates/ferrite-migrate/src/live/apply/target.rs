@@ -83,11 +83,10 @@ impl Target {
     /// The target of a job.
     #[must_use]
     pub fn new(job: &Arc<Job>, checked: &Checked) -> Self {
-        let name = format!("{}:apply", job.client_name());
         let config = &job.config;
         Self {
             job: Arc::clone(job),
-            connector: checked.target.connector.clone().client_name(name),
+            connector: checked.target.connector.clone().client_name(job.applier_name()),
             lists: checked.target.connector.clone(),
             source: checked.source.connector.clone(),
             key: checkpoint::key(&job.id),
@@ -122,7 +121,7 @@ impl Target {
 
     async fn ask(&self) -> Result<(Link, Option<Checkpoint>), ClientError> {
         let mut connection = self.connector.connect().await?;
-        if let Err(error) = end_others(&mut connection).await
+        if let Err(error) = self.end_others(&mut connection).await
             && error.reply().is_none()
             && !error.is_refusal()
         {
@@ -133,6 +132,21 @@ impl Target {
         let checkpoint = value.as_bytes().and_then(Checkpoint::parse);
         let (sender, receiver) = connection.into_split();
         Ok((Link { sender, receiver }, checkpoint))
+    }
+
+    /// Ends all other connections of the job that write.
+    async fn end_others(&self, connection: &mut Connection) -> Result<(), ClientError> {
+        let own = connection.call(&["CLIENT", "ID"]).await?.as_int();
+        let own = own.and_then(|id| u64::try_from(id).ok());
+        let clients = connection.call(&["CLIENT", "LIST"]).await?;
+        let clients = String::from_utf8_lossy(clients.as_bytes().unwrap_or_default()).into_owned();
+        let names = [self.job.applier_name(), self.job.copier_name()];
+        for (id, name) in clients.lines().filter_map(rivals::client) {
+            if names.iter().any(|one| one == name) && Some(id) != own {
+                connection.call(&["CLIENT", "KILL", "ID", &id.to_string()]).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the checkpoint a copy ends with.
@@ -282,22 +296,6 @@ impl Target {
 #[must_use]
 pub fn home(config: &Config) -> u32 {
     config.target_db().or(config.source_db()).unwrap_or(0)
-}
-
-/// Ends all other connections of our own name.
-async fn end_others(connection: &mut Connection) -> Result<(), ClientError> {
-    let name = connection.call(&["CLIENT", "GETNAME"]).await?;
-    let own = connection.call(&["CLIENT", "ID"]).await?.as_int();
-    let own = own.and_then(|id| u64::try_from(id).ok());
-    let clients = connection.call(&["CLIENT", "LIST"]).await?;
-    let clients = String::from_utf8_lossy(clients.as_bytes().unwrap_or_default()).into_owned();
-    let name = String::from_utf8_lossy(name.as_bytes().unwrap_or_default()).into_owned();
-    for (id, other) in clients.lines().filter_map(rivals::client) {
-        if other == name && Some(id) != own {
-            connection.call(&["CLIENT", "KILL", "ID", &id.to_string()]).await?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

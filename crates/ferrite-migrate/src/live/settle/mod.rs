@@ -18,6 +18,7 @@ use super::marks::Key;
 use super::rewrite::{HOLD_MS, hold, release};
 use crate::engine::Job;
 use crate::error::MigrateError;
+use crate::fetch::offset_in;
 use crate::preflight::Checked;
 use crate::targets::redis::target_error;
 
@@ -245,8 +246,7 @@ pub async fn master_offset(connection: &mut Connection) -> Result<u64, ClientErr
     let role = connection.call(&["ROLE"]).await?;
     let words = role.as_array().unwrap_or_default();
     let is_master = words.first().and_then(Value::as_str) == Some("master");
-    let offset = words.get(1).filter(|_| is_master).and_then(Value::as_int);
-    offset.and_then(|offset| u64::try_from(offset).ok()).ok_or_else(|| ClientError::Unexpected {
+    offset_in(&role).filter(|_| is_master).ok_or_else(|| ClientError::Unexpected {
         address: connection.address().to_owned(),
         doing: String::from("asking for its offset (ROLE)"),
         what: String::from("it is not the master, which alone takes writes"),

@@ -8,10 +8,11 @@
 //! allows `SCAN` and `DUMP`; nothing is forked on the source, and a pattern is applied there.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ferrite_client::{ClientError, Connection, Connector};
 use ferrite_rdb::{ErrorKind as RdbErrorKind, ValueKind, dump};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::{BoxFuture, Closed, Feed, OpenError, Opening, Source, SourceDescriptor};
@@ -19,10 +20,11 @@ use crate::config::Strategy;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
+use crate::live::{HOLD_MS, hold};
 use crate::model::{BatchBuilder, ElementsSink, RecordHead};
 use crate::preflight::Checked;
 use crate::report::key_text;
-use crate::scan::{Names, Scanner};
+use crate::scan::{Names, Place, Scanner};
 use crate::targets::redis::libraries;
 
 /// The entry in the list of sources.
@@ -43,12 +45,36 @@ fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
         let refused = String::from("the source refuses a command that reads keys one by one");
         return Box::pin(async { Err(OpenError::Refused(refused)) });
     }
-    Box::pin(async move { Ok(Box::new(ScanSource { job, checked }) as Box<dyn Source>) })
+    Box::pin(
+        async move { Ok(Box::new(ScanSource { job, checked, part: None }) as Box<dyn Source>) },
+    )
+}
+
+/// What is read at a time in a copy that is followed.
+#[derive(Debug)]
+pub struct Part {
+    /// The databases, in ascending order.
+    pub dbs: Vec<u32>,
+    /// Where it begins; `None` for the beginning, where the functions are.
+    pub from: Option<Place>,
+    /// How long names are read.
+    pub lasts: Duration,
+    /// Told where the next part begins, if there is one.
+    pub ended: oneshot::Sender<Option<Place>>,
+}
+
+/// A part of the source, for a copy that is followed: expiries are held.
+#[must_use]
+pub fn part(job: &Arc<Job>, checked: &Arc<Checked>, part: Part) -> Box<dyn Source> {
+    let (job, checked) = (Arc::clone(job), Arc::clone(checked));
+    Box::new(ScanSource { job, checked, part: Some(part) })
 }
 
 struct ScanSource {
     job: Arc<Job>,
     checked: Arc<Checked>,
+    /// What to read, if not everything.
+    part: Option<Part>,
 }
 
 impl Source for ScanSource {
@@ -62,24 +88,40 @@ type SharedNames = Arc<Mutex<mpsc::Receiver<Names>>>;
 impl ScanSource {
     async fn run(self, feed: Feed) -> Result<(), MigrateError> {
         let connector = self.checked.source.connector.clone();
-        if self.functions(&feed, &connector).await?.is_err() {
+        let holds = self.part.is_some();
+        let is_first = self.part.as_ref().is_none_or(|part| part.from.is_none());
+        if is_first && self.functions(&feed, &connector).await?.is_err() {
             return Ok(());
         }
         let (names, waiting) = mpsc::channel(NAMES_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         let mut tasks = JoinSet::new();
         for _ in 0..self.job.config.parallel {
-            let reader = Reader::connect(&self.checked, &connector, feed.clone()).await?;
+            let mut reader = Reader::connect(&self.checked, &connector, feed.clone()).await?;
+            reader.holds = holds;
             tasks.spawn(reader.run(Arc::clone(&waiting)));
         }
         drop(waiting);
         let scanner = Scanner::connect(&connector, &self.job.config).await;
         let mut scanner = scanner.map_err(|error| source_error(&connector, "scanning", &error))?;
         let dbs = self.checked.source_dbs(&self.job.config);
+        let stop = Arc::clone(&self.job.stop);
+        let part = self.part;
         tasks.spawn(async move {
-            let scanned = scanner.all(&dbs, &feed.job.stop, |found| names.send(found)).await;
+            let scanned = match part {
+                None => scanner.all(&dbs, &stop, |found| names.send(found)).await,
+                Some(Part { dbs, from, lasts, ended }) => {
+                    let began = Instant::now();
+                    let is_enough = || stop.is_stopped() || began.elapsed() >= lasts;
+                    let found = |found| names.send(found);
+                    scanner.some(&dbs, from, is_enough, found).await.map(|place| {
+                        let _ = ended.send(place);
+                    })
+                }
+            };
             scanned.map_err(|error| source_error(&connector, "scanning", &error))
         });
+        drop(feed);
         while let Some(ended) = tasks.join_next().await {
             ended.unwrap_or_else(|panic| {
                 Err(MigrateError::new(ErrorKind::Internal, "reading keys from the source", panic))
@@ -124,6 +166,8 @@ struct Reader {
     connector: Connector,
     feed: Feed,
     checked: Arc<Checked>,
+    /// Whether expiries are held, because the target follows the source after the copy.
+    holds: bool,
 }
 
 impl Reader {
@@ -138,7 +182,8 @@ impl Reader {
             .map_err(|error| source_error(connector, "connecting a reader", &error))?;
         let limit = feed.job.config.fetch_limit();
         let fetcher = Fetcher::new(connection, checked.source.has_expiretime(), limit);
-        Ok(Self { fetcher, connector: connector.clone(), feed, checked: Arc::clone(checked) })
+        let (connector, checked) = (connector.clone(), Arc::clone(checked));
+        Ok(Self { fetcher, connector, feed, checked, holds: false })
     }
 
     async fn run(mut self, waiting: SharedNames) -> Result<(), MigrateError> {
@@ -171,7 +216,7 @@ impl Reader {
                 Fetched::Missing => vanished += 1,
                 Fetched::Small { expires_at_ms } => self.small(&mut batch, key, expires_at_ms)?,
                 Fetched::Large { expires_at_ms, type_byte } => {
-                    let head = head(type_byte, expires_at_ms);
+                    let head = self.head(type_byte, expires_at_ms);
                     if self.large(db, key, head).await?.is_err() {
                         return Ok(Err(Closed));
                     }
@@ -201,7 +246,7 @@ impl Reader {
             return Err(self.bad_value(key, &ferrite_rdb::Error::new(kind, 0)));
         };
         if self.feed.accepts_type(self.checked.source.dump_format(), type_byte) {
-            batch.push_payload(head(type_byte, expires_at_ms), key, payload);
+            batch.push_payload(self.head(type_byte, expires_at_ms), key, payload);
         } else {
             self.feed.filtered(1);
         }
@@ -254,6 +299,11 @@ impl Reader {
         }
     }
 
+    fn head(&self, type_byte: u8, expires_at_ms: Option<u64>) -> RecordHead {
+        let held = |at| if self.holds { hold(at, HOLD_MS) } else { at };
+        RecordHead { type_byte, expires_at_ms: expires_at_ms.map(held), idle_s: None, freq: None }
+    }
+
     fn lost(&self, error: &ClientError) -> MigrateError {
         source_error(&self.connector, "reading keys", error)
     }
@@ -264,10 +314,6 @@ impl Reader {
         MigrateError::new(ErrorKind::Data, doing, error)
             .with_hint("--exclude leaves the key out; DEBUG OBJECT on the source shows more")
     }
-}
-
-fn head(type_byte: u8, expires_at_ms: Option<u64>) -> RecordHead {
-    RecordHead { type_byte, expires_at_ms, idle_s: None, freq: None }
 }
 
 /// A client error at the source, as the end of the run.

@@ -1,0 +1,236 @@
+//! Copies key by key while the source's commands are kept, and makes the copy whole by them.
+//!
+//! ```text
+//! offset      A                                        E
+//! source   ───┼── SCAN, DUMP … in parts, place ────────┼──────────────►
+//! commands    └── every key they write is read again ──┴── applied ───►
+//! ```
+//!
+//! A key is copied as it was at some offset between *A*, where the link was attached, and *E*,
+//! where the source was when the last one was read. Which offset need not be known: a key that is
+//! not written to in between is the same at all of them, and `SCAN` gives every key that is there
+//! from *A* to *E*. A key that is written to in between is read again, after *E*, when the command
+//! comes along: its value is then right whatever was copied. So the checkpoint says *A*, and that
+//! single keys may be as new as *E*.
+//!
+//! The place of the scan is stored in the target, behind what it stands for: a process that dies
+//! goes on there. A cursor means something to one run of the source alone; where that has ended
+//! and the history goes on (a failover), the scan begins again and nothing else is lost.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ferrite_client::ClientError;
+use ferrite_client::replication::Position;
+use ferrite_client::server::ServerInfo;
+use tokio::sync::oneshot;
+
+use super::checkpoint::{Checkpoint, Copying};
+use super::links::attach_stream;
+use super::run::{Live, Start, attach_error, end, internal, spool_error, ticks};
+use super::{receive, spool};
+use crate::config::OnConflict;
+use crate::engine::copy;
+use crate::error::MigrateError;
+use crate::fetch::offset_in;
+use crate::jobs::State;
+use crate::live::HOLD_MS;
+use crate::scan::Place;
+use crate::sources::redis_scan::{Part, part, source_error};
+
+/// How long names are read until the place is stored, at most: what is read again when the process
+/// dies.
+const PART_LASTS_MAX: Duration = Duration::from_secs(2);
+/// How long the first part takes; each one takes twice as long as the one before.
+const PART_LASTS_FIRST: Duration = Duration::from_millis(100);
+
+/// How a copy ended.
+pub enum Copied {
+    /// The target can be brought up to date by commands.
+    Whole(Start),
+    /// The job was stopped.
+    Stopped,
+    /// The source's commands were lost meanwhile: it begins again.
+    Lost(String),
+}
+
+/// A copy that is under way.
+struct Copy {
+    start: Start,
+    checkpoint: Checkpoint,
+    dbs: Vec<u32>,
+    run_id: String,
+}
+
+impl Live {
+    /// Copies everything key by key, from the beginning or from where the target says it is.
+    ///
+    /// # Errors
+    /// An end that cannot be used, a state that cannot be recorded.
+    pub async fn copy_keys(
+        &mut self,
+        goes_on: Option<Checkpoint>,
+        again: Option<&str>,
+    ) -> Result<Copied, MigrateError> {
+        let stop = Arc::clone(&self.job.stop);
+        let begun = async {
+            match goes_on {
+                Some(checkpoint) => self.go_on_copying(checkpoint).await,
+                None => self.begin_copying(again).await,
+            }
+        };
+        let mut copying = tokio::select! {
+            copying = begun => copying?,
+            () = stop.stopped() => return Ok(Copied::Stopped),
+        };
+        let began = Instant::now();
+        let copied = self.copy_parts(&mut copying).await;
+        self.copy_ms += u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Copy { mut start, checkpoint, .. } = copying;
+        let is_whole = matches!(copied, Ok(None)) && !stop.is_stopped();
+        if is_whole {
+            self.store(&checkpoint).await?;
+            return Ok(Copied::Whole(start));
+        }
+        end(&mut start.receiving).await;
+        copied.map(|lost| lost.map_or(Copied::Stopped, Copied::Lost))
+    }
+
+    /// Attaches to the source and says so in the target.
+    async fn begin_copying(&mut self, again: Option<&str>) -> Result<Copy, MigrateError> {
+        let is_first = self.is_first_copy();
+        self.enter(State::Attaching, again)?;
+        self.forget(!is_first && self.target_was_empty).await?;
+        let connector = self.checked.source.connector.clone();
+        let filters = self.checked.source.is_at_least(7, 0);
+        let attached = attach_stream(&connector, filters).await;
+        let (link, Position { replid, offset }) =
+            attached.map_err(|error| attach_error(&connector, error))?;
+        let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
+        self.progress.restart(&replid, offset);
+        let receiving = self.receive(writer, Some(link));
+        let (dbs, run_id) = self.source_now().await?;
+        let copying = Some(Copying { run_id: run_id.clone(), place: None });
+        let (fence, db, sweep, pending) = (offset, 0, false, Vec::new());
+        let checkpoint = Checkpoint { replid, offset, fence, db, copying, sweep, pending };
+        self.enter(State::Copying, None)?;
+        self.store(&checkpoint).await?;
+        self.warn_of_old_keys(is_first);
+        Ok(Copy { start: Start { receiving, reader }, checkpoint, dbs, run_id })
+    }
+
+    /// Takes up a copy that a process left.
+    async fn go_on_copying(&mut self, checkpoint: Checkpoint) -> Result<Copy, MigrateError> {
+        let start = self.go_on(&checkpoint).await?;
+        let (dbs, run_id) = self.source_now().await?;
+        let mut checkpoint = checkpoint;
+        match &mut checkpoint.copying {
+            Some(copying) if copying.run_id == run_id && !run_id.is_empty() => {}
+            copying => *copying = Some(Copying { run_id: run_id.clone(), place: None }),
+        }
+        self.enter(State::Copying, Some("going on where it was left"))?;
+        Ok(Copy { start, checkpoint, dbs, run_id })
+    }
+
+    /// The source's databases in ascending order, and the name of its run.
+    async fn source_now(&self) -> Result<(Vec<u32>, String), MigrateError> {
+        let connector = &self.checked.source.connector;
+        let asked = async {
+            let mut connection = connector.connect().await?;
+            ServerInfo::probe(&mut connection).await
+        };
+        let asked = asked.await;
+        let info = asked.map_err(|error| source_error(connector, "asking for keys", &error))?;
+        let dbs = match self.job.config.source_db() {
+            Some(only) => vec![only],
+            None => info.keyspace.keys().copied().collect(),
+        };
+        Ok((dbs, info.info.get("run_id").unwrap_or_default().to_owned()))
+    }
+
+    /// Copies part after part, each with its place; why it has to begin again, if it has to.
+    async fn copy_parts(&mut self, copying: &mut Copy) -> Result<Option<String>, MigrateError> {
+        let mut lasts = PART_LASTS_FIRST;
+        loop {
+            let from = copying.checkpoint.copying.as_ref().and_then(|at| at.place.clone());
+            let next = match self.copy_part(copying, from, lasts).await? {
+                Ok(next) => next,
+                Err(lost) => return Ok(Some(lost)),
+            };
+            lasts = (lasts * 2).min(PART_LASTS_MAX);
+            if self.job.stop.is_stopped() {
+                return Ok(None);
+            }
+            let (dbs, run_id) = self.source_now().await?;
+            let is_same_run = run_id == copying.run_id;
+            (copying.dbs, copying.run_id) = (dbs, run_id.clone());
+            let checkpoint = &mut copying.checkpoint;
+            checkpoint.replid = self.progress.replid();
+            if next.is_none() && is_same_run {
+                checkpoint.fence = self.source_offset().await?;
+                checkpoint.copying = None;
+                return Ok(None);
+            }
+            // Another run has other cursors: what was scanned says nothing there.
+            let place = next.filter(|_| is_same_run);
+            checkpoint.copying = Some(Copying { run_id, place });
+            self.store(checkpoint).await?;
+        }
+    }
+
+    /// Copies one part; where the next one begins, or why the copy has to begin again.
+    async fn copy_part(
+        &mut self,
+        copying: &mut Copy,
+        from: Option<Place>,
+        lasts: Duration,
+    ) -> Result<Result<Option<Place>, String>, MigrateError> {
+        let (job, checked) = (Arc::clone(&self.job), Arc::clone(&self.checked));
+        let mut capabilities = checked.capabilities(&job.config, true).holding_fields(HOLD_MS);
+        // What a process that died has copied already is copied again.
+        capabilities.on_conflict = OnConflict::Replace;
+        let (ended, place) = oneshot::channel();
+        let dbs = copying.dbs.clone();
+        let source = part(&job, &checked, Part { dbs, from, lasts, ended });
+        let copied = copy(&job, &checked, capabilities, source);
+        tokio::pin!(copied);
+        let (mut ticks, mut is_received) = (ticks(), false);
+        loop {
+            tokio::select! {
+                copied = &mut copied => {
+                    copied?;
+                    // Not told where the job was stopped before the names were read.
+                    return Ok(Ok(place.await.ok().flatten()));
+                }
+                received = &mut copying.start.receiving, if !is_received => {
+                    is_received = true;
+                    if let receive::Ended::Lost(why) = received.map_err(internal)?? {
+                        return Ok(Err(why));
+                    }
+                }
+                _ = ticks.tick() => {
+                    self.tell_trouble();
+                    self.write_status();
+                }
+                Some(order) = self.control.next() => self.order_early(order).await,
+            }
+        }
+    }
+
+    /// The source's offset now.
+    async fn source_offset(&self) -> Result<u64, MigrateError> {
+        let connector = &self.checked.source.connector;
+        let asked = async {
+            let mut connection = connector.connect().await?;
+            connection.call(&["ROLE"]).await
+        };
+        let asked = asked.await.and_then(|role| {
+            offset_in(&role).ok_or_else(|| ClientError::Unexpected {
+                address: connector.address().to_string(),
+                doing: String::from("asking for its offset"),
+                what: String::from("ROLE tells no replication offset"),
+            })
+        });
+        asked.map_err(|error| source_error(connector, "asking for its offset", &error))
+    }
+}
