@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! key     ferrite-migrate:checkpoint:mig_abc…
-//! value   <offset> <fence> <db> <replid> [scan:<run id>[:<db>:<cursor>]] [all]
+//! value   <offset> <fence> <db> <replid> [scan|diff:<run id>[:<db>:<cursor>]] [all]
 //!         [<db>:<key in hexadecimal> …]
 //! ```
 //!
@@ -22,6 +22,8 @@ pub const PREFIX: &[u8] = b"ferrite-migrate:checkpoint:";
 
 /// Begins what tells of a copy that is not complete.
 const SCAN: &str = "scan:";
+/// The same of a copy of what differs.
+const DIFF: &str = "diff:";
 /// Says that all keys of the target have to be read again.
 const SWEEP: &str = " all";
 
@@ -51,6 +53,8 @@ pub struct Copying {
     pub run_id: String,
     /// What comes next; `None` at the beginning.
     pub place: Option<Place>,
+    /// Whether the target has most of it: only keys that differ there are copied.
+    pub differing: bool,
 }
 
 /// The key that holds the checkpoint of a job.
@@ -64,8 +68,9 @@ impl Checkpoint {
     pub fn store(&self, key: &[u8], out: &mut Vec<u8>) {
         let Self { replid, offset, fence, db, copying, sweep, pending } = self;
         let mut value = format!("{offset} {fence} {db} {replid}");
-        if let Some(Copying { run_id, place }) = copying {
-            let _ = write!(value, " {SCAN}{run_id}");
+        if let Some(Copying { run_id, place, differing }) = copying {
+            let kind = if *differing { DIFF } else { SCAN };
+            let _ = write!(value, " {kind}{run_id}");
             if let Some(Place { db, cursor }) = place {
                 let _ = write!(value, ":{db}:{cursor}");
             }
@@ -89,7 +94,7 @@ impl Checkpoint {
         let mut number = || words.next()?.parse::<u64>().ok();
         let (offset, fence, db) = (number()?, number()?, number()?);
         let replid = words.next()?.to_owned();
-        let copying = match words.next_if(|word| word.starts_with(SCAN)) {
+        let copying = match words.next_if(|word| word.starts_with(SCAN) || word.starts_with(DIFF)) {
             Some(word) => Some(copying(word)?),
             None => None,
         };
@@ -101,7 +106,11 @@ impl Checkpoint {
 }
 
 fn copying(word: &str) -> Option<Copying> {
-    let mut parts = word.strip_prefix(SCAN)?.split(':');
+    let (differing, word) = match word.strip_prefix(DIFF) {
+        Some(word) => (true, word),
+        None => (false, word.strip_prefix(SCAN)?),
+    };
+    let mut parts = word.split(':');
     let run_id = parts.next()?.to_owned();
     let place = match (parts.next(), parts.next(), parts.next()) {
         (None, ..) => None,
@@ -110,7 +119,7 @@ fn copying(word: &str) -> Option<Copying> {
         }
         _ => return None,
     };
-    Some(Copying { run_id, place })
+    Some(Copying { run_id, place, differing })
 }
 
 fn pending(word: &str) -> Option<Key> {
@@ -127,8 +136,9 @@ mod tests {
     #[test]
     fn what_is_stored_is_read() {
         let run_id = "a".repeat(40);
-        let begun = Copying { run_id: run_id.clone(), place: None };
-        let midway = Copying { run_id, place: Some(Place { db: 2, cursor: u64::MAX }) };
+        let begun = Copying { run_id: run_id.clone(), place: None, differing: true };
+        let place = Some(Place { db: 2, cursor: u64::MAX });
+        let midway = Copying { run_id, place, differing: false };
         for (sweep, copying) in [(false, None), (true, Some(begun)), (false, Some(midway))] {
             let pending = vec![(0, b"a b\xff".to_vec()), (7, Vec::new())];
             let replid = "f".repeat(40);

@@ -25,6 +25,7 @@ use ferrite_client::replication::Position;
 use ferrite_client::server::ServerInfo;
 use tokio::sync::oneshot;
 
+use super::apply::Target;
 use super::checkpoint::{Checkpoint, Copying};
 use super::links::attach_stream;
 use super::run::{Live, Start, attach_error, end, internal, spool_error, ticks};
@@ -37,6 +38,7 @@ use crate::jobs::State;
 use crate::live::HOLD_MS;
 use crate::scan::Place;
 use crate::sources::redis_scan::{Part, part, source_error};
+use crate::targets::redis::target_error;
 
 /// How long names are read until the place is stored, at most: what is read again when the process
 /// dies.
@@ -100,7 +102,7 @@ impl Live {
     async fn begin_copying(&mut self, again: Option<&str>) -> Result<Copy, MigrateError> {
         let is_first = self.is_first_copy();
         self.enter(State::Attaching, again)?;
-        self.forget(!is_first && self.target_was_empty).await?;
+        self.forget(false).await?;
         let connector = self.checked.source.connector.clone();
         let filters = self.checked.source.is_at_least(7, 0);
         let attached = attach_stream(&connector, filters).await;
@@ -110,12 +112,12 @@ impl Live {
         self.progress.restart(&replid, offset);
         let receiving = self.receive(writer, Some(link));
         let (dbs, run_id) = self.source_now().await?;
-        let copying = Some(Copying { run_id: run_id.clone(), place: None });
+        let differing = !is_first && self.target_has_keys().await?;
+        let copying = Some(Copying { run_id: run_id.clone(), place: None, differing });
         let (fence, db, sweep, pending) = (offset, 0, false, Vec::new());
         let checkpoint = Checkpoint { replid, offset, fence, db, copying, sweep, pending };
         self.enter(State::Copying, None)?;
         self.store(&checkpoint).await?;
-        self.warn_of_old_keys(is_first);
         Ok(Copy { start: Start { receiving, reader }, checkpoint, dbs, run_id })
     }
 
@@ -126,7 +128,8 @@ impl Live {
         let mut checkpoint = checkpoint;
         match &mut checkpoint.copying {
             Some(copying) if copying.run_id == run_id && !run_id.is_empty() => {}
-            copying => *copying = Some(Copying { run_id: run_id.clone(), place: None }),
+            Some(copying) => (copying.run_id, copying.place) = (run_id.clone(), None),
+            None => {}
         }
         self.enter(State::Copying, Some("going on where it was left"))?;
         Ok(Copy { start, checkpoint, dbs, run_id })
@@ -152,8 +155,9 @@ impl Live {
     async fn copy_parts(&mut self, copying: &mut Copy) -> Result<Option<String>, MigrateError> {
         let mut lasts = PART_LASTS_FIRST;
         loop {
-            let from = copying.checkpoint.copying.as_ref().and_then(|at| at.place.clone());
-            let next = match self.copy_part(copying, from, lasts).await? {
+            let Some(at) = copying.checkpoint.copying.clone() else { return Ok(None) };
+            let differing = at.differing;
+            let next = match self.copy_part(copying, at, lasts).await? {
                 Ok(next) => next,
                 Err(lost) => return Ok(Some(lost)),
             };
@@ -164,17 +168,20 @@ impl Live {
             let (dbs, run_id) = self.source_now().await?;
             let is_same_run = run_id == copying.run_id;
             (copying.dbs, copying.run_id) = (dbs, run_id.clone());
-            let checkpoint = &mut copying.checkpoint;
-            checkpoint.replid = self.progress.replid();
+            copying.checkpoint.replid = self.progress.replid();
             if next.is_none() && is_same_run {
+                if differing {
+                    self.clear_missing().await?;
+                }
+                let checkpoint = &mut copying.checkpoint;
                 checkpoint.fence = self.source_offset().await?;
                 checkpoint.copying = None;
                 return Ok(None);
             }
             // Another run has other cursors: what was scanned says nothing there.
             let place = next.filter(|_| is_same_run);
-            checkpoint.copying = Some(Copying { run_id, place });
-            self.store(checkpoint).await?;
+            copying.checkpoint.copying = Some(Copying { run_id, place, differing });
+            self.store(&copying.checkpoint).await?;
         }
     }
 
@@ -182,7 +189,7 @@ impl Live {
     async fn copy_part(
         &mut self,
         copying: &mut Copy,
-        from: Option<Place>,
+        Copying { place: from, differing, .. }: Copying,
         lasts: Duration,
     ) -> Result<Result<Option<Place>, String>, MigrateError> {
         let (job, checked) = (Arc::clone(&self.job), Arc::clone(&self.checked));
@@ -191,7 +198,7 @@ impl Live {
         capabilities.on_conflict = OnConflict::Replace;
         let (ended, place) = oneshot::channel();
         let dbs = copying.dbs.clone();
-        let source = part(&job, &checked, Part { dbs, from, lasts, ended });
+        let source = part(&job, &checked, Part { dbs, from, lasts, differing, ended });
         let copied = copy(&job, &checked, capabilities, source);
         tokio::pin!(copied);
         let (mut ticks, mut is_received) = (ticks(), false);
@@ -215,6 +222,29 @@ impl Live {
                 Some(order) = self.control.next() => self.order_early(order).await,
             }
         }
+    }
+
+    /// Whether the target has anything that takes part.
+    async fn target_has_keys(&self) -> Result<bool, MigrateError> {
+        let target = Target::new(&self.job, &self.checked);
+        let dbs = target.dbs(None).await;
+        let connector = &self.checked.target.connector;
+        dbs.map(|dbs| !dbs.is_empty())
+            .map_err(|error| target_error("listing keys", connector, &error))
+    }
+
+    /// After a copy of what differs: deletes what the source does not have, if it is ours.
+    async fn clear_missing(&self) -> Result<(), MigrateError> {
+        if !self.target_was_empty {
+            self.job.warn(
+                "keys that were deleted on the source meanwhile may still be on the target, which \
+                 had keys of its own: run `ferrite-migrate verify`",
+            );
+            return Ok(());
+        }
+        let cleared = Target::new(&self.job, &self.checked).clear_missing().await;
+        let connector = &self.checked.target.connector;
+        cleared.map_err(|error| target_error("deleting what is gone", connector, &error))
     }
 
     /// The source's offset now.

@@ -248,7 +248,9 @@ impl Live {
     ) -> Result<Copied, MigrateError> {
         let Chosen { strategy, reason } = &self.chosen;
         self.job.emit(Event::Strategy { strategy: strategy.name(), reason: reason.clone() });
-        if goes_on.is_some() || *strategy == Strategy::Fenced {
+        // A second copy finds most of it on the target.
+        let repairs = !self.is_first_copy() && self.checked.scannable;
+        if goes_on.is_some() || *strategy == Strategy::Fenced || repairs {
             return self.copy_keys(goes_on, again).await;
         }
         let copied = self.copy_all(again).await?;
@@ -381,19 +383,14 @@ impl Live {
         let (fence, db, copying) = (offset, 0, None);
         let checkpoint = Checkpoint { replid, offset, fence, db, copying, sweep, pending };
         self.store(&checkpoint).await?;
-        self.warn_of_old_keys(is_first);
-        Ok(Some(Start { receiving, reader }))
-    }
-
-    /// After a second copy over a target that had keys of its own, which was not cleared for it.
-    pub fn warn_of_old_keys(&self, is_first: bool) {
         if !is_first && !self.target_was_empty {
-            self.job.warn(
+            job.warn(
                 "keys that were deleted on the source meanwhile, or made anew, may still have \
                  their old values on the target, which had keys of its own: run \
                  `ferrite-migrate verify`",
             );
         }
+        Ok(Some(Start { receiving, reader }))
     }
 
     /// Copies the RDB that is on its way.

@@ -11,7 +11,7 @@ use super::Findings;
 use super::end::{End, Found, Verdict, judge, judge_expiry, tolerance_ms};
 use super::value;
 use crate::engine::{Job, now_ms};
-use crate::error::MigrateError;
+use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::Fetched;
 use crate::preflight::Checked;
 use crate::report::{Difference, DifferenceKind, KeyName};
@@ -41,6 +41,8 @@ pub struct Comparer {
     findings: Arc<Findings>,
     /// Keys that differed when they were looked at first.
     suspects: Vec<(u32, Vec<u8>)>,
+    /// Takes keys that are not known to be equal, instead of a second look.
+    differing: Option<mpsc::Sender<Names>>,
 }
 
 impl Comparer {
@@ -65,7 +67,19 @@ impl Comparer {
             target,
             findings,
             suspects: Vec::new(),
+            differing: None,
         })
+    }
+
+    /// The same comparer, which hands over every key that is not known to be equal, to be copied;
+    /// `is_held` if the target holds expiries.
+    #[must_use]
+    pub fn handing_over(mut self, differing: mpsc::Sender<Names>, is_held: bool) -> Self {
+        self.differing = Some(differing);
+        if is_held {
+            self.target = self.target.held();
+        }
+        self
     }
 
     /// Compares until there are no more names.
@@ -92,6 +106,9 @@ impl Comparer {
     }
 
     async fn transaction(&mut self, db: u32, keys: &[&[u8]]) -> Result<(), MigrateError> {
+        if let Some(differing) = self.differing.clone() {
+            return self.hand_over(db, keys, &differing).await;
+        }
         self.job.progress(keys.len() as u64, 0);
         let mut equal = 0;
         let verdicts = self.look(db, keys).await?;
@@ -108,6 +125,34 @@ impl Comparer {
         });
         if self.suspects.len() >= SUSPECTS_MAX {
             self.second_looks().await?;
+        }
+        Ok(())
+    }
+
+    /// Hands over those of the keys that are not known to be equal.
+    async fn hand_over(
+        &mut self,
+        db: u32,
+        keys: &[&[u8]],
+        differing: &mpsc::Sender<Names>,
+    ) -> Result<(), MigrateError> {
+        let mut names = Names::new(db);
+        let mut equal = 0;
+        for (key, verdict) in keys.iter().zip(self.look(db, keys).await?) {
+            match verdict {
+                Verdict::Equal => equal += 1,
+                Verdict::Gone | Verdict::Filtered => {}
+                Verdict::NotComparable | Verdict::Differs(..) => names.push(key),
+            }
+        }
+        self.job.progress(equal, 0);
+        self.findings.count(|report| {
+            report.compared += keys.len() as u64;
+            report.matching += equal;
+        });
+        if names.len() > 0 {
+            // Whoever does not take them says why.
+            let _ = differing.send(names).await;
         }
         Ok(())
     }
@@ -169,8 +214,13 @@ impl Comparer {
         self.target.request(target_db, keys).await?;
         let mut verdicts = Vec::with_capacity(keys.len());
         for key in keys {
-            let verdict = self.compare(key).await?;
-            verdicts.push(verdict);
+            verdicts.push(match self.compare(key).await {
+                // What cannot be understood can be copied all the same.
+                Err(error) if error.kind == ErrorKind::Data && self.differing.is_some() => {
+                    Verdict::NotComparable
+                }
+                verdict => verdict?,
+            });
         }
         Ok(verdicts)
     }
@@ -184,9 +234,9 @@ impl Comparer {
         {
             let (left, right) = (self.source.fetcher.payload(), self.target.fetcher.payload());
             if self.source.format == self.target.format && left == right {
-                return Ok(self
-                    .filtered(left)
-                    .unwrap_or_else(|| judge_expiry(*a, *b, self.tolerance_ms)));
+                return Ok(self.filtered(left).unwrap_or_else(|| {
+                    judge_expiry(*a, self.target.released(*b), self.tolerance_ms)
+                }));
             }
         }
         let options = value::options(self.source.format, self.target.format);
@@ -222,8 +272,10 @@ impl Comparer {
 
     fn judge(&self, ours: Option<Found>, theirs: Option<Found>) -> Verdict {
         let soon = now_ms() + EXPIRING_MS;
+        // One that is handed over may still be renewed.
+        let tolerates = self.differing.is_none();
         let expiring =
-            |found: &Found| found.expires_at_ms.is_some_and(|expires_at| expires_at <= soon);
+            |found: &Found| tolerates && found.expires_at_ms.is_some_and(|at| at <= soon);
         match (ours, theirs) {
             (None, None) => Verdict::Gone,
             (Some(ours), _) if !self.wants(&ours) => Verdict::Filtered,

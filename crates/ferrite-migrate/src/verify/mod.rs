@@ -28,6 +28,7 @@ use crate::report::{Difference, DifferenceKind, Phase, VerificationReport};
 use crate::scan::Scanner;
 use crate::sources::redis_scan::source_error;
 
+pub use compare::Comparer;
 pub use end::{End, Found, Verdict, judge, judge_expiry, tolerance_ms};
 pub use value::{digest_payload, digest_value, options};
 
@@ -123,7 +124,7 @@ async fn compare_source(
     let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
     let mut comparing = JoinSet::new();
     for _ in 0..job.config.parallel {
-        let comparer = compare::Comparer::connect(job, checked, Arc::clone(findings)).await?;
+        let comparer = Comparer::connect(job, checked, Arc::clone(findings)).await?;
         comparing.spawn(comparer.run(Arc::clone(&waiting)));
     }
     drop(waiting);

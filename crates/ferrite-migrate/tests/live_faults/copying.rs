@@ -163,3 +163,33 @@ fn keys_the_target_had_are_overwritten_or_left_alone() {
     assert_eq!(ok(&mut to, &["GETDEL", "own"]).bytes(), Some(&b"target"[..]));
     assert_same_soon(&source, &target);
 }
+
+#[test]
+fn a_second_copy_writes_what_differs_and_keeps_the_rest() {
+    let (source, target) = pair(Server::Redis70);
+    let (mut from, mut to) = (source.client(), target.client());
+    Dataset::mixed(KEYS).load(&mut from).unwrap();
+    for number in 0..100 {
+        ok(&mut from, &["SET", &format!("doomed:{number}"), "1", "EX", "1000"]);
+        ok(&mut from, &["SET", &format!("kept:{number}"), "1", "EX", "1000"]);
+    }
+    let mut live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    live.kill();
+    for number in 0..100 {
+        ok(&mut from, &["DEL", &format!("doomed:{number}")]);
+        ok(&mut from, &["RPUSH", &format!("new:{number}"), "1", "2"]);
+        ok(&mut from, &["PEXPIRE", &format!("kept:{number}"), "2000000"]);
+    }
+    // The source forgets where the job was.
+    ok(&mut from, &["DEBUG", "CHANGE-REPL-ID"]);
+    let load = write_to(&source, load().seed(63));
+    ok(&mut to, &["CONFIG", "RESETSTAT"]);
+    live.resume();
+    live.until_copied(2);
+    let deleted = ok(&mut to, &["INFO", "commandstats"]).text();
+    assert!(!deleted.contains("cmdstat_flush"), "{deleted}");
+    let report = live.finish(load, &source, &target);
+    let copied = report.keys.copied;
+    assert!((200..KEYS / 2).contains(&copied), "{copied} keys were written again");
+}

@@ -230,6 +230,18 @@ impl Target {
     /// # Errors
     /// A target that cannot be written.
     pub async fn clear(&self) -> Result<(), ClientError> {
+        self.delete(false).await
+    }
+
+    /// Deletes all keys that take part and that the source does not have.
+    ///
+    /// # Errors
+    /// An end that cannot be used.
+    pub async fn clear_missing(&self) -> Result<(), ClientError> {
+        self.delete(true).await
+    }
+
+    async fn delete(&self, only_missing: bool) -> Result<(), ClientError> {
         let mut connection = self.connector.connect().await?;
         for (target_db, db) in self.dbs(None).await? {
             connection.call(&["SELECT", &target_db.to_string()]).await?;
@@ -237,11 +249,16 @@ impl Target {
             let mut cursor = b"0".to_vec();
             loop {
                 let (next, names) = scanner.step(db, &cursor).await?;
+                let filter = &self.job.config.filter;
+                let is_ours =
+                    |key: &&[u8]| filter.accepts(key) && !key.starts_with(checkpoint::PREFIX);
+                let mut doomed: Vec<&[u8]> = names.iter().filter(is_ours).collect();
+                if only_missing {
+                    doomed = self.missing_at_source(db, doomed).await?;
+                }
                 let mut pipeline = Pipeline::new();
-                for key in names.iter() {
-                    if self.job.config.filter.accepts(key) && !key.starts_with(checkpoint::PREFIX) {
-                        pipeline.push(&[&b"DEL"[..], key]);
-                    }
+                for key in doomed {
+                    pipeline.push(&[&b"DEL"[..], key]);
                 }
                 if !pipeline.is_empty() {
                     connection.pipeline(&pipeline).await?.into_iter().try_for_each(|reply| {

@@ -26,6 +26,7 @@ use crate::preflight::Checked;
 use crate::report::key_text;
 use crate::scan::{Names, Place, Scanner};
 use crate::targets::redis::libraries;
+use crate::verify::Comparer;
 
 /// The entry in the list of sources.
 pub const DESCRIPTOR: SourceDescriptor = SourceDescriptor {
@@ -59,6 +60,8 @@ pub struct Part {
     pub from: Option<Place>,
     /// How long names are read.
     pub lasts: Duration,
+    /// Whether the target has most of it: only keys that differ there are read.
+    pub differing: bool,
     /// Told where the next part begins, if there is one.
     pub ended: oneshot::Sender<Option<Place>>,
 }
@@ -93,9 +96,12 @@ impl ScanSource {
         if is_first && self.functions(&feed, &connector).await?.is_err() {
             return Ok(());
         }
-        let (names, waiting) = mpsc::channel(NAMES_MAX);
+        let (mut names, waiting) = mpsc::channel(NAMES_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         let mut tasks = JoinSet::new();
+        if self.part.as_ref().is_some_and(|part| part.differing) {
+            names = self.compare(names, &mut tasks).await?;
+        }
         for _ in 0..self.job.config.parallel {
             let mut reader = Reader::connect(&self.checked, &connector, feed.clone()).await?;
             reader.holds = holds;
@@ -110,7 +116,7 @@ impl ScanSource {
         tasks.spawn(async move {
             let scanned = match part {
                 None => scanner.all(&dbs, &stop, |found| names.send(found)).await,
-                Some(Part { dbs, from, lasts, ended }) => {
+                Some(Part { dbs, from, lasts, ended, .. }) => {
                     let began = Instant::now();
                     let is_enough = || stop.is_stopped() || began.elapsed() >= lasts;
                     let found = |found| names.send(found);
@@ -128,6 +134,23 @@ impl ScanSource {
             })?;
         }
         Ok(())
+    }
+
+    /// Puts comparers before the readers: the channel they take names from.
+    async fn compare(
+        &self,
+        differing: mpsc::Sender<Names>,
+        tasks: &mut JoinSet<Result<(), MigrateError>>,
+    ) -> Result<mpsc::Sender<Names>, MigrateError> {
+        let (names, waiting) = mpsc::channel(NAMES_MAX);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..self.job.config.parallel {
+            let findings = Arc::default();
+            let comparer = Comparer::connect(&self.job, &self.checked, findings).await?;
+            let comparer = comparer.handing_over(differing.clone(), true);
+            tasks.spawn(comparer.run(Arc::clone(&waiting)));
+        }
+        Ok(names)
     }
 
     /// Hands over the function libraries.
