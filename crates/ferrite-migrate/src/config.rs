@@ -144,6 +144,11 @@ pub struct Config {
     pub filter: KeyFilter,
     /// Which keys by type; empty for all.
     pub types: Vec<KeyType>,
+    /// Leave keys alone that are the same on the target already; see
+    /// [`ConfigBuilder::only_differing`].
+    pub only_differing: bool,
+    /// Delete keys on the target that take part and that the source does not have.
+    pub delete_missing: bool,
     /// Compare source and target when the copy is complete.
     pub verify: bool,
     /// Read the source and report what would be done, without writing to the target.
@@ -218,6 +223,8 @@ pub struct ConfigBuilder {
     include: Vec<Vec<u8>>,
     exclude: Vec<Vec<u8>>,
     types: Vec<KeyType>,
+    only_differing: bool,
+    delete_missing: bool,
     verify: bool,
     dry_run: bool,
     memory_limit: u64,
@@ -241,6 +248,8 @@ impl Default for ConfigBuilder {
             include: Vec::new(),
             exclude: Vec::new(),
             types: Vec::new(),
+            only_differing: false,
+            delete_missing: false,
             verify: false,
             dry_run: false,
             memory_limit: 128 << 20,
@@ -336,6 +345,22 @@ impl ConfigBuilder {
         self
     }
 
+    /// Reads both ends, and copies the keys that are not known to be the same; what is on the
+    /// target is overwritten. Off by default. Needs the strategy `scan` or `fenced`, or `auto`.
+    #[must_use]
+    pub fn only_differing(mut self, only_differing: bool) -> Self {
+        self.only_differing = only_differing;
+        self
+    }
+
+    /// Deletes keys on the target that take part and that the source does not have, once the copy
+    /// is complete; off by default. Needs [`only_differing`](Self::only_differing).
+    #[must_use]
+    pub fn delete_missing(mut self, delete_missing: bool) -> Self {
+        self.delete_missing = delete_missing;
+        self
+    }
+
     /// Whether to compare both ends when the copy is complete; off by default.
     #[must_use]
     pub fn verify(mut self, verify: bool) -> Self {
@@ -385,6 +410,21 @@ impl ConfigBuilder {
     /// # Errors
     /// Names the setting that is missing or out of range, and the accepted values.
     pub fn build(self) -> Result<Config, ConfigError> {
+        if self.only_differing && self.strategy == Strategy::Psync {
+            return Err(ConfigError(String::from(
+                "the strategy `psync` reads everything: what differs is found with scan or fenced",
+            )));
+        }
+        if self.delete_missing && !self.only_differing {
+            return Err(ConfigError(String::from(
+                "keys are deleted only where both ends are compared: only_differing",
+            )));
+        }
+        if self.delete_missing && !self.types.is_empty() {
+            return Err(ConfigError(String::from(
+                "keys that are to be deleted cannot be chosen by type: choose by name, --filter",
+            )));
+        }
         match self.mode {
             Mode::Live => self.check_live()?,
             Mode::Snapshot => self.check_snapshot()?,
@@ -420,11 +460,16 @@ impl ConfigBuilder {
             target,
             mode: self.mode,
             strategy: self.strategy,
-            on_conflict: self.on_conflict,
+            on_conflict: match self.only_differing {
+                true => OnConflict::Replace,
+                false => self.on_conflict,
+            },
             parallel: self.parallel,
             batch_size: self.batch_size,
             filter: KeyFilter::new(self.include, self.exclude),
             types: self.types,
+            only_differing: self.only_differing,
+            delete_missing: self.delete_missing,
             verify: self.verify,
             dry_run: self.dry_run,
             memory_limit: self.memory_limit,

@@ -45,6 +45,7 @@ pub async fn choose(job: &Arc<Job>, checked: &Arc<Checked>) -> Result<Chosen, Mi
 /// The strategies to try, in order.
 fn ladder(config: &Config) -> Vec<&'static SourceDescriptor> {
     let wanted = |descriptor: &&SourceDescriptor| match config.strategy {
+        Strategy::Auto if config.only_differing => descriptor.compares,
         Strategy::Auto => true,
         strategy => descriptor.strategy == strategy,
     };
@@ -66,6 +67,9 @@ fn reason(config: &Config, chosen: &SourceDescriptor, left: &[(Strategy, String)
     }
     let left = left.iter().map(|(strategy, why)| format!("not {}: {why}; ", strategy.name()));
     let left: String = left.collect();
+    if config.only_differing {
+        return String::from("keys of both ends are compared, and those that differ are copied");
+    }
     let selective = match chosen.filters_at_server && is_selective(config) {
         true => "only the keys that are wanted are read; ",
         false => "",

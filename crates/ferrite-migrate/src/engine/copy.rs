@@ -10,6 +10,7 @@ use super::choose::{Chosen, choose};
 use super::{Budget, Job};
 use crate::config::Strategy;
 use crate::error::{ErrorKind, MigrateError};
+use crate::live::delete_missing;
 use crate::preflight::Checked;
 use crate::report::{Phase, Report, VerificationReport};
 use crate::sources::{Feed, Source};
@@ -42,13 +43,26 @@ async fn run_checked(job: &Arc<Job>, checked: Arc<Checked>) -> Result<Report, Mi
         () = job.stop.stopped() => return Ok(stopped_early(job, &checked)),
     };
     let Chosen { source, strategy, reason } = chosen;
+    if job.config.delete_missing && keys_total == 0 {
+        return Err(nothing_there(&checked));
+    }
     let capabilities = checked.capabilities(&job.config, strategy == Strategy::Scan);
     job.begin(Phase::Copying, keys_total);
     let began = Instant::now();
     copy(job, &checked, capabilities, source).await?;
+    if job.config.delete_missing && !job.stop.is_stopped() {
+        delete_missing(job, &checked).await?;
+    }
     let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let verification = verify(job, &checked).await?;
     Ok(report(job, &checked, strategy, reason, copy_ms, verification))
+}
+
+/// A source without keys is more often the wrong one than one that is meant to empty the target.
+fn nothing_there(checked: &Checked) -> MigrateError {
+    let doing = format!("reading the source {}", checked.source.connector.address());
+    MigrateError::new(ErrorKind::Config, doing, "it has no keys, so all of the target would go")
+        .with_hint("see that the address is right; FLUSHALL on the target empties it")
 }
 
 /// The report of a run that was stopped before a strategy was chosen.

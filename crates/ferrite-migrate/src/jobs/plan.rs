@@ -49,6 +49,12 @@ pub struct Plan {
     /// Whether both ends are compared.
     #[serde(default)]
     pub verify: bool,
+    /// Whether keys are left alone that are the same on the target already.
+    #[serde(default)]
+    pub only_differing: bool,
+    /// Whether keys are deleted on the target that the source does not have.
+    #[serde(default)]
+    pub delete_missing: bool,
 }
 
 /// A glob pattern: text where it is UTF-8, else its bytes as numbers.
@@ -98,6 +104,8 @@ impl Plan {
             batch_size: config.batch_size,
             memory_limit: config.memory_limit,
             verify: config.verify,
+            only_differing: config.only_differing,
+            delete_missing: config.delete_missing,
         }
     }
 
@@ -117,7 +125,9 @@ impl Plan {
             .parallel(self.parallel)
             .batch_size(self.batch_size)
             .memory_limit(self.memory_limit)
-            .verify(self.verify);
+            .verify(self.verify)
+            .only_differing(self.only_differing)
+            .delete_missing(self.delete_missing);
         for pattern in &self.include {
             config = config.include_pattern(pattern.bytes());
         }

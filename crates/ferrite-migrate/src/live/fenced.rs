@@ -28,6 +28,7 @@ use tokio::sync::oneshot;
 use super::apply::Target;
 use super::checkpoint::{Checkpoint, Copying};
 use super::links::attach_stream;
+use super::missing::delete_missing;
 use super::run::{Live, Start, attach_error, end, internal, spool_error, ticks};
 use super::{receive, spool};
 use crate::config::OnConflict;
@@ -112,7 +113,8 @@ impl Live {
         self.progress.restart(&replid, offset);
         let receiving = self.receive(writer, Some(link));
         let (dbs, run_id) = self.source_now().await?;
-        let differing = !is_first && self.target_has_keys().await?;
+        let compares = !is_first || self.job.config.only_differing;
+        let differing = compares && self.target_has_keys().await?;
         let copying = Some(Copying { run_id: run_id.clone(), place: None, differing });
         let (fence, db, sweep, pending) = (offset, 0, false, Vec::new());
         let checkpoint = Checkpoint { replid, offset, fence, db, copying, sweep, pending };
@@ -235,16 +237,16 @@ impl Live {
 
     /// After a copy of what differs: deletes what the source does not have, if it is ours.
     async fn clear_missing(&self) -> Result<(), MigrateError> {
-        if !self.target_was_empty {
-            self.job.warn(
-                "keys that were deleted on the source meanwhile may still be on the target, which \
-                 had keys of its own: run `ferrite-migrate verify`",
-            );
+        if !self.target_was_empty && !self.job.config.delete_missing {
+            if !self.job.config.only_differing {
+                self.job.warn(
+                    "keys that were deleted on the source meanwhile may still be on the target, \
+                     which had keys of its own: run `ferrite-migrate verify`",
+                );
+            }
             return Ok(());
         }
-        let cleared = Target::new(&self.job, &self.checked).clear_missing().await;
-        let connector = &self.checked.target.connector;
-        cleared.map_err(|error| target_error("deleting what is gone", connector, &error))
+        delete_missing(&self.job, &self.checked).await
     }
 
     /// The source's offset now.

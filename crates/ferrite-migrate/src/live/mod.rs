@@ -15,6 +15,7 @@ mod fenced;
 mod ladder;
 mod links;
 mod marks;
+mod missing;
 mod orders;
 mod progress;
 mod receive;
@@ -27,6 +28,7 @@ mod status;
 mod stream;
 mod verify;
 
+pub use missing::delete_missing;
 pub use progress::Progress;
 pub use rewrite::{HOLD_MS, hold, release};
 pub use run::run;

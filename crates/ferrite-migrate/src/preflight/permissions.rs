@@ -48,8 +48,8 @@ async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
         return Ok(());
     };
     let fix = format!("ACL SETUSER <user> +{} on the source", command.to_lowercase());
-    let needed =
-        matches!(job.config.strategy, Strategy::Scan | Strategy::Fenced) || job.config.verify;
+    let compares = job.config.verify || job.config.only_differing;
+    let needed = compares || matches!(job.config.strategy, Strategy::Scan | Strategy::Fenced);
     if needed {
         let detail = format!("{command} is refused: {error}");
         checked.report.block("source permissions", detail, fix);
@@ -92,13 +92,13 @@ async fn readable(
 }
 
 async fn target(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
-    if job.config.verify {
+    if job.config.verify || job.config.only_differing {
         let denied = readable(job, &mut checked.target).await;
         let lost = |error| target_error("checking permissions", &checked.target.connector, &error);
         if let Some((command, error)) = denied.map_err(lost)? {
             checked.report.block(
                 "target permissions",
-                format!("{command} is refused, so the copy cannot be verified: {error}"),
+                format!("{command} is refused, so its keys cannot be compared: {error}"),
                 format!("ACL SETUSER <user> +{} on the target", command.to_lowercase()),
             );
         }

@@ -21,6 +21,8 @@ pub struct KeyCounts {
     pub vanished: u64,
     /// Not selected by name or type.
     pub filtered: u64,
+    /// Deleted on the target, because the source does not have them.
+    pub deleted: u64,
 }
 
 /// Keys of one type that were copied.

@@ -54,6 +54,8 @@ pub struct SourceDescriptor {
     pub reason: &'static str,
     /// Whether a name or type filter reads less of the source, not only less of what was sent.
     pub filters_at_server: bool,
+    /// Whether it can leave keys alone that are the same on the target.
+    pub compares: bool,
     /// Connects to the source.
     pub open: fn(Arc<Job>, Arc<Checked>) -> Opening,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferrite_rdb::transcode::{Restorable, Route, Transcoder};
-use ferrite_rdb::{ValueKind, dump};
+use ferrite_rdb::{ValueKind, dump, has_member_expiry};
 use tokio::sync::{Mutex, mpsc};
 
 use super::Findings;
@@ -13,6 +13,7 @@ use super::value;
 use crate::engine::{Job, now_ms};
 use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::Fetched;
+use crate::live::{HOLD_MS, hold};
 use crate::preflight::Checked;
 use crate::report::{Difference, DifferenceKind, KeyName};
 use crate::scan::Names;
@@ -43,6 +44,8 @@ pub struct Comparer {
     suspects: Vec<(u32, Vec<u8>)>,
     /// Takes keys that are not known to be equal, instead of a second look.
     differing: Option<mpsc::Sender<Names>>,
+    /// Whether the target is to hold expiries.
+    holds: bool,
 }
 
 impl Comparer {
@@ -68,18 +71,27 @@ impl Comparer {
             findings,
             suspects: Vec::new(),
             differing: None,
+            holds: false,
         })
     }
 
     /// The same comparer, which hands over every key that is not known to be equal, to be copied;
-    /// `is_held` if the target holds expiries.
+    /// with `holds`, a key whose expiry is not held on the target is not equal.
     #[must_use]
-    pub fn handing_over(mut self, differing: mpsc::Sender<Names>, is_held: bool) -> Self {
+    pub fn handing_over(mut self, differing: mpsc::Sender<Names>, holds: bool) -> Self {
         self.differing = Some(differing);
-        if is_held {
-            self.target = self.target.held();
-        }
+        self.holds = holds;
         self
+    }
+
+    /// The expiry the target is to have.
+    fn wanted_expiry(&self, ours: Option<u64>) -> Option<u64> {
+        ours.map(|at| if self.holds { hold(at, HOLD_MS) } else { at })
+    }
+
+    /// Whether a value's members expire, which a target that holds expiries has at other times.
+    fn is_never_equal(&self, type_byte: u8) -> bool {
+        self.holds && has_member_expiry(self.source.format, type_byte)
     }
 
     /// Compares until there are no more names.
@@ -146,10 +158,7 @@ impl Comparer {
             }
         }
         self.job.progress(equal, 0);
-        self.findings.count(|report| {
-            report.compared += keys.len() as u64;
-            report.matching += equal;
-        });
+        self.job.tally(|tally| tally.keys.identical += equal);
         if names.len() > 0 {
             // Whoever does not take them says why.
             let _ = differing.send(names).await;
@@ -234,8 +243,11 @@ impl Comparer {
         {
             let (left, right) = (self.source.fetcher.payload(), self.target.fetcher.payload());
             if self.source.format == self.target.format && left == right {
+                if left.first().is_some_and(|byte| self.is_never_equal(*byte)) {
+                    return Ok(Verdict::NotComparable);
+                }
                 return Ok(self.filtered(left).unwrap_or_else(|| {
-                    judge_expiry(*a, self.target.released(*b), self.tolerance_ms)
+                    judge_expiry(self.wanted_expiry(*a), *b, self.tolerance_ms)
                 }));
             }
         }
@@ -287,7 +299,11 @@ impl Comparer {
             (None, Some(_)) => {
                 Verdict::Differs(DifferenceKind::MissingSource, String::from("only on the target"))
             }
-            (Some(ours), Some(theirs)) => judge(&ours, &theirs, self.tolerance_ms),
+            (Some(ours), _) if self.is_never_equal(ours.type_byte) => Verdict::NotComparable,
+            (Some(ours), Some(theirs)) => {
+                let expires_at_ms = self.wanted_expiry(ours.expires_at_ms);
+                judge(&Found { expires_at_ms, ..ours }, &theirs, self.tolerance_ms)
+            }
         }
     }
 

@@ -246,6 +246,20 @@ pub(crate) fn standalone_layout(format: Format, type_byte: u8) -> Result<Layout,
     }
 }
 
+/// Whether values of a type have members (fields of a hash, members of a set) that may expire on
+/// their own.
+#[must_use]
+pub fn has_member_expiry(format: Format, type_byte: u8) -> bool {
+    matches!(
+        layout(format, type_byte),
+        Ok(Layout::SetExpiring
+            | Layout::HashExpiring
+            | Layout::HashMetadata { .. }
+            | Layout::HashExpiringSeconds
+            | Layout::HashListpackExpiring { .. })
+    )
+}
+
 /// The name of a type for messages, naming the encoding too.
 #[must_use]
 pub fn type_name(format: Format, type_byte: u8) -> &'static str {

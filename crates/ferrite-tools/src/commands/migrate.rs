@@ -60,7 +60,7 @@ struct RunArgs {
 
 #[derive(Args)]
 #[command(next_help_heading = "Live")]
-struct LiveArgs {
+pub struct LiveArgs {
     /// Go on with this live migration as it was planned; addresses are needed for passwords alone
     #[arg(long, value_name = "ID", conflicts_with_all = PLANNED)]
     resume: Option<String>,
@@ -180,7 +180,7 @@ leaves at once. Exit codes are listed by `ferrite-migrate --help`.";
 
 /// What to run.
 #[expect(clippy::large_enum_variant, reason = "there is one")]
-enum Wanted {
+pub enum Wanted {
     /// A new migration.
     New { config: Config, is_everything: bool },
     /// One that goes on.
@@ -236,7 +236,8 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
     Ok(Wanted::New { config, is_everything: keys.is_everything() })
 }
 
-async fn run(wanted: Wanted, store: Option<JobStore>, background: bool, output: Output) -> u8 {
+/// Runs it, here or in the background; the exit code.
+pub async fn run(wanted: Wanted, store: Option<JobStore>, background: bool, output: Output) -> u8 {
     let ended = match &store {
         Some(store) if background => run_behind(&wanted, store, &output).await,
         store => run_here(wanted, store.as_ref(), &output).await,

@@ -10,6 +10,7 @@ mod resume;
 mod rollback;
 mod status;
 mod stop;
+mod sync;
 mod verify;
 
 use std::ffi::OsString;
@@ -28,6 +29,7 @@ use crate::term::screen::Screen;
 /// All verbs, in the order of the help.
 const VERBS: &[Verb] = &[
     migrate::VERB,
+    sync::VERB,
     verify::VERB,
     list::VERB,
     status::VERB,

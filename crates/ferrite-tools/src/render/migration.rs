@@ -73,12 +73,14 @@ fn counts(report: &Report, sheet: &mut Sheet) {
     let keys = &report.keys;
     let copied = if report.dry_run { "Would be copied" } else { "Copied" };
     sheet.pair(copied, count(keys.copied));
+    let deleted = if report.dry_run { "Would be deleted" } else { "Deleted" };
     let others = [
         ("Identical", keys.identical, "already on the target, left alone"),
         ("Skipped", keys.skipped, "left out, see below"),
         ("Expired", keys.expired, "before they were written"),
         ("Vanished", keys.vanished, "deleted on the source while it was read"),
         ("Filtered", keys.filtered, "not selected"),
+        (deleted, keys.deleted, "on the target, because the source does not have them"),
     ];
     for (name, number, meaning) in others {
         if number > 0 {
@@ -240,6 +242,7 @@ RESULT: ✅ DONE (exit 0: every selected key is on the target)";
                 expired: 2,
                 vanished: 3,
                 filtered: 9,
+                deleted: 0,
             },
             functions: 2,
             skipped: vec![Skip { reason, count: 4000, examples }],

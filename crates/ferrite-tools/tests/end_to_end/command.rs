@@ -86,6 +86,11 @@ pub fn migrate(source: &str, target: &str, options: &[&str]) -> Ended {
     run(&[&["migrate", "-s", source, "-t", target], options].concat())
 }
 
+/// `sync`, likewise.
+pub fn sync(source: &str, target: &str, options: &[&str]) -> Ended {
+    run(&[&["sync", "-s", source, "-t", target], options].concat())
+}
+
 /// `verify`, likewise.
 pub fn verify(source: &str, target: &str, options: &[&str]) -> Ended {
     run(&[&["verify", "-s", source, "-t", target], options].concat())

@@ -2,7 +2,7 @@
 
 use ferrite_testkit::Server;
 
-use crate::command::{migrate, run};
+use crate::command::{migrate, run, sync};
 use crate::{assert_empty, assert_same, empty, listing, start, with_everything, with_keys};
 
 /// What the report of a verified copy shows, in this order.
@@ -112,4 +112,24 @@ fn a_selection_is_all_that_is_copied() {
     assert!(!expected.is_empty());
     assert_eq!(theirs.databases[&0].keys().collect::<Vec<_>>(), expected);
     ended.reports(&[&format!("Copied:           {}\n", expected.len())]);
+}
+
+#[test]
+fn a_sync_moves_what_differs_and_deletes_when_told() {
+    let (source, target) = (with_keys(2000), empty());
+    sync(&source.url(), &target.url(), &[]).exits(0).reports(&["Copied:", "2,000\n"]);
+    assert_same(&source, &target);
+    source.client().ok(&["SET", "new", "1"]);
+    target.client().ok(&["SET", "old", "1"]);
+    let would = ["Would be copied:", "Would be deleted: 1 (on the target, because"];
+    sync(&source.url(), &target.url(), &["--delete", "--dry-run"]).exits(0).reports(&would);
+    assert_eq!(target.client().ok(&["EXISTS", "old", "new"]).int(), Some(1));
+    let moved = sync(&source.url(), &target.url(), &["--verify"]).exits(4);
+    moved.reports(&["Identical:        2,000 (already on the target, left alone)"]);
+    sync(&source.url(), &target.url(), &["--delete", "--verify"]).exits(0).reports(&["Deleted:"]);
+    assert_same(&source, &target);
+    let way_back = sync(&target.url(), &source.url(), &["--delete"]).exits(0);
+    way_back.reports(&["Copied:           0", "Identical:        2,001"]);
+    let refused = sync(&source.url(), &target.url(), &["--state-dir", "here"]).exits(1);
+    refused.explains(&["--state-dir is for live migrations"]);
 }

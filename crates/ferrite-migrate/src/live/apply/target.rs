@@ -230,18 +230,20 @@ impl Target {
     /// # Errors
     /// A target that cannot be written.
     pub async fn clear(&self) -> Result<(), ClientError> {
-        self.delete(false).await
+        self.delete(false).await.map(drop)
     }
 
-    /// Deletes all keys that take part and that the source does not have.
+    /// Deletes all keys that take part and that the source does not have, or, in a dry run, only
+    /// counts them.
     ///
     /// # Errors
     /// An end that cannot be used.
-    pub async fn clear_missing(&self) -> Result<(), ClientError> {
+    pub async fn clear_missing(&self) -> Result<u64, ClientError> {
         self.delete(true).await
     }
 
-    async fn delete(&self, only_missing: bool) -> Result<(), ClientError> {
+    async fn delete(&self, only_missing: bool) -> Result<u64, ClientError> {
+        let mut deleted = 0;
         let mut connection = self.connector.connect().await?;
         for (target_db, db) in self.dbs(None).await? {
             connection.call(&["SELECT", &target_db.to_string()]).await?;
@@ -257,6 +259,10 @@ impl Target {
                     doomed = self.missing_at_source(db, doomed).await?;
                 }
                 let mut pipeline = Pipeline::new();
+                deleted += doomed.len() as u64;
+                if self.job.config.dry_run {
+                    doomed.clear();
+                }
                 for key in doomed {
                     pipeline.push(&[&b"DEL"[..], key]);
                 }
@@ -275,7 +281,7 @@ impl Target {
                 cursor = next;
             }
         }
-        Ok(())
+        Ok(deleted)
     }
 
     /// Those of the keys that the source does not have.

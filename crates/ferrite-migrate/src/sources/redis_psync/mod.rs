@@ -25,6 +25,7 @@ pub const DESCRIPTOR: SourceDescriptor = SourceDescriptor {
     strategy: Strategy::Psync,
     reason: "the source allows replication: its RDB is the state of one moment",
     filters_at_server: false,
+    compares: false,
     open,
 };
 

@@ -33,6 +33,7 @@ pub const DESCRIPTOR: SourceDescriptor = SourceDescriptor {
     strategy: Strategy::Scan,
     reason: "keys are read one by one: needs only SCAN and DUMP, and no fork on the source",
     filters_at_server: true,
+    compares: true,
     open,
 };
 
@@ -99,8 +100,9 @@ impl ScanSource {
         let (mut names, waiting) = mpsc::channel(NAMES_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         let mut tasks = JoinSet::new();
-        if self.part.as_ref().is_some_and(|part| part.differing) {
-            names = self.compare(names, &mut tasks).await?;
+        let only_differing = self.job.config.only_differing;
+        if self.part.as_ref().map_or(only_differing, |part| part.differing) {
+            names = self.compare(names, holds, &mut tasks).await?;
         }
         for _ in 0..self.job.config.parallel {
             let mut reader = Reader::connect(&self.checked, &connector, feed.clone()).await?;
@@ -140,6 +142,7 @@ impl ScanSource {
     async fn compare(
         &self,
         differing: mpsc::Sender<Names>,
+        holds: bool,
         tasks: &mut JoinSet<Result<(), MigrateError>>,
     ) -> Result<mpsc::Sender<Names>, MigrateError> {
         let (names, waiting) = mpsc::channel(NAMES_MAX);
@@ -147,7 +150,7 @@ impl ScanSource {
         for _ in 0..self.job.config.parallel {
             let findings = Arc::default();
             let comparer = Comparer::connect(&self.job, &self.checked, findings).await?;
-            let comparer = comparer.handing_over(differing.clone(), true);
+            let comparer = comparer.handing_over(differing.clone(), holds);
             tasks.spawn(comparer.run(Arc::clone(&waiting)));
         }
         Ok(names)

@@ -97,3 +97,20 @@ fn a_way_back_can_be_given_up() {
     let left = |peer: &ferrite_testkit::Peer| peer.client().ok(&["DBSIZE"]).int();
     assert_eq!((left(&source), left(&target)), (Some(1), Some(1)));
 }
+
+#[test]
+fn a_live_sync_takes_over_what_is_there() {
+    let (jobs, source, target) = (Jobs::new(), start(Server::Redis70), start(Server::Redis70));
+    let load = load(&source, 6);
+    load.wait_for(2000);
+    target.client().ok(&["SET", "old", "1"]);
+    target.client().ok(&["RPUSH", "counter", "not a number"]);
+    let args = ["sync", "-s", &source.url(), "-t", &target.url(), "--live", "--delete", "--verify"];
+    let running = jobs.start(&args);
+    let id = running.line().split(':').next().unwrap().to_owned();
+    jobs.until_live(&id);
+    load.wait_for(2000);
+    jobs.cut_over(&id).exits(0);
+    running.end().exits(0);
+    assert_exact(&source, &target, &load.stop());
+}
