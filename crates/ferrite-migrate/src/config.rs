@@ -1,6 +1,7 @@
 //! What a migration is to do: the whole of its configuration, checked before anything connects.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ferrite_client::{Address, TlsOptions};
 
@@ -30,6 +31,9 @@ pub enum Mode {
     Snapshot,
     /// Every key once, and then every write as it happens, until the cutover.
     Live,
+    /// Every key once; each later run brings the target to what the source has then, from where
+    /// the last one ended.
+    Incremental,
 }
 
 impl Mode {
@@ -39,6 +43,7 @@ impl Mode {
         match self {
             Self::Snapshot => "snapshot",
             Self::Live => "live",
+            Self::Incremental => "incremental",
         }
     }
 }
@@ -52,7 +57,7 @@ pub enum Strategy {
     /// Ask for a full synchronization as a replica would, and read the RDB off the socket.
     Psync,
     /// `SCAN`, then `DUMP` and the expiry of every key, while the commands of the source are
-    /// followed; for [`Mode::Live`].
+    /// followed; for [`Mode::Live`] and [`Mode::Incremental`].
     Fenced,
     /// `SCAN`, then `DUMP` and the expiry of every key.
     Scan,
@@ -162,6 +167,9 @@ pub struct Config {
     /// When a job is taken up again whose process ended while the hook of a cutover ran: that the
     /// application still writes to the source.
     pub traffic_stayed: bool,
+    /// With [`Mode::Incremental`]: from the end of a run to the next one; without, the process ends
+    /// with the run.
+    pub every: Option<Duration>,
 }
 
 impl Config {
@@ -231,6 +239,7 @@ pub struct ConfigBuilder {
     state_dir: Option<PathBuf>,
     spool_limit: u64,
     traffic_stayed: bool,
+    every: Option<Duration>,
 }
 
 impl Default for ConfigBuilder {
@@ -256,6 +265,7 @@ impl Default for ConfigBuilder {
             state_dir: None,
             spool_limit: SPOOL_LIMIT_DEFAULT,
             traffic_stayed: false,
+            every: None,
         }
     }
 }
@@ -405,28 +415,23 @@ impl ConfigBuilder {
         self
     }
 
+    /// With [`Mode::Incremental`], runs again and again, with this much time in between; by default
+    /// the process ends with the run, and resuming the job makes the next one.
+    #[must_use]
+    pub fn every(mut self, pause: Duration) -> Self {
+        self.every = Some(pause);
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
     /// Names the setting that is missing or out of range, and the accepted values.
     pub fn build(self) -> Result<Config, ConfigError> {
-        if self.only_differing && self.strategy == Strategy::Psync {
-            return Err(ConfigError(String::from(
-                "the strategy `psync` reads everything: what differs is found with scan or fenced",
-            )));
-        }
-        if self.delete_missing && !self.only_differing {
-            return Err(ConfigError(String::from(
-                "keys are deleted only where both ends are compared: only_differing",
-            )));
-        }
-        if self.delete_missing && !self.types.is_empty() {
-            return Err(ConfigError(String::from(
-                "keys that are to be deleted cannot be chosen by type: choose by name, --filter",
-            )));
-        }
+        self.check_differing()?;
         match self.mode {
             Mode::Live => self.check_live()?,
+            Mode::Incremental => self.check_incremental()?,
             Mode::Snapshot => self.check_snapshot()?,
         }
         let source = endpoint("source", self.source, self.source_tls)?;
@@ -476,10 +481,16 @@ impl ConfigBuilder {
             state_dir: self.state_dir,
             spool_limit: self.spool_limit,
             traffic_stayed: self.traffic_stayed,
+            every: self.every,
         })
     }
 
     fn check_snapshot(&self) -> Result<(), ConfigError> {
+        if self.every.is_some() {
+            return Err(ConfigError(String::from(
+                "the mode `snapshot` runs once: choose --mode incremental to run it again",
+            )));
+        }
         if self.strategy == Strategy::Fenced {
             return Err(ConfigError(String::from(
                 "the strategy `fenced` reads keys while the source is followed: choose --mode live, \
@@ -489,8 +500,39 @@ impl ConfigBuilder {
         Ok(())
     }
 
+    fn check_differing(&self) -> Result<(), ConfigError> {
+        if self.only_differing && self.strategy == Strategy::Psync {
+            return Err(ConfigError(String::from(
+                "the strategy `psync` reads everything: what differs is found with scan or fenced",
+            )));
+        }
+        if self.delete_missing && !self.only_differing {
+            return Err(ConfigError(String::from(
+                "keys are deleted only where both ends are compared: only_differing",
+            )));
+        }
+        if self.delete_missing && !self.types.is_empty() {
+            return Err(ConfigError(String::from(
+                "keys that are to be deleted cannot be chosen by type: choose by name, --filter",
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_incremental(&self) -> Result<(), ConfigError> {
+        let refused = |why: &str| Err(ConfigError(format!("the mode `incremental` {why}")));
+        if self.verify {
+            return refused("leaves comparing to `ferrite-migrate verify`, when nobody writes");
+        }
+        if self.strategy == Strategy::Psync {
+            return refused("reads keys one by one: choose --strategy fenced or auto");
+        }
+        self.check_live()
+    }
+
     fn check_live(&self) -> Result<(), ConfigError> {
-        let refused = |why: &str| Err(ConfigError(format!("the mode `live` {why}")));
+        let mode = self.mode.name();
+        let refused = |why: &str| Err(ConfigError(format!("the mode `{mode}` {why}")));
         if self.state_dir.is_none() {
             return refused("needs a directory for its state: state_dir");
         }

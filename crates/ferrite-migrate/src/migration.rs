@@ -129,7 +129,7 @@ impl Migration {
         self.running = Some(match (self.job.config.mode, self.dir.take()) {
             (_, Some(dir)) => tokio::spawn(live::run(job, checked, dir)),
             (Mode::Snapshot, None) => tokio::spawn(run(job, checked)),
-            (Mode::Live, None) => {
+            (Mode::Live | Mode::Incremental, None) => {
                 let cause = "its record is gone: it was started before";
                 return Err(MigrateError::new(ErrorKind::Config, "starting", cause));
             }

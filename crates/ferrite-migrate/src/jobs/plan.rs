@@ -1,10 +1,11 @@
 //! What a job was asked to do, so that it can be resumed: everything but the passwords.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, ConfigBuilder, ConfigError, KeyType, OnConflict, Strategy};
+use crate::config::{Config, ConfigBuilder, ConfigError, KeyType, Mode, OnConflict, Strategy};
 use crate::engine::now_ms;
 use ferrite_client::TlsOptions;
 
@@ -55,6 +56,9 @@ pub struct Plan {
     /// Whether keys are deleted on the target that the source does not have.
     #[serde(default)]
     pub delete_missing: bool,
+    /// Of an incremental job: milliseconds between two runs of one process.
+    #[serde(default)]
+    pub every_ms: Option<u64>,
 }
 
 /// A glob pattern: text where it is UTF-8, else its bytes as numbers.
@@ -106,10 +110,13 @@ impl Plan {
             verify: config.verify,
             only_differing: config.only_differing,
             delete_missing: config.delete_missing,
+            every_ms: config
+                .every
+                .map(|every| u64::try_from(every.as_millis()).unwrap_or(u64::MAX)),
         }
     }
 
-    /// The configuration the plan was made from, but for the mode and the passwords: give
+    /// The configuration the plan was made from, but for the passwords: give
     /// [`ConfigBuilder::source`] and [`ConfigBuilder::target`] again where there are any.
     ///
     /// # Errors
@@ -127,7 +134,11 @@ impl Plan {
             .memory_limit(self.memory_limit)
             .verify(self.verify)
             .only_differing(self.only_differing)
-            .delete_missing(self.delete_missing);
+            .delete_missing(self.delete_missing)
+            .mode(named("mode", &self.mode, &MODES, Mode::name)?);
+        if let Some(every_ms) = self.every_ms {
+            config = config.every(Duration::from_millis(every_ms));
+        }
         for pattern in &self.include {
             config = config.include_pattern(pattern.bytes());
         }
@@ -143,6 +154,7 @@ impl Plan {
 
 const STRATEGIES: [Strategy; 4] =
     [Strategy::Auto, Strategy::Psync, Strategy::Fenced, Strategy::Scan];
+const MODES: [Mode; 3] = [Mode::Snapshot, Mode::Live, Mode::Incremental];
 const CONFLICTS: [OnConflict; 3] = [OnConflict::Fail, OnConflict::Replace, OnConflict::Skip];
 const KEY_TYPES: [KeyType; 6] =
     [KeyType::String, KeyType::List, KeyType::Set, KeyType::Zset, KeyType::Hash, KeyType::Stream];

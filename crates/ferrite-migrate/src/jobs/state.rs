@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// ```text
 /// PLANNED → ATTACHING → COPYING → CATCHING_UP → LIVE → CUTTING_OVER → CUT_OVER → COMPLETED
 /// any of them → PAUSED, FAILED (both can be resumed)
+/// an incremental job: … → CATCHING_UP → IDLE, until its next run
 /// before the cutover → ABORTED              after it → ROLLING_BACK → ROLLED_BACK
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub enum State {
     CutOver,
     /// Over, and nothing runs any more.
     Completed,
+    /// The target has what the source had, until the next run of an incremental job.
+    Idle,
     /// Stopped on request; it can be resumed.
     Paused,
     /// Stopped by a failure; it can be resumed.
@@ -56,6 +59,7 @@ impl State {
             Self::CuttingOver => "CUTTING_OVER",
             Self::CutOver => "CUT_OVER",
             Self::Completed => "COMPLETED",
+            Self::Idle => "IDLE",
             Self::Paused => "PAUSED",
             Self::Failed => "FAILED",
             Self::Aborted => "ABORTED",
@@ -77,6 +81,7 @@ impl State {
             | Self::RollingBack => true,
             Self::Planned
             | Self::Completed
+            | Self::Idle
             | Self::Paused
             | Self::Failed
             | Self::Aborted
@@ -116,7 +121,7 @@ impl fmt::Display for State {
 mod tests {
     use super::*;
 
-    const ALL: [State; 13] = [
+    const ALL: [State; 14] = [
         State::Planned,
         State::Attaching,
         State::Copying,
@@ -125,6 +130,7 @@ mod tests {
         State::CuttingOver,
         State::CutOver,
         State::Completed,
+        State::Idle,
         State::Paused,
         State::Failed,
         State::Aborted,

@@ -195,12 +195,14 @@ impl Live {
         lasts: Duration,
     ) -> Result<Result<Option<Place>, String>, MigrateError> {
         let (job, checked) = (Arc::clone(&self.job), Arc::clone(&self.checked));
-        let mut capabilities = checked.capabilities(&job.config, true).holding_fields(HOLD_MS);
+        let holds = !self.is_incremental();
+        let hold_ms = if holds { HOLD_MS } else { 0 };
+        let mut capabilities = checked.capabilities(&job.config, true).holding_fields(hold_ms);
         // What a process that died has copied already is copied again.
         capabilities.on_conflict = OnConflict::Replace;
         let (ended, place) = oneshot::channel();
         let dbs = copying.dbs.clone();
-        let source = part(&job, &checked, Part { dbs, from, lasts, differing, ended });
+        let source = part(&job, &checked, Part { dbs, from, lasts, differing, holds, ended });
         let copied = copy(&job, &checked, capabilities, source);
         tokio::pin!(copied);
         let (mut ticks, mut is_received) = (ticks(), false);
@@ -250,7 +252,10 @@ impl Live {
     }
 
     /// The source's offset now.
-    async fn source_offset(&self) -> Result<u64, MigrateError> {
+    ///
+    /// # Errors
+    /// A source that cannot be asked.
+    pub async fn source_offset(&self) -> Result<u64, MigrateError> {
         let connector = &self.checked.source.connector;
         let asked = async {
             let mut connection = connector.connect().await?;

@@ -12,6 +12,7 @@ mod classify;
 mod clock;
 mod cutover;
 mod fenced;
+mod incremental;
 mod ladder;
 mod links;
 mod marks;

@@ -140,6 +140,8 @@ enum Next {
     Copy(String),
     /// The run is over.
     End,
+    /// The target has what the source had when an incremental run began.
+    Level,
 }
 
 /// Runs a checked live migration to its end.
@@ -231,6 +233,11 @@ impl Live {
                 Copied::Lost(why) => why,
                 Copied::Whole(start) => match self.follow(start).await? {
                     Next::End => return Ok(()),
+                    Next::Level if self.rest().await? => {
+                        again = None;
+                        continue;
+                    }
+                    Next::Level => return Ok(()),
                     Next::Copy(why) => why,
                 },
             };
@@ -465,7 +472,10 @@ impl Live {
         if self.not_held && !self.is_reversed {
             self.hold_again(&mut following).await;
         }
-        let next = self.watch(&mut following).await;
+        let next = match self.run_ends_at().await {
+            Ok(until) => self.watch(&mut following, until).await,
+            Err(error) => Err(error),
+        };
         self.verifying = None;
         if !matches!(next, Ok(Next::End)) {
             end(&mut following.receiving).await;
@@ -479,14 +489,20 @@ impl Live {
         let (requests, asked) = mpsc::channel(REQUESTS_MAX);
         let progress = Arc::clone(&self.progress);
         let mut applier = Applier::new(&self.job, &self.checked, progress, reader, asked);
-        if self.is_reversed {
+        if self.is_reversed || self.is_incremental() {
             applier = applier.holding_nothing(&self.checked);
         }
         Applying { task: tokio::spawn(applier.run()), requests }
     }
 
-    /// Watches the tasks and does what it is told.
-    async fn watch(&mut self, following: &mut Following) -> Result<Next, MigrateError> {
+    /// Watches the tasks and does what it is told, until the target has come to an offset, if one
+    /// is given.
+    async fn watch(
+        &mut self,
+        following: &mut Following,
+        until: Option<u64>,
+    ) -> Result<Next, MigrateError> {
+        let progress = Arc::clone(&self.progress);
         let mut ticks = ticks();
         loop {
             tokio::select! {
@@ -518,6 +534,9 @@ impl Live {
                     if self.not_held && self.progress.trouble().is_empty() {
                         self.hold_again(following).await;
                     }
+                }
+                () = progress.reaches(until.unwrap_or(u64::MAX)), if until.is_some() => {
+                    return Ok(Next::Level);
                 }
                 () = tokio::time::sleep(READY_EVERY), if self.waiting.is_some() => {
                     self.cut_over_when_ready(following).await?;
@@ -551,7 +570,7 @@ impl Live {
     pub fn tick(&mut self) -> Result<(), MigrateError> {
         self.tell_trouble();
         let is_level = self.progress.lag_ms() < LIVE_LAG_MS && self.progress.trouble().is_empty();
-        if is_level && self.dir.state() == State::CatchingUp {
+        if is_level && self.dir.state() == State::CatchingUp && !self.is_incremental() {
             self.enter(State::Live, None)?;
         }
         self.write_status();
@@ -572,8 +591,11 @@ impl Live {
 
     /// Records how it ended.
     fn end(mut self, ended: Result<(), MigrateError>) -> Result<Report, MigrateError> {
+        let is_idle = ended.is_ok() && self.dir.state() == State::Idle;
         let is_over = self.dir.state().is_final();
-        if !is_over {
+        if is_idle {
+            tracing::debug!("the next run goes on from here");
+        } else if !is_over {
             let (state, reason) = match &ended {
                 Ok(()) => (State::Paused, String::from("stopped")),
                 Err(error) => (State::Failed, error.to_string()),
@@ -599,12 +621,18 @@ impl Live {
             });
             error
         })?;
+        let mut report = self.report();
+        report.interrupted = !is_over && !is_idle;
+        Ok(report)
+    }
+
+    /// Everything that was done in this process.
+    fn report(&self) -> Report {
         let Chosen { strategy, reason } = self.chosen.clone();
         let checked = &self.checked;
         let mut report = report(&self.first, checked, strategy, reason, self.copy_ms, None);
-        report.interrupted = !is_over;
         report.live = Some(self.summary());
-        Ok(report)
+        report
     }
 
     fn summary(&self) -> Followed {

@@ -14,6 +14,11 @@ impl Live {
     pub fn cutover_reasons(&self) -> Vec<String> {
         let state = self.dir.state();
         let mut reasons = self.progress.trouble();
+        if self.is_incremental() {
+            reasons.push(String::from(
+                "an incremental migration follows from time to time: begin one with --mode live",
+            ));
+        }
         let ready = if self.is_reversed { State::CutOver } else { State::Live };
         if state != ready {
             reasons.push(format!("the job is {state}, not {ready}"));

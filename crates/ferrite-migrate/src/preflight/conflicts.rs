@@ -173,7 +173,7 @@ async fn functions(job: &Job, checked: &mut Checked) -> Result<(), MigrateError>
 /// What else can be done about keys that are there; a live migration follows all of them.
 fn policies(job: &Job) -> &'static str {
     match job.config.mode {
-        Mode::Live => "--on-conflict replace",
+        Mode::Live | Mode::Incremental => "--on-conflict replace",
         Mode::Snapshot => "--on-conflict replace or --on-conflict skip",
     }
 }

@@ -48,7 +48,8 @@ async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
         return Ok(());
     };
     let fix = format!("ACL SETUSER <user> +{} on the source", command.to_lowercase());
-    let compares = job.config.verify || job.config.only_differing;
+    let compares =
+        job.config.verify || job.config.only_differing || job.config.mode == Mode::Incremental;
     let needed = compares || matches!(job.config.strategy, Strategy::Scan | Strategy::Fenced);
     if needed {
         let detail = format!("{command} is refused: {error}");
@@ -70,7 +71,7 @@ async fn readable(
     let expiry: &[u8] = if server.has_expiretime() { b"PEXPIRETIME" } else { b"PTTL" };
     // `ROLE` tells the offset at which keys are read, which following needs.
     let fence: &[&[u8]] = match job.config.mode {
-        Mode::Live => &[b"ROLE"],
+        Mode::Live | Mode::Incremental => &[b"ROLE"],
         Mode::Snapshot => &[b"EXISTS", &key],
     };
     let commands: [&[&[u8]]; 7] = [
@@ -119,7 +120,7 @@ async fn target(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
     }
     checked.set = matches!((&set, &mset), (Answer::Allowed, Answer::Allowed));
     checked.restore = matches!(restore, Answer::Allowed);
-    if let (Answer::Denied(error), Mode::Live) = (&restore, job.config.mode) {
+    if let (Answer::Denied(error), Mode::Live | Mode::Incremental) = (&restore, job.config.mode) {
         checked.report.block(
             "target permissions",
             format!("RESTORE is refused, by which a live migration writes single keys: {error}"),

@@ -56,8 +56,13 @@ impl Run {
 impl Live {
     /// Starts a live migration; the mode and the place of its state are set here.
     pub fn start(config: ConfigBuilder) -> Self {
+        Self::start_as(Mode::Live, config)
+    }
+
+    /// As [`start`](Self::start), in another mode that outlives its process.
+    pub fn start_as(mode: Mode, config: ConfigBuilder) -> Self {
         let state = tempfile::tempdir().expect("a folder");
-        let config = config.mode(Mode::Live).state_dir(state.path());
+        let config = config.mode(mode).state_dir(state.path());
         let store = JobStore::at(state.path());
         let (run, id) = Run::of(config.clone(), None).unwrap_or_else(|error| panic!("{error}"));
         Self { config, store, id, run: Some(run), _state: state }

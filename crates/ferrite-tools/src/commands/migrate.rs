@@ -1,9 +1,13 @@
 //! `ferrite-migrate migrate`: copies the keys of one server to another, and follows what is written
 //! to it.
 
+use std::time::Duration;
+
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
-use ferrite_migrate::{Config, JobStore, Migration, Mode, OnConflict, Report, Strategy};
+use ferrite_migrate::{
+    Config, ConfigBuilder, JobStore, Migration, Mode, OnConflict, Report, Strategy,
+};
 
 use super::{Job, Verb};
 use crate::args::{
@@ -12,7 +16,7 @@ use crate::args::{
 use crate::detach::{Began, detach};
 use crate::render::Output;
 use crate::term::error::Failure;
-use crate::term::units::parse_size;
+use crate::term::units::{parse_duration, parse_size};
 use crate::watch::Watch;
 
 pub const VERB: Verb = Verb { name: "migrate", command, prepare };
@@ -41,7 +45,8 @@ struct MigrateArgs {
 #[command(next_help_heading = "Run")]
 struct RunArgs {
     /// How the data moves: `snapshot` copies every key once; `live` copies every key once, then
-    /// follows every write until the cutover
+    /// follows every write until the cutover; `incremental` copies every key once, and each later
+    /// run, --resume or --every, moves what was written since
     #[arg(short, long, default_value = "snapshot", value_parser = parse_mode)]
     mode: Mode,
     /// How keys are read
@@ -68,6 +73,9 @@ pub struct LiveArgs {
     /// still writes to the source
     #[arg(long, requires = "resume")]
     traffic_stayed: bool,
+    /// With --mode incremental: run again that long after each run, such as 15m or 1h
+    #[arg(long, value_name = "DURATION", value_parser = parse_pause, conflicts_with = "resume")]
+    every: Option<u64>,
     /// Run in the background, with a log in the migration's directory
     #[arg(long)]
     detach: bool,
@@ -139,13 +147,21 @@ fn parse_mode(text: &str) -> Result<Mode, String> {
     match text {
         "snapshot" => Ok(Mode::Snapshot),
         "live" => Ok(Mode::Live),
-        "incremental" => Err(String::from(
-            "this version has the modes `snapshot` and `live`; `live` also brings what is written \
-             later, `incremental` is not in it",
-        )),
-        _ => Err(format!("`{text}` is not a mode; this version has `snapshot` and `live`")),
+        "incremental" => Ok(Mode::Incremental),
+        _ => Err(format!("`{text}` is not a mode; there are `snapshot`, `live`, `incremental`")),
     }
 }
+
+/// The time between two runs, in ms.
+fn parse_pause(text: &str) -> Result<u64, String> {
+    match parse_duration(text)? {
+        ms if ms < EVERY_MIN_MS => Err(String::from("the shortest time between two runs is 1 s")),
+        ms => Ok(ms),
+    }
+}
+
+/// The shortest time between two runs, in ms.
+const EVERY_MIN_MS: u64 = 1000;
 
 fn command() -> Command {
     let or_resumed = |arg: clap::Arg| arg.required(false).required_unless_present("resume");
@@ -167,6 +183,7 @@ Examples:
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --verify
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --detach
+  ferrite-migrate migrate -s redis://old -t redis://new --mode incremental --every 1h --detach
   ferrite-migrate migrate --resume mig_abc123def456
   ferrite-migrate migrate -s rediss://old:6380 --source-tls-ca ca.pem -t unix:///run/new.sock
   ferrite-migrate migrate -s redis://old -t redis://new -f 'user:*' -e 'user:tmp:*' --type hash
@@ -191,9 +208,13 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let args = MigrateArgs::from_arg_matches(matches)
         .map_err(|error| Failure::usage("the command line", error.to_string()))?;
     let (mode, is_resumed) = (args.run.mode, args.live.resume.is_some());
-    let is_live = is_resumed || mode == Mode::Live;
+    let is_live = is_resumed || mode != Mode::Snapshot;
     if !is_live {
         refuse_live_options(matches)?;
+    }
+    if args.live.every.is_some() && mode != Mode::Incremental {
+        let failure = Failure::usage("the command line", "--every is for incremental migrations");
+        return Err(failure.with_hint("--mode incremental"));
     }
     let store = if is_live { Some(args.state.store()?) } else { None };
     let background = args.live.detach;
@@ -231,6 +252,8 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
             .dry_run(run.dry_run)
             .verify(run.verify)
             .spool_limit(live.spool_limit);
+        let every = live.every.map(Duration::from_millis);
+        let config = every.into_iter().fold(config, ConfigBuilder::every);
         store.iter().fold(config, |config, store| config.state_dir(store.root()))
     })?;
     Ok(Wanted::New { config, is_everything: keys.is_everything() })
@@ -273,7 +296,7 @@ async fn run_here(
             let store = store.ok_or_else(|| Failure::usage("", "no directory of migrations"))?;
             let plan = store.read(&id)?.plan;
             let patterns = plan.include.len() + plan.exclude.len() + plan.types.len();
-            let config = plan.configure()?.mode(Mode::Live);
+            let config = plan.configure()?;
             let config = config.state_dir(store.root()).spool_limit(live.spool_limit);
             let config = config.traffic_stayed(live.traffic_stayed);
             let config = complete(config, source, target)?;
@@ -293,7 +316,7 @@ async fn migrate(
 ) -> Result<Report, Failure> {
     let mut watch = Watch::new(&mut migration, output, is_everything)?;
     output.begin(migration.id(), config);
-    if config.mode == Mode::Live {
+    if config.mode != Mode::Snapshot {
         watch = watch.resumable(migration.id());
     }
     watch.start(&mut migration).await?;

@@ -95,7 +95,9 @@ const ENDS: [&str; 4] = ["-s", "redis://h:1", "-t", "redis://h:2"];
 #[test]
 fn refusals_say_why() {
     let cases: &[(&[&str], &str)] = &[
-        (&["--mode", "incremental"], "`incremental` is not in it"),
+        (&["--mode", "incremental", "--verify"], "leaves comparing to `ferrite-migrate verify`"),
+        (&["--mode", "live", "--every", "1h"], "--every is for incremental migrations"),
+        (&["--mode", "incremental", "--every", "0s"], "the shortest time between two runs"),
         (
             &["--mode", "live", "--dry-run"],
             "cannot be rehearsed: use --dry-run with --mode snapshot",

@@ -75,7 +75,7 @@ fn head(status: &JobStatus, palette: Palette) -> Vec<String> {
 pub fn paint(state: State, width: usize, palette: Palette) -> String {
     let name = format!("{state:<width$}");
     match state {
-        State::Live | State::CutOver | State::Completed => palette.good(&name),
+        State::Live | State::Idle | State::CutOver | State::Completed => palette.good(&name),
         State::Failed => palette.bad(&name),
         State::Paused | State::Aborted | State::RollingBack | State::RolledBack => {
             palette.warn(&name)

@@ -132,6 +132,7 @@ fn result(report: &Report, retry: &str, palette: Palette) -> String {
         ExitCode::Usage | ExitCode::Failed | ExitCode::NotReady => palette.bad("❌ FAILED"),
     };
     let meaning = match code {
+        ExitCode::Done if report.mode == "incremental" => "--resume moves what is written since",
         ExitCode::Done if report.live.is_some() => "the target is the one to write to",
         ExitCode::Done if is_empty(report) => "there was no key to copy",
         ExitCode::Done if report.dry_run => "nothing was written; run it again without --dry-run",

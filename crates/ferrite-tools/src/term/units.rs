@@ -92,6 +92,7 @@ pub fn parse_duration(text: &str) -> Result<u64, String> {
         "" | "ms" => 1,
         "s" => 1000,
         "m" => 60_000,
+        "h" => 3_600_000,
         _ => return Err(DURATION_HELP.to_owned()),
     };
     let number: u64 = number.parse().map_err(|_| DURATION_HELP.to_owned())?;
@@ -99,7 +100,7 @@ pub fn parse_duration(text: &str) -> Result<u64, String> {
 }
 
 const DURATION_HELP: &str =
-    "a duration is a whole number of milliseconds, or one with ms, s or m, such as 500ms or 2s";
+    "a duration is a whole number of milliseconds, or one with ms, s, m or h, such as 500ms or 2s";
 
 /// Microseconds as milliseconds with one decimal: `12.3 ms`.
 pub fn milliseconds(microseconds: u64) -> String {
@@ -139,11 +140,11 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_short_ones_shown() {
-        let cases = [("0", 0), ("250", 250), ("500ms", 500), ("2s", 2000), ("1m", 60_000)];
+        let cases = [("0", 0), ("250", 250), ("500ms", 500), ("2s", 2000), ("2h", 7_200_000)];
         for (text, expected) in cases {
             assert_eq!(parse_duration(text), Ok(expected), "{text}");
         }
-        for text in ["", "s", "-1", "1.5s", "2 s", "1h", "99999999999999999999s"] {
+        for text in ["", "s", "-1", "1.5s", "2 s", "1d", "99999999999999999999s"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
         assert!(parse_duration("18446744073709551615s").unwrap_err().contains("64 bits"));

@@ -13,6 +13,7 @@ use ferrite_resp::encode as resp;
 use super::Ended;
 use super::target::home;
 use super::transaction::Transaction;
+use crate::config::Mode;
 use crate::engine::Job;
 use crate::live::checkpoint;
 use crate::live::classify::{Class, KeyAccess, KeyUse, classify, split};
@@ -59,6 +60,8 @@ pub struct Plan {
     getack: bool,
     /// Up to this offset, single keys may be newer on the target.
     uncertain_until: u64,
+    /// Whether no command is applied: the keys they write are read again.
+    rereads: bool,
     /// Commands that the target does not accept, by where they end.
     refused_at: HashSet<u64>,
     /// Names of commands that the target does not know, in upper case.
@@ -93,6 +96,7 @@ impl Plan {
             in_transaction: false,
             getack: false,
             uncertain_until: 0,
+            rereads: config.mode == Mode::Incremental,
             refused_at: HashSet::new(),
             unknown: HashSet::new(),
             rewritten: Vec::new(),
@@ -104,7 +108,7 @@ impl Plan {
     pub fn begin(&mut self, db: u32, uncertain_until: u64) {
         self.db = db;
         self.in_transaction = false;
-        self.uncertain_until = uncertain_until;
+        self.uncertain_until = if self.rereads { u64::MAX } else { uncertain_until };
     }
 
     /// The database the stream has selected.
@@ -190,6 +194,8 @@ impl Plan {
             Class::Multi => self.in_transaction = true,
             Class::Exec => self.in_transaction = false,
             Class::Publish | Class::Function if self.is_refused(call) => self.leave_out(call),
+            // Nobody listens any more for what was said between two runs.
+            Class::Publish if self.rereads => {}
             Class::Publish => self.send(call, transaction),
             Class::Function if self.functions => self.function(call, transaction),
             Class::Function => {

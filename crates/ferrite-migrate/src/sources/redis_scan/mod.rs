@@ -63,11 +63,13 @@ pub struct Part {
     pub lasts: Duration,
     /// Whether the target has most of it: only keys that differ there are read.
     pub differing: bool,
+    /// Whether expiries are held.
+    pub holds: bool,
     /// Told where the next part begins, if there is one.
     pub ended: oneshot::Sender<Option<Place>>,
 }
 
-/// A part of the source, for a copy that is followed: expiries are held.
+/// A part of the source, for a copy that is followed.
 #[must_use]
 pub fn part(job: &Arc<Job>, checked: &Arc<Checked>, part: Part) -> Box<dyn Source> {
     let (job, checked) = (Arc::clone(job), Arc::clone(checked));
@@ -92,7 +94,7 @@ type SharedNames = Arc<Mutex<mpsc::Receiver<Names>>>;
 impl ScanSource {
     async fn run(self, feed: Feed) -> Result<(), MigrateError> {
         let connector = self.checked.source.connector.clone();
-        let holds = self.part.is_some();
+        let holds = self.part.as_ref().is_some_and(|part| part.holds);
         let is_first = self.part.as_ref().is_none_or(|part| part.from.is_none());
         if is_first && self.functions(&feed, &connector).await?.is_err() {
             return Ok(());
