@@ -58,7 +58,7 @@ fn a_plan_gives_the_configuration_back() {
     drop(store.create(ID, plan()).unwrap());
     let read = store.open(ID).unwrap().plan().clone();
     assert_eq!(read, plan_at(read.created_at_ms));
-    let config = read.configure().unwrap().build().unwrap();
+    let config = read.configure().unwrap().state_dir("state").build().unwrap();
     assert_eq!(Plan { created_at_ms: read.created_at_ms, ..Plan::new(&config, "live") }, read);
     assert_eq!(config.source.address.to_string(), "redis://me@old:6379/2");
     assert!(config.filter.excluded() == [b"\xff*"] && config.filter.included() == [b"user:*"]);
