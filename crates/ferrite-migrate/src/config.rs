@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ferrite_client::{Address, TlsOptions};
 
+use crate::engine::Limits;
 use crate::glob::KeyFilter;
 
 /// Smallest accepted [`Config::memory_limit`]: below it not even one batch a worker fits.
@@ -153,6 +154,8 @@ pub struct Config {
     /// When a job is taken up again whose process ended while the hook of a cutover ran: that the
     /// application still writes to the source.
     pub traffic_stayed: bool,
+    /// How fast keys are copied at most. Following a source is never held back.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -220,6 +223,7 @@ pub struct ConfigBuilder {
     state_dir: Option<PathBuf>,
     spool_limit: u64,
     traffic_stayed: bool,
+    limits: Limits,
 }
 
 impl Default for ConfigBuilder {
@@ -243,6 +247,7 @@ impl Default for ConfigBuilder {
             state_dir: None,
             spool_limit: SPOOL_LIMIT_DEFAULT,
             traffic_stayed: false,
+            limits: Limits::default(),
         }
     }
 }
@@ -376,6 +381,13 @@ impl ConfigBuilder {
         self
     }
 
+    /// How fast keys are copied at most; no limits by default.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -386,6 +398,7 @@ impl ConfigBuilder {
         }
         let source = endpoint("source", self.source, self.source_tls)?;
         let target = endpoint("target", self.target, self.target_tls)?;
+        self.limits.check()?;
         between("parallel", self.parallel, 1, PARALLEL_MAX)?;
         between("batch-size", self.batch_size, 1, BATCH_SIZE_MAX)?;
         if let (None, Some(db)) = (source.address.named_database(), target.address.named_database())
@@ -426,6 +439,7 @@ impl ConfigBuilder {
             state_dir: self.state_dir,
             spool_limit: self.spool_limit,
             traffic_stayed: self.traffic_stayed,
+            limits: self.limits,
         })
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, ConfigBuilder, ConfigError, KeyType, OnConflict, Strategy};
-use crate::engine::now_ms;
+use crate::engine::{Limits, now_ms};
 use ferrite_client::TlsOptions;
 
 /// The layout of a job's directory; another number is another layout.
@@ -49,6 +49,9 @@ pub struct Plan {
     /// Whether both ends are compared.
     #[serde(default)]
     pub verify: bool,
+    /// How fast keys are copied at most, as it was last set.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// A glob pattern: text where it is UTF-8, else its bytes as numbers.
@@ -98,6 +101,7 @@ impl Plan {
             batch_size: config.batch_size,
             memory_limit: config.memory_limit,
             verify: config.verify,
+            limits: config.limits,
         }
     }
 
@@ -117,7 +121,8 @@ impl Plan {
             .parallel(self.parallel)
             .batch_size(self.batch_size)
             .memory_limit(self.memory_limit)
-            .verify(self.verify);
+            .verify(self.verify)
+            .limits(self.limits);
         for pattern in &self.include {
             config = config.include_pattern(pattern.bytes());
         }

@@ -187,6 +187,37 @@ fn a_job_that_ended_in_order_stays_what_it_was() {
 }
 
 #[test]
+fn limits_that_are_set_later_take_the_place_of_those_planned() {
+    let (_dir, store) = store();
+    let planned = crate::Limits { rate: Some(50 << 20), ..crate::Limits::default() };
+    let mut job = store.create(ID, Plan { limits: planned, ..plan() }).unwrap();
+    assert_eq!(store.read(ID).unwrap().plan.limits, planned);
+    let later = crate::Limits { max_source_latency_ms: Some(2), ..crate::Limits::default() };
+    job.write_limits(later).unwrap();
+    assert_eq!(job.plan().limits, later);
+    let read = store.read(ID).unwrap().plan;
+    assert_eq!(read.limits, later);
+    assert_eq!(read.configure().unwrap().build().unwrap().limits, later);
+
+    assert_eq!(mode(&job.path().join("limits.json")), 0o600);
+    for damaged in ["", "{", "null", "{\"rate\":1}", "{\"rate\":-1}"] {
+        fs::write(job.path().join("limits.json"), damaged).unwrap();
+        assert_eq!(store.read(ID).unwrap().plan.limits, planned, "{damaged}");
+    }
+}
+
+#[test]
+fn a_plan_of_before_there_were_limits_has_none() {
+    let (_dir, store) = store();
+    let job = store.create(ID, plan()).unwrap();
+    let path = job.path().join("plan.json");
+    let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert!(json.as_object_mut().unwrap().remove("limits").is_some());
+    fs::write(&path, json.to_string()).unwrap();
+    assert!(store.read(ID).unwrap().plan.limits.is_none());
+}
+
+#[test]
 fn a_status_has_all_its_fields_and_comes_back() {
     let (_dir, store) = store();
     let job = store.create(ID, plan()).unwrap();

@@ -10,6 +10,7 @@ use crate::args::{
     KeyArgs, OutputArgs, ResourceArgs, SourceArgs, StateArgs, TargetArgs, complete, configure,
 };
 use crate::detach::{Began, detach};
+use crate::limits::LimitArgs;
 use crate::render::Output;
 use crate::term::error::Failure;
 use crate::term::units::parse_size;
@@ -33,6 +34,8 @@ struct MigrateArgs {
     state: StateArgs,
     #[command(flatten)]
     resources: ResourceArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -77,7 +80,7 @@ struct LiveArgs {
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 11] = [
+const PLANNED: [&str; 14] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -89,6 +92,9 @@ const PLANNED: [&str; 11] = [
     "parallel",
     "batch_size",
     "memory_limit",
+    "rate",
+    "max_source_latency",
+    "max_target_latency",
 ];
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -163,6 +169,7 @@ Examples:
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --verify
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --detach
+  ferrite-migrate migrate -s redis://old -t redis://new --rate 50MB --max-source-latency 2ms
   ferrite-migrate migrate --resume mig_abc123def456
   ferrite-migrate migrate -s rediss://old:6380 --source-tls-ca ca.pem -t unix:///run/new.sock
   ferrite-migrate migrate -s redis://old -t redis://new -f 'user:*' -e 'user:tmp:*' --type hash
@@ -170,6 +177,11 @@ Examples:
 
 A live migration ends with `ferrite-migrate cutover`; `status` tells when it can. It outlives its
 process: whatever ended that, --resume goes on from where the target is.
+
+Limits hold the copy back, not what comes after: neither the writes of a live migration nor
+--verify. With psync, a slow copy keeps the source's snapshot process alive as long, and the source
+gives us up when it could send nothing for its repl-timeout. `ferrite-migrate throttle` changes the
+limits of a live migration.
 
 Ctrl-C stops in order: what is on its way arrives, the report says what is done. A second one
 leaves at once. Exit codes are listed by `ferrite-migrate --help`.";
@@ -215,7 +227,7 @@ fn refuse_live_options(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure> {
-    let MigrateArgs { source, target, run, keys, live, resources, .. } = args;
+    let MigrateArgs { source, target, run, keys, live, resources, limits, .. } = args;
     if let Some(id) = live.resume.clone() {
         return Ok(Wanted::Resume { id, source, target, live });
     }
@@ -226,6 +238,7 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
             .on_conflict(run.on_conflict.into())
             .dry_run(run.dry_run)
             .verify(run.verify)
+            .limits(limits.limits())
             .spool_limit(live.spool_limit);
         store.iter().fold(config, |config, store| config.state_dir(store.root()))
     })?;

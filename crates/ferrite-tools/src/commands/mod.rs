@@ -10,6 +10,7 @@ mod resume;
 mod rollback;
 mod status;
 mod stop;
+mod throttle;
 mod verify;
 
 use std::ffi::OsString;
@@ -37,6 +38,7 @@ const VERBS: &[Verb] = &[
     pause::VERB,
     resume::VERB,
     stop::VERB,
+    throttle::VERB,
 ];
 
 /// The verb that is meant when the command line begins with an option.

@@ -9,15 +9,14 @@ use std::sync::Arc;
 use ferrite_client::replication::{AttachOptions, RdbFill, ReplicationLink};
 use ferrite_client::{ClientError, Connector};
 use ferrite_rdb::{Event, Format, Head, Reader, Step, ValueKind};
-use tokio::sync::mpsc;
 
 use super::redis_scan::source_error;
-use super::{BoxFuture, Closed, Feed, OpenError, Opening, Source, SourceDescriptor};
+use super::{BoxFuture, Closed, Feed, OpenError, Opening, Parts, Source, SourceDescriptor};
 use crate::config::Strategy;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::live::{HOLD_MS, hold};
-use crate::model::{BatchBuilder, Elements, ElementsSink, RecordHead};
+use crate::model::{BatchBuilder, ElementsSink, RecordHead};
 use crate::preflight::Checked;
 
 /// The entry in the list of sources.
@@ -242,10 +241,7 @@ impl PsyncSource {
         self.parts(parts.as_ref()).await
     }
 
-    async fn parts(
-        &mut self,
-        parts: Option<&mpsc::Sender<Elements>>,
-    ) -> Result<Result<(), Closed>, MigrateError> {
+    async fn parts(&mut self, parts: Option<&Parts>) -> Result<Result<(), Closed>, MigrateError> {
         let mut sink = ElementsSink::default();
         let mut window = ElementsSink::WINDOW;
         loop {
