@@ -1,4 +1,4 @@
-//! The limits of a copy on the command line: given for a new migration, changed while one runs.
+//! The limits of a copy on the command line: given for a migration, changed while it runs.
 
 use ferrite_migrate::Limits;
 use ferrite_migrate::control::Request;
@@ -8,36 +8,10 @@ use crate::term::units::{bytes, parse_duration, parse_size};
 /// What lifts a limit.
 const OFF: &str = "off";
 
-/// Limits of a new migration.
+/// Limits, of which those that are not given stay as they are.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// Copy at most so many bytes of keys and values a second, such as 50MB
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    rate: Option<u64>,
-    /// Copy slower while the source takes longer than this to answer a PING, such as 2ms
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    max_source_latency: Option<u64>,
-    /// Copy slower while the target takes longer than this to answer a PING
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    max_target_latency: Option<u64>,
-}
-
-impl LimitArgs {
-    /// The limits.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            rate: self.rate,
-            max_source_latency_ms: self.max_source_latency,
-            max_target_latency_ms: self.max_target_latency,
-        }
-    }
-}
-
-/// Limits of a migration that runs; what is not given stays as it is.
-#[derive(clap::Args)]
-#[command(next_help_heading = "Limits")]
-pub struct ChangeArgs {
     /// Copy at most so many bytes of keys and values a second, such as 50MB
     #[arg(long, value_name = "SIZE|off", value_parser = parse_rate)]
     rate: Option<u64>,
@@ -49,7 +23,7 @@ pub struct ChangeArgs {
     max_target_latency: Option<u64>,
 }
 
-impl ChangeArgs {
+impl LimitArgs {
     /// The order.
     pub fn request(&self) -> Request {
         Request::Throttle {
@@ -59,9 +33,9 @@ impl ChangeArgs {
         }
     }
 
-    /// The limits that are given, for a check before anybody is asked.
-    pub fn limits(&self) -> Limits {
-        self.request().limits(Limits::default())
+    /// The limits there are with these, where there were others before.
+    pub fn limits(&self, before: Limits) -> Limits {
+        self.request().limits(before)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
-use ferrite_migrate::{Config, JobStore, Migration, Mode, OnConflict, Report, Strategy};
+use ferrite_migrate::{Config, JobStore, Limits, Migration, Mode, OnConflict, Report, Strategy};
 
 use super::{Job, Verb};
 use crate::args::{
@@ -80,7 +80,7 @@ struct LiveArgs {
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 14] = [
+const PLANNED: [&str; 11] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -92,9 +92,6 @@ const PLANNED: [&str; 14] = [
     "parallel",
     "batch_size",
     "memory_limit",
-    "rate",
-    "max_source_latency",
-    "max_target_latency",
 ];
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -192,7 +189,7 @@ enum Wanted {
     /// A new migration.
     New { config: Config, is_everything: bool },
     /// One that goes on.
-    Resume { id: String, source: SourceArgs, target: TargetArgs, live: LiveArgs },
+    Resume { id: String, source: SourceArgs, target: TargetArgs, live: LiveArgs, limits: LimitArgs },
 }
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
@@ -229,7 +226,8 @@ fn refuse_live_options(matches: &ArgMatches) -> Result<(), Failure> {
 fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure> {
     let MigrateArgs { source, target, run, keys, live, resources, limits, .. } = args;
     if let Some(id) = live.resume.clone() {
-        return Ok(Wanted::Resume { id, source, target, live });
+        limits.limits(Limits::default()).check()?;
+        return Ok(Wanted::Resume { id, source, target, live, limits });
     }
     let config = configure(source, target, &keys, &resources, |config| {
         let config = config
@@ -238,7 +236,7 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
             .on_conflict(run.on_conflict.into())
             .dry_run(run.dry_run)
             .verify(run.verify)
-            .limits(limits.limits())
+            .limits(limits.limits(Limits::default()))
             .spool_limit(live.spool_limit);
         store.iter().fold(config, |config, store| config.state_dir(store.root()))
     })?;
@@ -277,11 +275,11 @@ async fn run_here(
             let migration = Migration::new(config.clone()).await?;
             (config, is_everything, migration)
         }
-        Wanted::Resume { id, source, target, live } => {
+        Wanted::Resume { id, source, target, live, limits } => {
             let store = store.ok_or_else(|| Failure::usage("", "no directory of migrations"))?;
             let plan = store.read(&id)?.plan;
             let patterns = plan.include.len() + plan.exclude.len() + plan.types.len();
-            let config = plan.configure()?.mode(Mode::Live);
+            let config = plan.configure()?.mode(Mode::Live).limits(limits.limits(plan.limits));
             let config = config.state_dir(store.root()).spool_limit(live.spool_limit);
             let config = config.traffic_stayed(live.traffic_stayed);
             let config = complete(config, source, target)?;

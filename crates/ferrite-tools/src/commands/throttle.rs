@@ -5,7 +5,7 @@ use ferrite_migrate::Limits;
 
 use super::{Job, Verb};
 use crate::args::{OutputArgs, StateArgs};
-use crate::limits::ChangeArgs;
+use crate::limits::LimitArgs;
 use crate::order::{WhichArgs, order};
 use crate::render::Output;
 use crate::term::error::Failure;
@@ -17,7 +17,7 @@ struct ThrottleArgs {
     #[command(flatten)]
     which: WhichArgs,
     #[command(flatten)]
-    change: ChangeArgs,
+    limits: LimitArgs,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -42,7 +42,7 @@ process that resumes the migration keeps them. `status` tells whether one of the
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let args = ThrottleArgs::from_arg_matches(matches)
         .map_err(|error| Failure::usage("the command line", error.to_string()))?;
-    args.change.limits().check()?;
+    args.limits.limits(Limits::default()).check()?;
     Ok(Job { parallel: 1, run: Box::new(move |output| Box::pin(run(args, output))) })
 }
 
@@ -54,7 +54,7 @@ async fn run(args: ThrottleArgs, output: Output) -> u8 {
 }
 
 async fn throttle(args: ThrottleArgs, output: &Output) -> Result<(), Failure> {
-    let request = args.change.request();
+    let request = args.limits.request();
     let (record, done) = order(&args.state, &args.which, "throttle", &request, output).await?;
     let limits: Limits = serde_json::from_value(done).map_err(|error| Failure {
         kind: "internal",

@@ -12,7 +12,7 @@ use ferrite_rdb::{Event, Format, Head, Reader, Step, ValueKind};
 
 use super::redis_scan::source_error;
 use super::{BoxFuture, Closed, Feed, OpenError, Opening, Parts, Source, SourceDescriptor};
-use crate::config::Strategy;
+use crate::config::{Mode, Strategy};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::live::{HOLD_MS, hold};
@@ -203,8 +203,23 @@ impl PsyncSource {
                 self.link.reserve(have * 2);
                 Ok(())
             }
-            Err(error) => Err(source_error(&self.connector, "receiving the RDB", &error)),
+            Err(error) => Err(self.broken(&error)),
         }
+    }
+
+    fn broken(&self, error: &ClientError) -> MigrateError {
+        let failed = source_error(&self.connector, "receiving the RDB", error);
+        if self.job.gate.throttled().is_empty() {
+            return failed;
+        }
+        let held_back = "the copy was held back, and the source may have given it up after its \
+                         repl-timeout: CONFIG SET repl-timeout 600 there, or a higher --rate";
+        failed.with_hint(match self.job.config.mode {
+            Mode::Live => held_back.to_owned(),
+            Mode::Snapshot => {
+                format!("{held_back}; then run the same command with --on-conflict replace")
+            }
+        })
     }
 
     fn truncated(&self) -> MigrateError {
