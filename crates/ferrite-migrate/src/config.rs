@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ferrite_client::{Address, TlsOptions};
 
+use crate::engine::Limits;
 use crate::glob::KeyFilter;
 
 /// Smallest accepted [`Config::memory_limit`]: below it not even one batch a worker fits.
@@ -170,6 +171,8 @@ pub struct Config {
     /// With [`Mode::Incremental`]: from the end of a run to the next one; without, the process ends
     /// with the run.
     pub every: Option<Duration>,
+    /// How fast keys are copied at most. Following a source is never held back.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -240,6 +243,7 @@ pub struct ConfigBuilder {
     spool_limit: u64,
     traffic_stayed: bool,
     every: Option<Duration>,
+    limits: Limits,
 }
 
 impl Default for ConfigBuilder {
@@ -266,6 +270,7 @@ impl Default for ConfigBuilder {
             spool_limit: SPOOL_LIMIT_DEFAULT,
             traffic_stayed: false,
             every: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -423,6 +428,13 @@ impl ConfigBuilder {
         self
     }
 
+    /// How fast keys are copied at most; no limits by default.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -436,6 +448,7 @@ impl ConfigBuilder {
         }
         let source = endpoint("source", self.source, self.source_tls)?;
         let target = endpoint("target", self.target, self.target_tls)?;
+        self.limits.check()?;
         between("parallel", self.parallel, 1, PARALLEL_MAX)?;
         between("batch-size", self.batch_size, 1, BATCH_SIZE_MAX)?;
         if let (None, Some(db)) = (source.address.named_database(), target.address.named_database())
@@ -482,6 +495,7 @@ impl ConfigBuilder {
             spool_limit: self.spool_limit,
             traffic_stayed: self.traffic_stayed,
             every: self.every,
+            limits: self.limits,
         })
     }
 

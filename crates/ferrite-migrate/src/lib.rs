@@ -47,6 +47,7 @@ pub use config::{
     BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, KeyType, MEMORY_LIMIT_MIN, Mode,
     OnConflict, PARALLEL_MAX, Strategy,
 };
+pub use engine::{Limits, RATE_MIN};
 pub use error::{ErrorKind, MigrateError};
 pub use ferrite_client::{Address, TlsOptions};
 pub use glob::{KeyFilter, matches_glob};
@@ -57,7 +58,7 @@ pub use jobs::{
 pub use migration::{Migration, Stopper};
 pub use report::{
     Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed, Following,
-    KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, TypeCount,
+    KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, Throttled, TypeCount,
     VerificationReport, Verified,
 };
 pub use verify::Coverage;

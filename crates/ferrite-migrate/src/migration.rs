@@ -57,13 +57,13 @@ impl Migration {
     }
 
     /// Takes a live migration up where it was left; nothing connects yet. `config` is what
-    /// [`Plan::configure`] gives, with the passwords where there are any.
+    /// [`Plan::configure`] gives, with the passwords where there are any, and other limits where there are to be.
     ///
     /// # Errors
     /// A migration that is not there, is running, is over, or is one of other servers.
     #[expect(clippy::unused_async, reason = "it may wait for a disk")]
     pub async fn resume(mut config: Config, id: &str) -> Result<Self, MigrateError> {
-        let dir = store(&config)?.open(id).map_err(job_error)?;
+        let mut dir = store(&config)?.open(id).map_err(job_error)?;
         let refused = |cause: String| {
             let doing = format!("resuming the migration {id}");
             Err(MigrateError::new(ErrorKind::Config, doing, cause))
@@ -79,6 +79,9 @@ impl Migration {
             if given != planned {
                 return refused(format!("its {end} is {planned}, not {given}"));
             }
+        }
+        if config.limits != dir.plan().limits {
+            dir.write_limits(config.limits).map_err(job_error)?;
         }
         // What is on the target already is our own.
         config.on_conflict = OnConflict::Replace;

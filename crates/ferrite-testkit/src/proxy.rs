@@ -1,5 +1,5 @@
 //! A TCP proxy between a client and a server that breaks the connection on demand: cuts it now or
-//! after some bytes, stalls it, slows it down, damages a byte.
+//! after some bytes, stalls it, slows it down, delays it, damages a byte.
 //!
 //! ```text
 //! client ── ToServer ──▶ proxy ──▶ server        two threads per connection, one per direction
@@ -35,6 +35,7 @@ struct Flow {
     cut_after: Option<u64>,
     damage_after: Option<u64>,
     bytes_per_second: Option<u64>,
+    delay: Duration,
 }
 
 #[derive(Debug)]
@@ -190,6 +191,15 @@ impl Proxy {
         });
     }
 
+    /// Holds every chunk (16 KiB at most) back for so long, in each direction: a round trip takes
+    /// twice as long more. [`Duration::ZERO`] lifts it, at once.
+    pub fn delay(&self, delay: Duration) {
+        self.shared.change(|state| {
+            state.to_server.delay = delay;
+            state.to_client.delay = delay;
+        });
+    }
+
     /// Connections accepted since the start.
     pub fn accepted(&self) -> u64 {
         self.shared.lock().accepted
@@ -285,6 +295,7 @@ fn pump(
             return Ok(());
         }
         pace(length, direction, number, shared);
+        wait_out(direction, number, shared);
         let Some(allowed) = admit(length as u64, direction, number, shared) else { return Ok(()) };
         let allowed = usize::try_from(allowed).unwrap_or(length);
         if let Some(byte) = damaged(allowed, direction, shared).and_then(|at| buffer.get_mut(at)) {
@@ -308,6 +319,19 @@ fn pace(bytes: usize, direction: Direction, number: u64, shared: &Shared) {
     };
     // Whether time passed or the connection ended shows in the state itself.
     let _ = shared.changed.wait_timeout_while(state, wait, goes_on);
+}
+
+/// Waits as long as the delay is, or until that is lifted or the connection is cut.
+fn wait_out(direction: Direction, number: u64, shared: &Shared) {
+    let mut state = shared.lock();
+    let delay = state.flow(direction).delay;
+    if delay.is_zero() {
+        return;
+    }
+    let goes_on =
+        |state: &mut State| state.is_live(number) && !state.flow(direction).delay.is_zero();
+    // Whether time passed or the connection ended shows in the state itself.
+    let _ = shared.changed.wait_timeout_while(state, delay, goes_on);
 }
 
 /// The place of the byte to damage among the next `length`, if it is one of them.

@@ -92,6 +92,21 @@ fn a_throttle_slows_down_to_its_rate() {
 }
 
 #[test]
+fn a_delay_makes_every_round_trip_longer() {
+    let (_peer, proxy, mut client) = through_proxy();
+    client.ok(&["PING"]);
+    proxy.delay(Duration::from_millis(50));
+    let start = Instant::now();
+    client.ok(&["PING"]);
+    let late = start.elapsed();
+    assert!(late >= Duration::from_millis(100), "{late:?}");
+    proxy.delay(Duration::ZERO);
+    let start = Instant::now();
+    client.ok(&["PING"]);
+    assert!(start.elapsed() < late / 2, "{:?} {late:?}", start.elapsed());
+}
+
+#[test]
 fn refused_and_redirected_connections() {
     let (_peer, proxy, _client) = through_proxy();
     proxy.refuse(true);

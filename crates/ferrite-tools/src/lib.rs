@@ -4,6 +4,7 @@
 //! ```text
 //! commands/<verb>.rs   one verb: its options and what it does     listed in commands/mod.rs
 //! args.rs              options that verbs share
+//! limits.rs            how fast keys are copied at most
 //! order.rs             which migration is meant, and how it is told what to do
 //! detach.rs            migrations in the background
 //! state_dir.rs         where migrations that outlive their process are
@@ -18,6 +19,7 @@
 mod args;
 mod commands;
 mod detach;
+mod limits;
 mod order;
 mod render;
 mod state_dir;

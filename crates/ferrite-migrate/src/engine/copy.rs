@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use super::choose::{Chosen, choose};
+use super::throttle::Probes;
 use super::{Budget, Job};
 use crate::config::Strategy;
 use crate::error::{ErrorKind, MigrateError};
@@ -96,6 +97,7 @@ pub async fn copy(
     let items = Arc::new(Mutex::new(items));
     let budget = Budget::new(job.config.in_flight_limit());
     let feed = Feed::new(Arc::clone(job), items_in, budget);
+    let _probes = Probes::start(job, checked);
 
     let mut writing = JoinSet::new();
     for _ in 0..workers {
@@ -166,6 +168,7 @@ pub fn report(
         skipped: tally.skipped(),
         warnings: tally.warnings(),
         copy_ms,
+        throttled: job.gate.throttled(),
         verification,
         live: None,
     })

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
-use super::{Stop, Tally};
+use super::{Gate, Stop, Tally};
 use crate::config::{Config, OnConflict};
 use crate::live::Progress;
 use crate::report::{Event, Following, Phase, Status};
@@ -24,6 +24,8 @@ pub struct Job {
     pub stop: Arc<Stop>,
     /// What has been done.
     pub tally: Mutex<Tally>,
+    /// What holds the copy back.
+    pub gate: Arc<Gate>,
     events: mpsc::UnboundedSender<Event>,
     phase: AtomicU8,
     phase_began: Mutex<Instant>,
@@ -45,6 +47,7 @@ impl Job {
     pub fn with_id(id: String, config: Config, events: mpsc::UnboundedSender<Event>) -> Self {
         let job = Self {
             id,
+            gate: Arc::new(Gate::new(config.limits)),
             config,
             stop: Arc::default(),
             tally: Mutex::new(Tally::default()),
@@ -71,6 +74,7 @@ impl Job {
             id: self.id.clone(),
             config,
             stop: Arc::clone(&self.stop),
+            gate: Arc::clone(&self.gate),
             tally: Mutex::new(Tally::default()),
             events: self.events.clone(),
             phase: AtomicU8::new(Phase::Live as u8),
@@ -132,6 +136,7 @@ impl Job {
             bytes_done: self.bytes_done.load(Ordering::Relaxed),
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             following: self.following(),
+            throttle: self.gate.status(),
         }
     }
 

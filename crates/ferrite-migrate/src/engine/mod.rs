@@ -7,9 +7,11 @@ mod copy;
 mod job;
 mod stop;
 mod tally;
+pub mod throttle;
 
 pub use budget::Budget;
 pub use copy::{copy, report, run};
 pub use job::{CLIENT_NAME_PREFIX, Job, now_ms};
 pub use stop::Stop;
 pub use tally::Tally;
+pub use throttle::{Gate, Limits, RATE_MIN};

@@ -7,11 +7,14 @@ use serde_json::Value;
 use super::journal::Journal;
 use super::lock::Lock;
 use super::{JobError, JobStatus, JournalRecord, Plan, State, files};
+use crate::engine::Limits;
 
 /// The name of the file with the plan.
 pub const PLAN: &str = "plan.json";
 /// The name of the file with the latest progress.
 pub const STATUS: &str = "status.json";
+/// The name of the file with the limits of the copy, once they are others than planned.
+pub const LIMITS: &str = "limits.json";
 
 /// A job that this process runs, until this is dropped. Nobody else writes to its directory.
 #[derive(Debug)]
@@ -85,6 +88,19 @@ impl JobDir {
         detail: Value,
     ) -> Result<(), JobError> {
         self.journal.append(JournalRecord::now(state, reason, Some(detail)))
+    }
+
+    /// Replaces the limits of the plan, for whoever resumes the job. Not synced: after a loss of
+    /// power those before may count again.
+    ///
+    /// # Errors
+    /// A disk that does not take them: those before count.
+    pub fn write_limits(&mut self, limits: Limits) -> Result<(), JobError> {
+        let path = self.path.join(LIMITS);
+        let bytes = serde_json::to_vec(&limits).map_err(|error| JobError::damaged(&path, error))?;
+        files::replace(&path, &bytes)?;
+        self.plan.limits = limits;
+        Ok(())
     }
 
     /// Replaces the progress that others read. Not synced: it may be lost, the journal is not.

@@ -5,6 +5,7 @@
 //!   mig_2k7…/                   0700, files 0600
 //!     plan.json       what was asked for; written once, before the directory gets its name
 //!     journal.jsonl   every change of state, synced before it is acted on: the truth
+//!     limits.json     limits of the copy that were set later than the plan
 //!     status.json     the latest progress, replaced about once a second; may be lost
 //!     lock            locked (flock) by the process that runs the job, its pid inside
 //!     control.sock    where that process takes orders; gone when it is

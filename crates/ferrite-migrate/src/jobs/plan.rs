@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, ConfigBuilder, ConfigError, KeyType, Mode, OnConflict, Strategy};
-use crate::engine::now_ms;
+use crate::engine::{Limits, now_ms};
 use ferrite_client::TlsOptions;
 
 /// The layout of a job's directory; another number is another layout.
@@ -59,6 +59,9 @@ pub struct Plan {
     /// Of an incremental job: milliseconds between two runs of one process.
     #[serde(default)]
     pub every_ms: Option<u64>,
+    /// How fast keys are copied at most, as it was last set.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// A glob pattern: text where it is UTF-8, else its bytes as numbers.
@@ -113,6 +116,7 @@ impl Plan {
             every_ms: config
                 .every
                 .map(|every| u64::try_from(every.as_millis()).unwrap_or(u64::MAX)),
+            limits: config.limits,
         }
     }
 
@@ -135,7 +139,8 @@ impl Plan {
             .verify(self.verify)
             .only_differing(self.only_differing)
             .delete_missing(self.delete_missing)
-            .mode(named("mode", &self.mode, &MODES, Mode::name)?);
+            .mode(named("mode", &self.mode, &MODES, Mode::name)?)
+            .limits(self.limits);
         if let Some(every_ms) = self.every_ms {
             config = config.every(Duration::from_millis(every_ms));
         }

@@ -4,13 +4,15 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::dir::{PLAN, STATUS};
+use super::dir::{LIMITS, PLAN, STATUS};
 use super::lock::{self, Lock};
 use super::{JobDir, JobEntry, JobError, JobRecord, JournalRecord, Plan, State};
 use super::{files, id, journal, plan};
 
 /// Longest plan in bytes.
 const PLAN_MAX: u64 = 4 << 20;
+/// Longest file of limits in bytes.
+const LIMITS_MAX: u64 = 4 << 10;
 /// Longest status in bytes.
 const STATUS_MAX: u64 = 16 << 20;
 
@@ -180,7 +182,15 @@ fn read_plan(id: &str, dir: &Path) -> Result<Plan, JobError> {
     if head.format != plan::FORMAT {
         return Err(JobError::OtherVersion { id: id.to_owned(), program: head.program });
     }
-    serde_json::from_slice(&bytes).map_err(damaged)
+    let mut plan: Plan = serde_json::from_slice(&bytes).map_err(damaged)?;
+    plan.limits = read_limits(dir).unwrap_or(plan.limits);
+    Ok(plan)
+}
+
+/// Limits that were set later than the plan. Where they cannot be read, those of the plan count.
+fn read_limits(dir: &Path) -> Option<crate::Limits> {
+    let bytes = files::read(&dir.join(LIMITS), LIMITS_MAX).ok()?;
+    serde_json::from_slice(&bytes).ok().filter(|limits: &crate::Limits| limits.check().is_ok())
 }
 
 /// Progress that cannot be read is progress that is not known: the journal says what counts.

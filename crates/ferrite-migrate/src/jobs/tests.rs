@@ -23,7 +23,7 @@ fn plan() -> Plan {
         .parallel(7)
         .build()
         .unwrap();
-    Plan::new(&config, "live")
+    Plan::new(&config, "snapshot")
 }
 
 fn store() -> (tempfile::TempDir, JobStore) {
@@ -58,8 +58,8 @@ fn a_plan_gives_the_configuration_back() {
     drop(store.create(ID, plan()).unwrap());
     let read = store.open(ID).unwrap().plan().clone();
     assert_eq!(read, plan_at(read.created_at_ms));
-    let config = read.configure().unwrap().state_dir("state").build().unwrap();
-    assert_eq!(Plan { created_at_ms: read.created_at_ms, ..Plan::new(&config, "live") }, read);
+    let config = read.configure().unwrap().build().unwrap();
+    assert_eq!(Plan { created_at_ms: read.created_at_ms, ..Plan::new(&config, "snapshot") }, read);
     assert_eq!(config.source.address.to_string(), "redis://me@old:6379/2");
     assert!(config.filter.excluded() == [b"\xff*"] && config.filter.included() == [b"user:*"]);
     let unknown = Plan { strategy: "guess".to_owned(), ..read };
@@ -184,6 +184,37 @@ fn a_job_that_ended_in_order_stays_what_it_was() {
         assert_eq!((record.state(), record.reason()), (state, Some("because")));
         assert_eq!(record.resume_command().is_some(), can_resume, "{state}");
     }
+}
+
+#[test]
+fn limits_that_are_set_later_take_the_place_of_those_planned() {
+    let (_dir, store) = store();
+    let planned = crate::Limits { rate: Some(50 << 20), ..crate::Limits::default() };
+    let mut job = store.create(ID, Plan { limits: planned, ..plan() }).unwrap();
+    assert_eq!(store.read(ID).unwrap().plan.limits, planned);
+    let later = crate::Limits { max_source_latency_ms: Some(2), ..crate::Limits::default() };
+    job.write_limits(later).unwrap();
+    assert_eq!(job.plan().limits, later);
+    let read = store.read(ID).unwrap().plan;
+    assert_eq!(read.limits, later);
+    assert_eq!(read.configure().unwrap().build().unwrap().limits, later);
+
+    assert_eq!(mode(&job.path().join("limits.json")), 0o600);
+    for damaged in ["", "{", "null", "{\"rate\":1}", "{\"rate\":-1}"] {
+        fs::write(job.path().join("limits.json"), damaged).unwrap();
+        assert_eq!(store.read(ID).unwrap().plan.limits, planned, "{damaged}");
+    }
+}
+
+#[test]
+fn a_plan_of_before_there_were_limits_has_none() {
+    let (_dir, store) = store();
+    let job = store.create(ID, plan()).unwrap();
+    let path = job.path().join("plan.json");
+    let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert!(json.as_object_mut().unwrap().remove("limits").is_some());
+    fs::write(&path, json.to_string()).unwrap();
+    assert!(store.read(ID).unwrap().plan.limits.is_none());
 }
 
 #[test]

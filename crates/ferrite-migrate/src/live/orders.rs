@@ -22,6 +22,7 @@ impl Live {
         match request {
             Request::Status => replier.done(self.status_json()).await,
             Request::Stop => self.stop(replier).await,
+            request @ Request::Throttle { .. } => self.throttle(&request, replier).await,
             Request::Cutover { max_pause_ms, dry_run: false, when_ready: true, hook, reverse }
                 if self.waiting.is_none() =>
             {
@@ -49,6 +50,7 @@ impl Live {
         match request {
             Request::Status => replier.done(self.status_json()).await,
             Request::Stop => self.stop(replier).await,
+            request @ Request::Throttle { .. } => self.throttle(&request, replier).await,
             Request::Pause => self.pause(replier, following).await,
             Request::Resume => {
                 // Letting go of it lets the applier go on.
@@ -93,6 +95,24 @@ impl Live {
 
     fn status_json(&self) -> serde_json::Value {
         serde_json::to_value(self.status()).unwrap_or_default()
+    }
+
+    /// Sets the limits of the copy that are given, and tells those there are then.
+    async fn throttle(&mut self, request: &Request, replier: Replier) {
+        let before = self.job.gate.limits();
+        let limits = request.limits(before);
+        if let Err(error) = limits.check() {
+            let code = ExitCode::Usage.into();
+            return replier.refuse(code, error.to_string(), Vec::new()).await;
+        }
+        if limits != before {
+            self.job.gate.set(limits);
+            if let Err(error) = self.dir.write_limits(limits) {
+                self.job.warn(format!("these limits will not outlive the process: {error}"));
+            }
+            self.write_status();
+        }
+        replier.done(serde_json::to_value(limits).unwrap_or_default()).await;
     }
 
     async fn stop(&mut self, replier: Replier) {

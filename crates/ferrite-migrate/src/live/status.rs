@@ -83,7 +83,7 @@ impl Live {
             verify: self.verifier.as_ref().map(Verifier::status).unwrap_or_default(),
             projected_pause_ms: None,
             ttl_guard: Default::default(),
-            throttle: Default::default(),
+            throttle: self.job.gate.status(),
             shards: vec![self.shard()],
             skipped: self.first().tally(|tally| tally.skipped()).into_iter().map(skipped).collect(),
             next_steps,

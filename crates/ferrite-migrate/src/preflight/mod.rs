@@ -1,6 +1,7 @@
 //! The checks before a run. Nothing is written by them, and each that fails says what to do.
 
 mod conflicts;
+mod latency;
 mod permissions;
 pub mod rivals;
 mod server;
@@ -127,6 +128,7 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
         permissions::check(job, &mut checked).await?;
     }
     if !checked.report.is_blocked() {
+        latency::check(job, &mut checked).await?;
         rivals::check(job, &mut checked).await;
         state::databases(job, &mut checked).await?;
         conflicts::check(job, &mut checked).await?;

@@ -10,7 +10,7 @@ mod verification;
 pub use exit::ExitCode;
 pub use preflight::{Check, CheckStatus, PreflightReport};
 pub use status::{Event, Following, Phase, Status};
-pub use summary::{Cutover, Followed, KeyCounts, Report, Skip, TypeCount};
+pub use summary::{Cutover, Followed, KeyCounts, Report, Skip, Throttled, TypeCount};
 pub use verification::{Difference, DifferenceKind, VerificationReport, Verified};
 
 use serde::{Serialize, Serializer};

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::PreflightReport;
+use crate::jobs::Throttle;
 
 /// The stages of a run, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +45,8 @@ pub struct Status {
     /// How far the target is behind, while it follows the source.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub following: Option<Following>,
+    /// Whether the copy goes slower than it could, and why.
+    pub throttle: Throttle,
 }
 
 /// How far a target is behind the source it follows.

@@ -84,12 +84,23 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// Milliseconds of copying.
     pub copy_ms: u64,
+    /// How much of that the copy was held back, by each limit that did.
+    pub throttled: Vec<Throttled>,
     /// The comparison of both ends, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification: Option<VerificationReport>,
     /// What became of the source's commands, in a live migration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Followed>,
+}
+
+/// How long a copy was held back by one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Throttled {
+    /// The limit: `rate`, `max-source-latency` or `max-target-latency`.
+    pub by: &'static str,
+    /// Milliseconds.
+    pub ms: u64,
 }
 
 /// What became of the source's commands.

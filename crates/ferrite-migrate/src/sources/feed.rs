@@ -15,6 +15,24 @@ pub struct Closed;
 /// Runs of elements of one large key that wait to be written.
 const ELEMENTS_MAX: usize = 1;
 
+/// The elements of one large key, on their way to whoever writes it.
+#[derive(Debug)]
+pub struct Parts {
+    job: Arc<Job>,
+    parts: mpsc::Sender<Elements>,
+}
+
+impl Parts {
+    /// Hands over the next elements, waiting while those before them are not written.
+    ///
+    /// # Errors
+    /// Nobody takes them.
+    pub async fn send(&self, elements: Elements) -> Result<(), Closed> {
+        self.job.gate.pass(elements.bytes(), &self.job.stop).await;
+        self.parts.send(elements).await.map_err(|_| Closed)
+    }
+}
+
 /// The source's end of the pipe to the target.
 #[derive(Clone, Debug)]
 pub struct Feed {
@@ -39,11 +57,12 @@ impl Feed {
         if batch.is_empty() {
             return Ok(());
         }
+        self.job.gate.pass(batch.bytes(), &self.job.stop).await;
         let permit = self.budget.take(batch.bytes()).await;
         self.item(Item::Batch(batch.finish(permit))).await
     }
 
-    /// Announces a large key, whose elements then go into the returned channel.
+    /// Announces a large key, whose elements then go into what is returned.
     ///
     /// # Errors
     /// Nobody takes it.
@@ -53,10 +72,10 @@ impl Feed {
         format: ferrite_rdb::Format,
         head: RecordHead,
         key: Vec<u8>,
-    ) -> Result<mpsc::Sender<Elements>, Closed> {
+    ) -> Result<Parts, Closed> {
         let (parts, elements) = mpsc::channel(ELEMENTS_MAX);
         self.item(Item::Large(LargeRecord { db, format, head, key, elements })).await?;
-        Ok(parts)
+        Ok(Parts { job: Arc::clone(&self.job), parts })
     }
 
     /// Hands over the code of a function library.

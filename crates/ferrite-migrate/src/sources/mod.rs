@@ -17,7 +17,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-pub use feed::{Closed, Feed};
+pub use feed::{Closed, Feed, Parts};
 
 use crate::config::Strategy;
 use crate::engine::Job;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use ferrite_migrate::{
-    Config, ConfigBuilder, JobStore, Migration, Mode, OnConflict, Report, Strategy,
+    Config, ConfigBuilder, JobStore, Limits, Migration, Mode, OnConflict, Report, Strategy,
 };
 
 use super::{Job, Verb};
@@ -14,6 +14,7 @@ use crate::args::{
     KeyArgs, OutputArgs, ResourceArgs, SourceArgs, StateArgs, TargetArgs, complete, configure,
 };
 use crate::detach::{Began, detach};
+use crate::limits::LimitArgs;
 use crate::render::Output;
 use crate::term::error::Failure;
 use crate::term::units::{parse_duration, parse_size};
@@ -37,6 +38,8 @@ struct MigrateArgs {
     state: StateArgs,
     #[command(flatten)]
     resources: ResourceArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -184,6 +187,7 @@ Examples:
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --detach
   ferrite-migrate migrate -s redis://old -t redis://new --mode incremental --every 1h --detach
+  ferrite-migrate migrate -s redis://old -t redis://new --rate 50MB --max-source-latency 2ms
   ferrite-migrate migrate --resume mig_abc123def456
   ferrite-migrate migrate -s rediss://old:6380 --source-tls-ca ca.pem -t unix:///run/new.sock
   ferrite-migrate migrate -s redis://old -t redis://new -f 'user:*' -e 'user:tmp:*' --type hash
@@ -191,6 +195,11 @@ Examples:
 
 A live migration ends with `ferrite-migrate cutover`; `status` tells when it can. It outlives its
 process: whatever ended that, --resume goes on from where the target is.
+
+Limits hold the copy back, not what comes after: neither the writes of a live migration nor
+--verify. With psync, a slow copy keeps the source's snapshot process alive as long, and the source
+gives us up when it could send nothing for its repl-timeout. `ferrite-migrate throttle` changes the
+limits of a live migration.
 
 Ctrl-C stops in order: what is on its way arrives, the report says what is done. A second one
 leaves at once. Exit codes are listed by `ferrite-migrate --help`.";
@@ -201,7 +210,7 @@ pub enum Wanted {
     /// A new migration.
     New { config: Config, is_everything: bool },
     /// One that goes on.
-    Resume { id: String, source: SourceArgs, target: TargetArgs, live: LiveArgs },
+    Resume { id: String, source: SourceArgs, target: TargetArgs, live: LiveArgs, limits: LimitArgs },
 }
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
@@ -240,9 +249,10 @@ fn refuse_live_options(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure> {
-    let MigrateArgs { source, target, run, keys, live, resources, .. } = args;
+    let MigrateArgs { source, target, run, keys, live, resources, limits, .. } = args;
     if let Some(id) = live.resume.clone() {
-        return Ok(Wanted::Resume { id, source, target, live });
+        limits.limits(Limits::default()).check()?;
+        return Ok(Wanted::Resume { id, source, target, live, limits });
     }
     let config = configure(source, target, &keys, &resources, |config| {
         let config = config
@@ -251,6 +261,7 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
             .on_conflict(run.on_conflict.into())
             .dry_run(run.dry_run)
             .verify(run.verify)
+            .limits(limits.limits(Limits::default()))
             .spool_limit(live.spool_limit);
         let every = live.every.map(Duration::from_millis);
         let config = every.into_iter().fold(config, ConfigBuilder::every);
@@ -292,11 +303,11 @@ async fn run_here(
             let migration = Migration::new(config.clone()).await?;
             (config, is_everything, migration)
         }
-        Wanted::Resume { id, source, target, live } => {
+        Wanted::Resume { id, source, target, live, limits } => {
             let store = store.ok_or_else(|| Failure::usage("", "no directory of migrations"))?;
             let plan = store.read(&id)?.plan;
             let patterns = plan.include.len() + plan.exclude.len() + plan.types.len();
-            let config = plan.configure()?;
+            let config = plan.configure()?.limits(limits.limits(plan.limits));
             let config = config.state_dir(store.root()).spool_limit(live.spool_limit);
             let config = config.traffic_stayed(live.traffic_stayed);
             let config = complete(config, source, target)?;

@@ -11,6 +11,7 @@ mod rollback;
 mod status;
 mod stop;
 mod sync;
+mod throttle;
 mod verify;
 
 use std::ffi::OsString;
@@ -39,6 +40,7 @@ const VERBS: &[Verb] = &[
     pause::VERB,
     resume::VERB,
     stop::VERB,
+    throttle::VERB,
 ];
 
 /// The verb that is meant when the command line begins with an option.

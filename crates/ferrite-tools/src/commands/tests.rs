@@ -112,6 +112,11 @@ fn refusals_say_why() {
         (&["--mode", "fast"], "`fast` is not a mode"),
         (&["--memory-limit", "1tb"], "a size is a whole number"),
         (&["--memory-limit", "1mb"], "memory-limit must be at least"),
+        (&["--rate", "fast"], "a size is a whole number"),
+        (&["--rate", "100k"], "rate must be at least 256 KiB a second"),
+        (&["--max-source-latency", "0"], "`off` lifts one"),
+        (&["--max-target-latency", "soon"], "a duration is a whole number"),
+        (&["--resume", "mig_a", "--rate", "1k"], "rate must be at least"),
         (&["--parallel", "0"], "parallel must be between 1 and"),
         (&["--type", "module"], "[possible values: string, list, set, zset, hash, stream]"),
         (&["--strategy", "guess"], "[possible values: auto, psync, fenced, scan]"),
@@ -158,6 +163,22 @@ fn a_cutover_refuses_what_makes_no_sense() {
     for (options, why) in cases {
         let failure = refused(&[&["cutover"], *options].concat());
         assert!(failure.cause.contains(why), "{options:?}: {}", failure.cause);
+    }
+}
+
+#[test]
+fn limits_that_cannot_be_kept_are_refused_before_anybody_is_asked() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["--rate", "fast"], "a size is a whole number"),
+        (&["--rate", "0"], "`off` lifts one"),
+        (&["--rate", "100k"], "rate must be at least 256 KiB a second"),
+        (&["--max-source-latency", "1.5ms"], "a duration is a whole number"),
+        (&["--max-target-latency", "0ms"], "`off` lifts one"),
+    ];
+    for (options, why) in cases {
+        let failure = refused(&[&["throttle"], *options].concat());
+        assert!(failure.cause.contains(why), "{options:?}: {}", failure.cause);
+        assert_eq!((failure.kind, failure.exit_code), ("config", 1));
     }
 }
 

@@ -42,7 +42,7 @@ pub fn line(object: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ferrite_migrate::{Event, Following, Phase, Status, VerificationReport};
+    use ferrite_migrate::{Event, Following, Phase, Status, Throttle, VerificationReport};
 
     use super::*;
     use crate::term::error::Failure;
@@ -53,16 +53,25 @@ mod tests {
         assert_eq!(line(&event), r#"{"event":"warning","message":"two\nlines \u001b[2J"}"#);
         let (id, phase) = ("mig_x".to_owned(), Phase::Copying);
         let (keys_done, keys_total, bytes_done, elapsed_ms) = (1, 2, 3, 4);
-        let following = None;
-        let status = Status { id, phase, keys_done, keys_total, bytes_done, elapsed_ms, following };
+        let (following, throttle) = (None, Throttle::default());
+        let status = Status {
+            id,
+            phase,
+            keys_done,
+            keys_total,
+            bytes_done,
+            elapsed_ms,
+            following,
+            throttle,
+        };
         assert_eq!(
             line(&Tagged::new("status", &status)),
-            r#"{"event":"status","id":"mig_x","phase":"COPYING","keys_done":1,"keys_total":2,"bytes_done":3,"elapsed_ms":4}"#
+            r#"{"event":"status","id":"mig_x","phase":"COPYING","keys_done":1,"keys_total":2,"bytes_done":3,"elapsed_ms":4,"throttle":{"active":false,"why":null}}"#
         );
         let following = Some(Following { lag_bytes: 5, lag_ms: 6, commands: 7 });
         let text = line(&Tagged::new("status", &Status { following, ..status }));
         assert!(
-            text.ends_with(r#""elapsed_ms":4,"lag_bytes":5,"lag_ms":6,"commands":7}"#),
+            text.contains(r#""elapsed_ms":4,"lag_bytes":5,"lag_ms":6,"commands":7,"#),
             "{text}"
         );
     }

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use ferrite_migrate::{Cutover, Followed, JobRecord, Verified};
+use ferrite_migrate::{Cutover, Followed, JobRecord, Limits, Verified};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::table::Sheet;
 use super::{Output, json};
+use crate::limits;
 use crate::term::clean::clean;
 use crate::term::units::{bytes, count, milliseconds};
 
@@ -84,6 +85,15 @@ impl Output {
         if !self.json {
             self.screen.result(&format!("{} {words}", clean(&record.id)));
             self.next_steps(next);
+        }
+    }
+
+    /// A migration copies with these limits from now on.
+    pub fn limits(&self, record: &JobRecord, limits: &Limits) {
+        let about = About { id: &record.id, body: limits };
+        self.object(&json::Tagged::ending("throttle", &about, 0));
+        if !self.json {
+            self.screen.result(&format!("{} {}", clean(&record.id), limits::text(limits)));
         }
     }
 

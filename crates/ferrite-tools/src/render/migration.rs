@@ -100,6 +100,9 @@ fn counts(report: &Report, sheet: &mut Sheet) {
         let bytes_rate = bytes(per_second(report.bytes, report.copy_ms));
         sheet.pair("Rate", format!("{keys_rate} keys/s, {bytes_rate}/s"));
     }
+    for held in &report.throttled {
+        sheet.pair("Throttled", format!("{} by --{}", duration(held.ms), held.by));
+    }
 }
 
 fn skipped(skips: &[Skip], sheet: &mut Sheet) {
@@ -165,7 +168,8 @@ fn is_verified(report: &Report) -> bool {
 #[cfg(test)]
 mod tests {
     use ferrite_migrate::{
-        Check, CheckStatus, KeyCounts, KeyName, PreflightReport, TypeCount, VerificationReport,
+        Check, CheckStatus, KeyCounts, KeyName, PreflightReport, Throttled, TypeCount,
+        VerificationReport,
     };
 
     use super::*;
@@ -193,6 +197,7 @@ mod tests {
             skipped: Vec::new(),
             warnings: Vec::new(),
             copy_ms: 42_000,
+            throttled: Vec::new(),
             verification: None,
             live: None,
         }
@@ -317,6 +322,18 @@ RESULT: ⚠ DONE WITH SKIPS (exit 5: some keys were left out)";
         let keys = KeyCounts { filtered: 3, ..KeyCounts::default() };
         let text = shown(&Report { keys, types: Vec::new(), ..report() });
         assert!(text.ends_with("RESULT: ✅ DONE (exit 0: there was no key to copy)"), "{text}");
+    }
+
+    #[test]
+    fn what_held_it_back_is_told() {
+        let throttled = vec![
+            Throttled { by: "rate", ms: 12_345 },
+            Throttled { by: "max-source-latency", ms: 850 },
+        ];
+        let text = shown(&Report { throttled, ..report() });
+        let lines = "/s\nThrottled:        12 s by --rate\n\
+                     Throttled:        850 ms by --max-source-latency\n\nRESULT";
+        assert!(text.contains(lines), "{text}");
     }
 
     #[test]

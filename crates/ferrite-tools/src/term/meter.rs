@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use ferrite_migrate::{Following, Phase, Status};
 
+use super::clean::clean;
 use super::units::{bytes, count, duration, per_second, short_count};
 
 /// Rates are measured over this many milliseconds.
@@ -34,7 +35,7 @@ pub struct Meter {
 }
 
 /// What there is to show at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figures {
     /// The stage.
     pub phase: Phase,
@@ -56,6 +57,8 @@ pub struct Figures {
     pub eta_ms: Option<u64>,
     /// How far the target is behind, while it follows; `keys_rate` is of commands then.
     pub following: Option<Following>,
+    /// Why it goes slower than it could, where it does.
+    pub throttled: Option<String>,
 }
 
 impl Meter {
@@ -92,6 +95,7 @@ impl Meter {
             elapsed_ms: status.elapsed_ms,
             eta_ms: eta(status, percent, keys_rate),
             following: status.following,
+            throttled: status.throttle.why.clone().filter(|_| status.throttle.active),
         }
     }
 
@@ -183,6 +187,8 @@ impl Figures {
         if let Some(eta_ms) = self.eta_ms {
             parts.push(format!("ETA {}", duration(eta_ms)));
         }
+        // What does not fit is cut off.
+        parts.extend(self.throttled.iter().map(|why| format!("· {}", clean(why))));
         parts.join(" ")
     }
 
@@ -193,26 +199,31 @@ impl Figures {
         }
         let share = self.percent.map(|percent| format!(" ({percent}%)")).unwrap_or_default();
         let eta = self.eta_ms.map(|eta| format!(" · ETA {}", duration(eta))).unwrap_or_default();
+        let why = self.throttled.as_ref().map(|why| format!(" · {}", clean(why)));
         format!(
-            "{} {} of {} keys{share} · {} · {} keys/s · {}/s{eta}",
+            "{} {} of {} keys{share} · {} · {} keys/s · {}/s{eta}{}",
             self.phase_name(),
             count(self.keys),
             count(self.keys_total),
             bytes(self.bytes),
             count(self.keys_rate),
             bytes(self.bytes_rate),
+            why.unwrap_or_default(),
         )
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ferrite_migrate::Throttle;
+
     use super::*;
 
     fn status(elapsed_ms: u64, keys_done: u64, bytes_done: u64) -> Status {
         let (id, phase) = ("mig_x".to_owned(), Phase::Copying);
         let (keys_total, following) = (1_000_000, None);
-        Status { id, phase, keys_done, keys_total, bytes_done, elapsed_ms, following }
+        let throttle = Throttle::default();
+        Status { id, phase, keys_done, keys_total, bytes_done, elapsed_ms, following, throttle }
     }
 
     fn live(elapsed_ms: u64, commands: u64) -> Status {
@@ -246,6 +257,19 @@ mod tests {
             figures.bar(),
             "copying ──────── 11% 110k/1.00M 50.0 MiB 25.0k/s 10.0 MiB/s ETA 35 s"
         );
+    }
+
+    #[test]
+    fn what_holds_it_back_is_said() {
+        let mut meter = Meter::new(true);
+        let why = Some(String::from("limited to 50.0 MiB/s (--rate)"));
+        let throttle = Throttle { active: true, why };
+        let figures = meter.measure(&Status { throttle: throttle.clone(), ..status(1000, 1, 0) });
+        assert!(figures.line().ends_with("0 B/s · limited to 50.0 MiB/s (--rate)"));
+        assert!(figures.bar().ends_with("0 B/s · limited to 50.0 MiB/s (--rate)"));
+        let throttle = Throttle { active: false, ..throttle };
+        let figures = meter.measure(&Status { throttle, ..status(2000, 2, 0) });
+        assert!(figures.line().ends_with("0 B/s"), "{}", figures.line());
     }
 
     #[test]
@@ -304,6 +328,7 @@ mod tests {
             elapsed_ms: 1,
             eta_ms: Some(59 * 60_000 + 59_000),
             following: None,
+            throttled: None,
         };
         assert_eq!(
             figures.bar(),

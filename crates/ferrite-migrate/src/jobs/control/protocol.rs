@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::engine::Limits;
+
 /// An order to a job that runs. Fields that are not known are refused, not ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
@@ -46,6 +48,39 @@ pub enum Request {
     },
     /// After a cutover: give the way back up, and end.
     Complete,
+    /// Change how fast keys are copied at most, or tell it: done is
+    /// [`Limits`](crate::Limits), as they are from then on.
+    Throttle {
+        /// Bytes a second; 0 lifts the limit, without it that stays as it is.
+        #[serde(default)]
+        rate: Option<u64>,
+        /// How long the source may take to answer, in milliseconds; likewise.
+        #[serde(default)]
+        max_source_latency_ms: Option<u64>,
+        /// How long the target may take to answer, in milliseconds; likewise.
+        #[serde(default)]
+        max_target_latency_ms: Option<u64>,
+    },
+}
+
+impl Request {
+    /// The limits there are after a [`Throttle`](Self::Throttle), if these were there before.
+    #[must_use]
+    pub fn limits(&self, before: Limits) -> Limits {
+        let Self::Throttle { rate, max_source_latency_ms, max_target_latency_ms } = *self else {
+            return before;
+        };
+        let set = |given: Option<u64>, before: Option<u64>| match given {
+            None => before,
+            Some(0) => None,
+            given => given,
+        };
+        Limits {
+            rate: set(rate, before.rate),
+            max_source_latency_ms: set(max_source_latency_ms, before.max_source_latency_ms),
+            max_target_latency_ms: set(max_target_latency_ms, before.max_target_latency_ms),
+        }
+    }
 }
 
 /// A line of an answer.
@@ -78,5 +113,25 @@ impl Reply {
     /// Whether nothing follows.
     pub fn is_last(&self) -> bool {
         !matches!(self, Self::Step { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_set_lifted_or_left() {
+        let read = |text: &str| serde_json::from_str::<Request>(text).unwrap();
+        let before = Limits {
+            rate: Some(1 << 20),
+            max_source_latency_ms: Some(2),
+            max_target_latency_ms: None,
+        };
+        let request = read(r#"{"do":"throttle","rate":0,"max_target_latency_ms":5}"#);
+        let after = Limits { rate: None, max_target_latency_ms: Some(5), ..before };
+        assert_eq!(request.limits(before), after);
+        assert_eq!(read(r#"{"do":"throttle"}"#).limits(before), before);
+        assert_eq!(Request::Status.limits(before), before);
     }
 }

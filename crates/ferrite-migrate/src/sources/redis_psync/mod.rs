@@ -9,15 +9,14 @@ use std::sync::Arc;
 use ferrite_client::replication::{AttachOptions, RdbFill, ReplicationLink};
 use ferrite_client::{ClientError, Connector};
 use ferrite_rdb::{Event, Format, Head, Reader, Step, ValueKind};
-use tokio::sync::mpsc;
 
 use super::redis_scan::source_error;
-use super::{BoxFuture, Closed, Feed, OpenError, Opening, Source, SourceDescriptor};
-use crate::config::Strategy;
+use super::{BoxFuture, Closed, Feed, OpenError, Opening, Parts, Source, SourceDescriptor};
+use crate::config::{Mode, Strategy};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::live::{HOLD_MS, hold};
-use crate::model::{BatchBuilder, Elements, ElementsSink, RecordHead};
+use crate::model::{BatchBuilder, ElementsSink, RecordHead};
 use crate::preflight::Checked;
 
 /// The entry in the list of sources.
@@ -205,8 +204,23 @@ impl PsyncSource {
                 self.link.reserve(have * 2);
                 Ok(())
             }
-            Err(error) => Err(source_error(&self.connector, "receiving the RDB", &error)),
+            Err(error) => Err(self.broken(&error)),
         }
+    }
+
+    fn broken(&self, error: &ClientError) -> MigrateError {
+        let failed = source_error(&self.connector, "receiving the RDB", error);
+        if self.job.gate.throttled().is_empty() {
+            return failed;
+        }
+        let held_back = "the copy was held back, and the source may have given it up after its \
+                         repl-timeout: CONFIG SET repl-timeout 600 there, or a higher --rate";
+        failed.with_hint(match self.job.config.mode {
+            Mode::Live | Mode::Incremental => held_back.to_owned(),
+            Mode::Snapshot => {
+                format!("{held_back}; then run the same command with --on-conflict replace")
+            }
+        })
     }
 
     fn truncated(&self) -> MigrateError {
@@ -243,10 +257,7 @@ impl PsyncSource {
         self.parts(parts.as_ref()).await
     }
 
-    async fn parts(
-        &mut self,
-        parts: Option<&mpsc::Sender<Elements>>,
-    ) -> Result<Result<(), Closed>, MigrateError> {
+    async fn parts(&mut self, parts: Option<&Parts>) -> Result<Result<(), Closed>, MigrateError> {
         let mut sink = ElementsSink::default();
         let mut window = ElementsSink::WINDOW;
         loop {

@@ -5,12 +5,14 @@
 //! resumed.rs     processes that are killed, interrupted, stopped, and go on
 //! refused.rs     what cannot be done, and what it says
 //! background.rs  --detach
+//! throttled.rs   limits of the copy
 //! ```
 
 mod background;
 mod refused;
 mod resumed;
 mod story;
+mod throttled;
 
 use std::path::Path;
 use std::process::Command;
