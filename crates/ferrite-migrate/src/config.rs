@@ -153,6 +153,9 @@ pub struct Config {
     /// When a job is taken up again whose process ended while the hook of a cutover ran: that the
     /// application still writes to the source.
     pub traffic_stayed: bool,
+    /// Whether a live migration keeps what the target has before it writes there, so that it can
+    /// be brought back.
+    pub undo: bool,
 }
 
 impl Config {
@@ -220,6 +223,7 @@ pub struct ConfigBuilder {
     state_dir: Option<PathBuf>,
     spool_limit: u64,
     traffic_stayed: bool,
+    undo: bool,
 }
 
 impl Default for ConfigBuilder {
@@ -243,6 +247,7 @@ impl Default for ConfigBuilder {
             state_dir: None,
             spool_limit: SPOOL_LIMIT_DEFAULT,
             traffic_stayed: false,
+            undo: true,
         }
     }
 }
@@ -376,6 +381,13 @@ impl ConfigBuilder {
         self
     }
 
+    /// Whether a live migration keeps what the target has before it writes there; on by default.
+    #[must_use]
+    pub fn undo(mut self, undo: bool) -> Self {
+        self.undo = undo;
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -426,6 +438,7 @@ impl ConfigBuilder {
             state_dir: self.state_dir,
             spool_limit: self.spool_limit,
             traffic_stayed: self.traffic_stayed,
+            undo: self.undo,
         })
     }
 

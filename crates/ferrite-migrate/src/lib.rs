@@ -54,10 +54,10 @@ pub use jobs::{
     JobDir, JobEntry, JobError, JobLag, JobProgress, JobRecord, JobStatus, JobStore, JobVerify,
     JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle, TtlGuard, control,
 };
-pub use migration::{Migration, Stopper};
+pub use migration::{Migration, Stopper, abort};
 pub use report::{
-    Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed, Following,
-    KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, TypeCount,
+    Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,
+    Following, KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, TypeCount,
     VerificationReport, Verified,
 };
 pub use verify::Coverage;

@@ -49,6 +49,9 @@ pub struct Plan {
     /// Whether both ends are compared.
     #[serde(default)]
     pub verify: bool,
+    /// Whether what the target had is kept.
+    #[serde(default)]
+    pub undo: bool,
 }
 
 /// A glob pattern: text where it is UTF-8, else its bytes as numbers.
@@ -98,6 +101,7 @@ impl Plan {
             batch_size: config.batch_size,
             memory_limit: config.memory_limit,
             verify: config.verify,
+            undo: config.undo,
         }
     }
 
@@ -117,7 +121,8 @@ impl Plan {
             .parallel(self.parallel)
             .batch_size(self.batch_size)
             .memory_limit(self.memory_limit)
-            .verify(self.verify);
+            .verify(self.verify)
+            .undo(self.undo);
         for pattern in &self.include {
             config = config.include_pattern(pattern.bytes());
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// ```text
 /// PLANNED → ATTACHING → COPYING → CATCHING_UP → LIVE → CUTTING_OVER → CUT_OVER → COMPLETED
 /// any of them → PAUSED, FAILED (both can be resumed)
-/// before the cutover → ABORTED              after it → ROLLING_BACK → ROLLED_BACK
+/// before the cutover → ABORTING → ABORTED   after it → ROLLING_BACK → ROLLED_BACK
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -35,6 +35,8 @@ pub enum State {
     Paused,
     /// Stopped by a failure; it can be resumed.
     Failed,
+    /// Being given up before the cutover, and the target brought back where that was asked for.
+    Aborting,
     /// Given up before the cutover.
     Aborted,
     /// Writes to the target are being brought back to the source.
@@ -58,6 +60,7 @@ impl State {
             Self::Completed => "COMPLETED",
             Self::Paused => "PAUSED",
             Self::Failed => "FAILED",
+            Self::Aborting => "ABORTING",
             Self::Aborted => "ABORTED",
             Self::RollingBack => "ROLLING_BACK",
             Self::RolledBack => "ROLLED_BACK",
@@ -74,6 +77,7 @@ impl State {
             | Self::Live
             | Self::CuttingOver
             | Self::CutOver
+            | Self::Aborting
             | Self::RollingBack => true,
             Self::Planned
             | Self::Completed
@@ -100,6 +104,7 @@ impl State {
             Self::Live => Some("LIVE_SYNC"),
             Self::CuttingOver => Some("CUTOVER"),
             Self::CutOver => Some("REVERSE_SYNC"),
+            Self::Aborting => Some("ABORT"),
             Self::RollingBack => Some("ROLLBACK"),
             _ => None,
         }
@@ -116,7 +121,7 @@ impl fmt::Display for State {
 mod tests {
     use super::*;
 
-    const ALL: [State; 13] = [
+    const ALL: [State; 14] = [
         State::Planned,
         State::Attaching,
         State::Copying,
@@ -127,6 +132,7 @@ mod tests {
         State::Completed,
         State::Paused,
         State::Failed,
+        State::Aborting,
         State::Aborted,
         State::RollingBack,
         State::RolledBack,

@@ -48,9 +48,9 @@ pub const READY_EVERY: Duration = Duration::from_millis(100);
 /// Output of the hook that is shown.
 const HOOK_OUTPUT_MAX: usize = 500;
 /// The setting that has a server refuse writes without so many good replicas.
-const REPLICAS_SETTING: &str = "min-replicas-to-write";
+pub const REPLICAS_SETTING: &str = "min-replicas-to-write";
 /// The number of good replicas no source has: with it, every write is refused.
-const REPLICAS_FENCE: &str = "1000000";
+pub const REPLICAS_FENCE: &str = "1000000";
 
 /// What was asked for.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@
 //!    └──RDB──► copy ──► target             └── checkpoint, in the target
 //! ```
 
+mod abort;
 mod apply;
 mod checkpoint;
 mod classify;
@@ -23,8 +24,10 @@ mod settle;
 mod spool;
 mod status;
 mod stream;
+mod undo;
 mod verify;
 
+pub use abort::abort;
 pub use progress::Progress;
 pub use rewrite::{HOLD_MS, hold, release};
 pub use run::run;

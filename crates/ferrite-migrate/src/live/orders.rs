@@ -22,6 +22,10 @@ impl Live {
         match request {
             Request::Status => replier.done(self.status_json()).await,
             Request::Stop => self.stop(replier).await,
+            Request::Abort { clean } => self.begin_abort(clean, replier).await,
+            Request::Rollback { max_pause_ms: None, hook: None } => {
+                self.begin_abort(true, replier).await;
+            }
             Request::Cutover { max_pause_ms, dry_run: false, when_ready: true, hook, reverse }
                 if self.waiting.is_none() =>
             {
@@ -64,6 +68,11 @@ impl Live {
                 let wanted = Wanted { max_pause_ms, dry_run, when_ready, hook, reverse };
                 self.cut_over(&wanted, replier, following).await?;
             }
+            Request::Abort { clean } => self.begin_abort(clean, replier).await,
+            // There is nothing to move back: what is left to do is to clean up.
+            Request::Rollback { max_pause_ms: None, hook: None } if !self.is_reversed => {
+                self.begin_abort(true, replier).await;
+            }
             Request::Rollback { .. } | Request::Complete if !self.is_reversed => {
                 let reasons = vec![format!("the job is {}, not CUT_OVER", self.dir.state())];
                 let code = ExitCode::NotReady.into();
@@ -91,7 +100,9 @@ impl Live {
         Ok(())
     }
 
-    fn status_json(&self) -> serde_json::Value {
+    /// The status as it is told.
+    #[must_use]
+    pub fn status_json(&self) -> serde_json::Value {
         serde_json::to_value(self.status()).unwrap_or_default()
     }
 

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::abort::Aborting;
 use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
@@ -29,6 +30,7 @@ use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::rewrite::HOLD_MS;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
+use super::undo;
 use super::verify::{Verifier, Verifying};
 use crate::config::{OnConflict, Strategy};
 use crate::engine::{Job, copy, report};
@@ -76,6 +78,8 @@ pub struct Live {
     pub not_held: bool,
     /// A cutover that begins when it can, and who asked for it.
     pub waiting: Option<(Wanted, control::Replier)>,
+    /// An abort that begins when everything has stopped.
+    pub aborting: Option<Aborting>,
     /// How it ended in a cutover.
     pub cutover: Option<Cutover>,
     began: Instant,
@@ -141,6 +145,7 @@ enum Next {
 pub async fn run(job: Arc<Job>, checked: Checked, dir: JobDir) -> Result<Report, MigrateError> {
     let mut live = Live::new(job, checked, dir).await?;
     let ended = live.run().await;
+    let ended = live.finish_abort(ended).await;
     live.end(ended)
 }
 
@@ -195,6 +200,7 @@ impl Live {
             applier_waits: None,
             verifying: None,
             waiting: None,
+            aborting: None,
             not_held,
             cutover: None,
             told: [false; 2],
@@ -323,6 +329,9 @@ impl Live {
     async fn copy_all(&mut self, again: Option<&str>) -> Result<Option<Start>, MigrateError> {
         let is_first = !self.dir.journal().iter().any(|record| record.state == State::Copying);
         self.enter(State::Attaching, again)?;
+        if !self.keep_undo().await? {
+            return Ok(None);
+        }
         self.forget(!is_first && self.target_was_empty).await?;
         let job = Arc::clone(&self.job);
         let connector = self.checked.source.connector.clone();
@@ -529,14 +538,22 @@ impl Live {
     /// Records how it ended.
     fn end(mut self, ended: Result<(), MigrateError>) -> Result<Report, MigrateError> {
         let is_over = self.dir.state().is_final();
-        if !is_over {
+        let is_aborting = self.dir.state() == State::Aborting;
+        if is_aborting {
+            tracing::debug!("what is left to do is told by the journal");
+        } else if !is_over {
             let (state, reason) = match &ended {
                 Ok(()) => (State::Paused, String::from("stopped")),
                 Err(error) => (State::Failed, error.to_string()),
             };
             self.dir.transition(state, Some(&reason)).map_err(journal_error)?;
-        } else if let Err(error) = std::fs::remove_dir_all(self.dir.spool_dir()) {
-            tracing::debug!(%error, "the spool stays");
+        } else {
+            if let Err(error) = std::fs::remove_dir_all(self.dir.spool_dir()) {
+                tracing::debug!(%error, "the spool stays");
+            }
+            if self.dir.state() != State::Aborted {
+                undo::remove(self.dir.path());
+            }
         }
         self.write_status();
         self.first.begin(Phase::Finished, 0);
@@ -544,7 +561,7 @@ impl Live {
         let id = self.job.id.clone();
         ended.map_err(|mut error| {
             error.keys_copied = copied;
-            if is_over {
+            if is_over || is_aborting {
                 return error;
             }
             let resume = format!("ferrite-migrate migrate --resume {id}");
@@ -600,7 +617,7 @@ fn is_switching(dir: &JobDir) -> bool {
 }
 
 /// Ticks that do not come in heaps after a long wait.
-fn ticks() -> tokio::time::Interval {
+pub fn ticks() -> tokio::time::Interval {
     let mut ticks = interval(STATUS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks

@@ -68,6 +68,11 @@ impl Live {
         &self.id
     }
 
+    /// The job's folder.
+    pub fn folder(&self) -> std::path::PathBuf {
+        self.store.read(&self.id).expect("the job's folder").path
+    }
+
     fn run(&self) -> &Run {
         self.run.as_ref().expect("a job that runs")
     }

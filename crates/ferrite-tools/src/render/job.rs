@@ -77,9 +77,11 @@ pub fn paint(state: State, width: usize, palette: Palette) -> String {
     match state {
         State::Live | State::CutOver | State::Completed => palette.good(&name),
         State::Failed => palette.bad(&name),
-        State::Paused | State::Aborted | State::RollingBack | State::RolledBack => {
-            palette.warn(&name)
-        }
+        State::Paused
+        | State::Aborting
+        | State::Aborted
+        | State::RollingBack
+        | State::RolledBack => palette.warn(&name),
         _ => name,
     }
 }

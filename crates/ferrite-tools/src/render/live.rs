@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ferrite_migrate::{Cutover, Followed, JobRecord, Verified};
+use ferrite_migrate::{Aborted, Cutover, Followed, JobRecord, Verified};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -47,6 +47,33 @@ impl Output {
         let words = self.result_palette.good("✅ ROLLED BACK");
         let result = format!("{words} (exit 0: the source is the one to write to)");
         self.switch("ROLLBACK REPORT", record, cutover, &result);
+    }
+
+    /// A migration was aborted.
+    pub fn aborted(&self, record: &JobRecord, aborted: &Aborted) {
+        if self.json {
+            let about = About { id: &record.id, body: aborted };
+            self.object(&json::Tagged::ending("abort", &about, 0));
+            return;
+        }
+        let mut sheet = Sheet::new("ABORT REPORT", self.result_palette);
+        sheet.line("");
+        sheet.pair("Run", clean(&record.id));
+        sheet.pair("Source", clean(&record.plan.source));
+        sheet.pair("Target", clean(&record.plan.target));
+        sheet.line("");
+        aborted_lines(aborted, &mut sheet);
+        if !aborted.warnings.is_empty() {
+            sheet.section("WARNINGS");
+            aborted.warnings.iter().for_each(|warning| sheet.line(clean(warning)));
+        }
+        sheet.line("");
+        let words = self.result_palette.good("✅ ABORTED");
+        sheet.line(format!("RESULT: {words} (exit 0: the source is the one to write to)"));
+        self.screen.result(&sheet.finish());
+        if !aborted.cleaned {
+            self.next_steps(&[format!("ferrite-migrate abort --clean --id {}", record.id)]);
+        }
     }
 
     fn switch(&self, title: &str, record: &JobRecord, cutover: &Cutover, result: &str) {
@@ -155,6 +182,22 @@ fn compared(verified: &Verified, sheet: &mut Sheet) {
     for difference in &verified.differences {
         let key = clean(&difference.key.to_string());
         sheet.line(format!("  db {}  {key}: {}", difference.db, clean(&difference.detail)));
+    }
+}
+
+/// What became of the target.
+fn aborted_lines(aborted: &Aborted, sheet: &mut Sheet) {
+    if !aborted.cleaned {
+        sheet.pair("Left behind", "the target keeps what was copied; its expiries are held");
+        return;
+    }
+    sheet.pair("Removed", format!("{} keys", count(aborted.keys_removed)));
+    sheet.pair("Put back", format!("{} keys the target had before", count(aborted.keys_restored)));
+    if aborted.keys_expired > 0 {
+        sheet.pair("Expired since", format!("{} keys", count(aborted.keys_expired)));
+    }
+    if aborted.functions_restored {
+        sheet.pair("Functions", "the libraries the target had before");
     }
 }
 

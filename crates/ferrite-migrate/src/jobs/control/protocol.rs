@@ -46,6 +46,12 @@ pub enum Request {
     },
     /// After a cutover: give the way back up, and end.
     Complete,
+    /// Before a cutover: end the job for good. Done is an [`Aborted`](crate::Aborted).
+    Abort {
+        /// Whether the target becomes again what it was before the migration.
+        #[serde(default)]
+        clean: bool,
+    },
 }
 
 /// A line of an answer.

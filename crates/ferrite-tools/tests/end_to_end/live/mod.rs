@@ -5,8 +5,10 @@
 //! resumed.rs     processes that are killed, interrupted, stopped, and go on
 //! refused.rs     what cannot be done, and what it says
 //! background.rs  --detach
+//! aborted.rs     given up before the cutover
 //! ```
 
+mod aborted;
 mod background;
 mod refused;
 mod resumed;
