@@ -61,6 +61,7 @@ fn one_whose_process_was_killed_is_aborted_by_the_command_itself() {
     assert_eq!((&report["event"], &report["cleaned"]), (&"abort".into(), &true.into()));
     assert_eq!((&report["keys_removed"], &report["keys_restored"]), (&1.into(), &1.into()));
     let mut client = target.client();
+    client.ok(&["AUTH", "hunter2"]);
     assert_eq!(client.ok(&["GET", "key"]).text(), "own");
     assert_eq!(client.ok(&["DBSIZE"]).int(), Some(1));
 }
