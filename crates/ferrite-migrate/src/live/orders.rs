@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use super::apply;
 use super::cutover::Wanted;
 use super::run::{Following, Live};
+use super::schedule::Scheduled;
 use super::settle::Settler;
 use crate::error::MigrateError;
 use crate::jobs::State;
@@ -26,12 +27,26 @@ impl Live {
             Request::Rollback { max_pause_ms: None, hook: None } => {
                 self.begin_abort(true, replier).await;
             }
-            Request::Cutover { max_pause_ms, dry_run: false, when_ready: true, hook, reverse }
-                if self.waiting.is_none() =>
+            Request::Schedule { at_ms, max_pause_ms, hook, reverse, guard } => {
+                let scheduled = Scheduled { at_ms, max_pause_ms, hook, reverse, guard };
+                self.schedule(scheduled, replier).await;
+            }
+            Request::Cancel => self.cancel(replier).await,
+            Request::Cutover {
+                max_pause_ms,
+                dry_run: false,
+                when_ready: true,
+                hook,
+                reverse,
+                guard,
+            } if self.waiting.is_none()
+                && self.scheduled.is_none()
+                && self.guard_refused(guard.as_ref(), reverse).is_none() =>
             {
                 replier.step("waiting until everything has been copied").await;
-                let (dry_run, when_ready) = (false, true);
-                let wanted = Wanted { max_pause_ms, dry_run, when_ready, hook, reverse };
+                let when_ready = true;
+                let wanted =
+                    Wanted { max_pause_ms, when_ready, hook, reverse, guard, ..Wanted::default() };
                 self.waiting = Some((wanted, replier));
             }
             _ => {
@@ -59,13 +74,31 @@ impl Live {
                 self.paused = None;
                 replier.done(json!({ "paused": false })).await;
             }
-            Request::Cutover { .. } if self.is_reversed => {
+            Request::Cutover { .. } | Request::Schedule { .. } if self.is_reversed => {
                 let reasons = vec![format!("the job is {}", self.dir.state())];
                 let code = ExitCode::NotReady.into();
                 replier.refuse(code, "the target is the one to write to already", reasons).await;
             }
-            Request::Cutover { max_pause_ms, dry_run, when_ready, hook, reverse } => {
-                let wanted = Wanted { max_pause_ms, dry_run, when_ready, hook, reverse };
+            Request::Schedule { at_ms, max_pause_ms, hook, reverse, guard } => {
+                let scheduled = Scheduled { at_ms, max_pause_ms, hook, reverse, guard };
+                self.schedule(scheduled, replier).await;
+            }
+            Request::Cancel => self.cancel(replier).await,
+            Request::Cutover { dry_run: false, .. } if self.scheduled.is_some() => {
+                let (message, reasons) = self.is_scheduled().unwrap_or_default();
+                replier.refuse(ExitCode::NotReady.into(), message, reasons).await;
+            }
+            Request::Cutover { max_pause_ms, dry_run, when_ready, hook, reverse, guard } => {
+                let is_scheduled = false;
+                let wanted = Wanted {
+                    max_pause_ms,
+                    dry_run,
+                    when_ready,
+                    hook,
+                    reverse,
+                    guard,
+                    is_scheduled,
+                };
                 self.cut_over(&wanted, replier, following).await?;
             }
             Request::Abort { clean } => self.begin_abort(clean, replier).await,
@@ -79,8 +112,7 @@ impl Live {
                 replier.refuse(code, "there has been no cutover", reasons).await;
             }
             Request::Rollback { max_pause_ms, hook } => {
-                let (dry_run, when_ready, reverse) = (false, false, false);
-                let wanted = Wanted { max_pause_ms, dry_run, when_ready, hook, reverse };
+                let wanted = Wanted { max_pause_ms, hook, ..Wanted::default() };
                 self.cut_over(&wanted, replier, following).await?;
             }
             Request::Complete => self.complete(replier).await?,

@@ -25,10 +25,12 @@ use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
 use super::cutover::{READY_EVERY, Wanted};
+use super::guard::Guarding;
 use super::links::{AttachError, attach};
 use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::rewrite::HOLD_MS;
+use super::schedule::Scheduled;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use super::undo;
 use super::verify::{Verifier, Verifying};
@@ -78,6 +80,10 @@ pub struct Live {
     pub not_held: bool,
     /// A cutover that begins when it can, and who asked for it.
     pub waiting: Option<(Wanted, control::Replier)>,
+    /// A cutover that was ordered for a time.
+    pub scheduled: Option<Scheduled>,
+    /// After a cutover, what brings the traffic back by itself.
+    pub guarding: Option<Guarding>,
     /// An abort that begins when everything has stopped.
     pub aborting: Option<Aborting>,
     /// How it ended in a cutover.
@@ -200,6 +206,8 @@ impl Live {
             applier_waits: None,
             verifying: None,
             waiting: None,
+            scheduled: None,
+            guarding: None,
             aborting: None,
             not_held,
             cutover: None,
@@ -208,6 +216,7 @@ impl Live {
     }
 
     async fn run(&mut self) -> Result<(), MigrateError> {
+        self.recover_schedule()?;
         self.find_direction().await?;
         let mut again = None;
         while !self.job.stop.is_stopped() {
@@ -238,6 +247,7 @@ impl Live {
         let job = Arc::new(self.job.reversed());
         let checked = Arc::new(self.checked.reversed(&job).await?);
         self.change_ends(job, checked);
+        self.start_guard(self.recorded_guard());
         self.enter(State::CutOver, None)?;
         // Where nothing was kept yet, the way back had not begun when the process ended.
         let had_begun = self.spool_options().dir.exists();
@@ -479,6 +489,7 @@ impl Live {
                     }
                 }
                 _ = ticks.tick() => {
+                    self.look_at_schedule();
                     self.tick()?;
                     if self.not_held && self.progress.trouble().is_empty() {
                         self.hold_again(following).await;
@@ -486,6 +497,9 @@ impl Live {
                 }
                 () = tokio::time::sleep(READY_EVERY), if self.waiting.is_some() => {
                     self.cut_over_when_ready(following).await?;
+                }
+                reason = Guarding::trips(&mut self.guarding) => {
+                    self.guard_trips(reason, following).await?;
                 }
                 Some(order) = self.control.next() => self.order(order, following).await?,
             }

@@ -229,7 +229,7 @@ pub fn reversible_cutover() -> Request {
 
 fn asked(reverse: bool) -> Request {
     let (max_pause_ms, dry_run, when_ready) = (Some(10_000), false, true);
-    Request::Cutover { max_pause_ms, dry_run, when_ready, hook: None, reverse }
+    Request::Cutover { max_pause_ms, dry_run, when_ready, hook: None, reverse, guard: None }
 }
 
 /// The source's replication offset now.

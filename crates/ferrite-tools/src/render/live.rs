@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ferrite_migrate::{Aborted, Cutover, Followed, JobRecord, Verified};
+use ferrite_migrate::{Aborted, Cutover, Followed, JobRecord, Verified, rfc3339};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -98,6 +98,19 @@ impl Output {
             let lag = lag.map_or(String::new(), |lag| format!("; the lag is {lag}"));
             self.screen.result(&format!("{} can be cut over now{lag}", clean(&record.id)));
         }
+    }
+
+    /// A migration is cut over at a time; `replaced` is the one it had before.
+    pub fn scheduled(&self, record: &JobRecord, at_ms: u64, replaced: Option<u64>) {
+        let instead = replaced.map(|before| format!(", not at {}", rfc3339(before)));
+        let words = format!(
+            "is cut over at {}, or as soon after it as can be{}",
+            rfc3339(at_ms),
+            instead.unwrap_or_default()
+        );
+        let next = ["status", "cutover --cancel"];
+        let next = next.map(|verb| format!("ferrite-migrate {verb} --id {}", record.id));
+        self.told("scheduled", record, &words, &next);
     }
 
     /// A migration did what it was told; `words` say what, after its id.
