@@ -144,7 +144,7 @@ impl Live {
                 self.enter(before, Some(&format!("the switch was given up: {why}")))?;
                 self.guard_again(&why);
                 if wanted.is_scheduled {
-                    self.job.warn(format!("the scheduled cutover was given up: {why}"));
+                    self.first().warn(format!("the scheduled cutover was given up: {why}"));
                 }
                 let message = format!("given up, the job is {before} again: {why}");
                 replier.refuse(code.into(), message, Vec::new()).await;

@@ -310,7 +310,7 @@ impl Live {
         let Some(mut guarding) = self.guarding.take() else { return Ok(()) };
         let Guard { hook, .. } = guarding.guard.clone();
         let why = format!("{reason}: going back to the source");
-        self.job.warn(why.clone());
+        self.first().warn(why.clone());
         let detail = serde_json::json!({ "auto_rollback": reason });
         self.dir.transition_with(State::CutOver, Some(&why), detail).map_err(journal_error)?;
         guarding.attempts += 1;
@@ -326,12 +326,12 @@ impl Live {
             return;
         };
         let (guard, attempts) = (guarding.guard.clone(), guarding.attempts);
-        self.job.warn(format!("going back to the source was given up: {why}"));
+        self.first().warn(format!("going back to the source was given up: {why}"));
         if attempts < ATTEMPTS_MAX {
             let connector = self.checked.source.connector.clone();
             self.guarding = Some(Guarding::start(guard, connector, attempts));
         } else {
-            self.job.warn(format!(
+            self.first().warn(format!(
                 "it is not tried again: ferrite-migrate rollback --id {}",
                 self.job.id
             ));
