@@ -165,6 +165,22 @@ fn a_hook_that_fails_is_not_tried_for_ever() {
 }
 
 #[test]
+fn a_target_that_does_not_answer_is_left_when_it_answers_again() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    ok(&mut source.client(), &["SET", "text", "t"]);
+    let live = Live::start(between(&source, &target));
+    live.until(State::Live);
+    live.ordered(&guarded(10_000, None, true));
+    ok(&mut target.client(), &["SET", "written", "before"]);
+    target.freeze();
+    wait_until("it is to go back", || journal(&live).contains("has not answered for 30 s"));
+    assert_eq!(live.state(), State::CutOver);
+    target.thaw();
+    live.until(State::RolledBack);
+    assert_eq!(ok(&mut source.client(), &["GET", "written"]).text(), "before");
+}
+
+#[test]
 fn it_needs_a_way_back_and_sensible_limits() {
     let (source, target) = (start(Server::Redis70), start(Server::Redis70));
     let live = Live::start(between(&source, &target));

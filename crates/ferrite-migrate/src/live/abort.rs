@@ -115,13 +115,10 @@ pub async fn abort(job: Arc<Job>, mut dir: JobDir, clean: bool) -> Result<Aborte
         return Err(MigrateError::new(kind, doing, cause).with_hint(hint));
     }
     begin(&mut dir, clean, None)?;
-    let target = match clean {
-        true => reach_target(&job).await.map(Some),
-        false => Ok(reach_target(&job).await.ok()),
-    };
-    let aborted = match target {
-        Ok(target) => give_up(&job, target.as_ref(), What::of(&dir, clean)).await,
-        Err(error) => Err(error),
+    let what = What::of(&dir, clean);
+    let aborted = match reach_target(&job).await {
+        Err(error) if what.must_reach() => Err(error),
+        target => give_up(&job, target.as_ref().ok(), what).await,
     };
     finish(&mut dir, &job, clean, aborted)
 }
@@ -149,6 +146,11 @@ impl What {
         let undo = undo::path(dir.path());
         Self { clean, before: Before::of(dir.journal()), undo, has_cut }
     }
+
+    /// Whether there is something to take back, which cannot be done without the target.
+    fn must_reach(&self) -> bool {
+        self.clean && self.before != Before::Untouched
+    }
 }
 
 /// Records that it is being aborted.
@@ -168,26 +170,21 @@ async fn give_up(job: &Job, target: Option<&Server>, what: What) -> Result<Abort
         ));
     }
     let file = (what.before == Before::Kept).then_some(what.undo.as_path());
-    let mut aborted = Aborted { cleaned: what.clean, ..Aborted::default() };
-    match target {
-        Some(target) if what.clean && what.before != Before::Untouched => {
-            aborted = undo::take_back(job, target, file).await?;
-            if what.before == Before::Empty {
-                job.warn("function libraries on the target are left as they are");
-            }
+    if let Some(target) = target.filter(|_| what.must_reach()) {
+        if what.before == Before::Empty {
+            job.warn("function libraries on the target are left as they are");
         }
-        target => {
-            let forgotten = match target {
-                Some(target) => undo::forget(job, target).await.is_ok(),
-                None => false,
-            };
-            if !forgotten {
-                let key = String::from_utf8_lossy(&checkpoint::key(&job.id)).into_owned();
-                job.warn(format!("the key {key} may be left on the target: delete it"));
-            }
-        }
+        return undo::take_back(job, target, file).await;
     }
-    Ok(aborted)
+    let forgotten = match target {
+        Some(target) => undo::forget(job, target).await.is_ok(),
+        None => what.before == Before::Untouched,
+    };
+    if !forgotten {
+        let key = String::from_utf8_lossy(&checkpoint::key(&job.id)).into_owned();
+        job.warn(format!("the key {key} may be left on the target: delete it"));
+    }
+    Ok(Aborted { cleaned: what.clean, ..Aborted::default() })
 }
 
 /// Lets the source take writes again, should a cutover have closed it that was not finished.

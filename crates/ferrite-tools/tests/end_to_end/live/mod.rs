@@ -6,12 +6,14 @@
 //! refused.rs     what cannot be done, and what it says
 //! background.rs  --detach
 //! aborted.rs     given up before the cutover
+//! scheduled.rs   cutovers at a time, and ways back that nobody orders
 //! ```
 
 mod aborted;
 mod background;
 mod refused;
 mod resumed;
+mod scheduled;
 mod story;
 
 use std::path::Path;
