@@ -524,3 +524,68 @@ fn after_the_cutover_there_is_no_abort() {
     assert_eq!(error.exit_code(), ExitCode::NotReady, "{error}");
     assert_eq!(ok(&mut target.client(), &["GET", "key"]).text(), "1");
 }
+
+#[test]
+fn connections_left_behind_are_ended_and_another_migration_is_left_alone() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    ok(&mut source.client(), &["SET", "key", "1"]);
+    let mut job = Job::new(between(&source, &target));
+    job.live().kill();
+    let named = |name: String| {
+        let mut client = target.client();
+        ok(&mut client, &["CLIENT", "SETNAME", &name]);
+        client
+    };
+    let other = named(String::from("ferrite-migrate:mig_another"));
+    let error = job.abort(true).unwrap_err().to_string();
+    assert!(error.contains("mig_another is using this target; nothing was changed"), "{error}");
+    assert_eq!(ok(&mut target.client(), &["GET", "key"]).text(), "1");
+    drop(other);
+
+    let id = job.live().id().to_owned();
+    let mut left = named(format!("ferrite-migrate:{id}:apply"));
+    let mut stranger = named(format!("ferrite-migrate-{id}"));
+    wait_until("the other migration to be gone", || job.abort(true).is_ok());
+    assert!(left.try_call(&["SET", "late", "1"]).is_err(), "it could still write");
+    ok(&mut stranger, &["PING"]);
+    assert_eq!(ok(&mut stranger, &["DBSIZE"]).int(), Some(0));
+}
+
+#[test]
+fn it_is_asked_where_the_traffic_is_when_a_hook_did_not_end() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    ok(&mut source.client(), &["SET", "key", "1"]);
+    let mut job = Job::new(between(&source, &target));
+    let folder = tempfile::tempdir().unwrap();
+    let begun = folder.path().join("begun");
+    let hook = Some(format!("touch {}; while true; do :; done", begun.display()));
+    let (max_pause_ms, dry_run, when_ready) = (None, false, true);
+    let (reverse, guard) = (false, None);
+    let request = Request::Cutover { max_pause_ms, dry_run, when_ready, hook, reverse, guard };
+    job.live().order_and_forget(&request);
+    wait_until("the hook runs", || begun.exists());
+    job.live().kill();
+    let error = job.abort(true).unwrap_err();
+    let said = format!("{error} {:?}", error.hint);
+    assert!(said.contains("nobody knows") && said.contains("--traffic-stayed"), "{said}");
+    assert_eq!(ok(&mut target.client(), &["GET", "key"]).text(), "1");
+    job.config = job.config.clone().traffic_stayed(true);
+    job.abort(true).unwrap();
+    assert_eq!(listing(&target).len(), 0);
+}
+
+#[test]
+fn a_source_that_a_cutover_has_closed_takes_writes_again() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    ok(&mut source.client(), &["SET", "key", "1"]);
+    let mut job = Job::new(between(&source, &target));
+    job.live().kill();
+    // What a process leaves that dies after it has closed the source, and before it says so.
+    let path = job.folder().join("journal.jsonl");
+    let journal = std::fs::read_to_string(&path).unwrap();
+    let cutting = json!({ "at_ms": 1, "state": "CUTTING_OVER" });
+    std::fs::write(&path, format!("{journal}{cutting}\n")).unwrap();
+    ok(&mut source.client(), &["CONFIG", "SET", "min-replicas-to-write", "1000000"]);
+    job.abort(false).unwrap();
+    assert_untouched(&source);
+}

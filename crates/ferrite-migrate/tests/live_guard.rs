@@ -51,7 +51,7 @@ fn write(connector: &Connector, stop: &AtomicBool, every: &AtomicU64, calls: &At
     let mut client = connector.connect().unwrap();
     while !stop.load(Ordering::Relaxed) {
         let call = calls.fetch_add(1, Ordering::Relaxed);
-        let fails = call % every.load(Ordering::Relaxed) == 0;
+        let fails = call.is_multiple_of(every.load(Ordering::Relaxed));
         let command: &[&str] = if fails { &["LPUSH", "text", "1"] } else { &["INCR", "calls"] };
         if client.try_call(command).is_err() {
             return;
