@@ -153,6 +153,7 @@ fn it_is_ordered_while_it_copies() {
     live.ordered(&at(at_ms));
     wait_until("the time to pass", || now_ms() > at_ms);
     assert_eq!(live.state(), State::Copying);
+    assert!(refusal(&live, &cutover()).0.contains("a cutover is scheduled for"));
     way.throttle(None);
     live.until(State::Completed);
     assert_same_soon(&source, &target);

@@ -32,6 +32,9 @@ impl Live {
                 self.schedule(scheduled, replier).await;
             }
             Request::Cancel => self.cancel(replier).await,
+            Request::Cutover { dry_run: false, .. } if self.scheduled.is_some() => {
+                self.refuse_second(replier).await;
+            }
             Request::Cutover {
                 max_pause_ms,
                 dry_run: false,
@@ -39,10 +42,10 @@ impl Live {
                 hook,
                 reverse,
                 guard,
-            } if self.waiting.is_none()
-                && self.scheduled.is_none()
-                && self.guard_refused(guard.as_ref(), reverse).is_none() =>
-            {
+            } if self.waiting.is_none() => {
+                if let Some(why) = self.guard_refused(guard.as_ref(), reverse) {
+                    return replier.refuse(ExitCode::Usage.into(), why, Vec::new()).await;
+                }
                 replier.step("waiting until everything has been copied").await;
                 let when_ready = true;
                 let wanted =
@@ -85,8 +88,7 @@ impl Live {
             }
             Request::Cancel => self.cancel(replier).await,
             Request::Cutover { dry_run: false, .. } if self.scheduled.is_some() => {
-                let (message, reasons) = self.is_scheduled().unwrap_or_default();
-                replier.refuse(ExitCode::NotReady.into(), message, reasons).await;
+                self.refuse_second(replier).await;
             }
             Request::Cutover { max_pause_ms, dry_run, when_ready, hook, reverse, guard } => {
                 let is_scheduled = false;

@@ -83,12 +83,12 @@ impl Live {
         format!("ferrite-migrate cutover --cancel --id {}", self.job.id)
     }
 
-    /// Why another cutover cannot be ordered: there is one for a time.
-    #[must_use]
-    pub fn is_scheduled(&self) -> Option<(String, Vec<String>)> {
-        let at_ms = self.scheduled.as_ref()?.at_ms;
+    /// Another cutover cannot be ordered while there is one for a time.
+    pub async fn refuse_second(&self, replier: Replier) {
+        let at_ms = self.scheduled.as_ref().map_or(0, |scheduled| scheduled.at_ms);
         let message = format!("a cutover is scheduled for {}", rfc3339(at_ms));
-        Some((message, vec![self.cancel_command()]))
+        let code = ExitCode::NotReady.into();
+        replier.refuse(code, message, vec![self.cancel_command()]).await;
     }
 
     /// Takes back a cutover that waits, for its time or until it can begin.
