@@ -173,6 +173,9 @@ pub struct Config {
     pub every: Option<Duration>,
     /// How fast keys are copied at most. Following a source is never held back.
     pub limits: Limits,
+    /// Whether a live migration keeps what the target has before it writes there, so that it can
+    /// be brought back.
+    pub undo: bool,
 }
 
 impl Config {
@@ -244,6 +247,7 @@ pub struct ConfigBuilder {
     traffic_stayed: bool,
     every: Option<Duration>,
     limits: Limits,
+    undo: bool,
 }
 
 impl Default for ConfigBuilder {
@@ -271,6 +275,7 @@ impl Default for ConfigBuilder {
             traffic_stayed: false,
             every: None,
             limits: Limits::default(),
+            undo: true,
         }
     }
 }
@@ -435,6 +440,13 @@ impl ConfigBuilder {
         self
     }
 
+    /// Whether a live migration keeps what the target has before it writes there; on by default.
+    #[must_use]
+    pub fn undo(mut self, undo: bool) -> Self {
+        self.undo = undo;
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -496,6 +508,7 @@ impl ConfigBuilder {
             traffic_stayed: self.traffic_stayed,
             every: self.every,
             limits: self.limits,
+            undo: self.undo,
         })
     }
 

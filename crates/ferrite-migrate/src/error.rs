@@ -13,6 +13,8 @@ pub enum ErrorKind {
     Config,
     /// A check before the run found a blocker; nothing was written.
     Blocked,
+    /// It is not the time for it; nothing was changed.
+    NotReady,
     /// The source could not be reached, or refused, or was lost.
     Source,
     /// The target could not be reached, or refused, or was lost.
@@ -79,6 +81,7 @@ impl MigrateError {
         match self.kind {
             ErrorKind::Config => ExitCode::Usage,
             ErrorKind::Blocked => ExitCode::Blocked,
+            ErrorKind::NotReady => ExitCode::NotReady,
             _ => ExitCode::Failed,
         }
     }

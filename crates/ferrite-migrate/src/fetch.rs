@@ -249,6 +249,37 @@ impl Fetcher {
         }
     }
 
+    /// Bytes of the key that came last as [`Fetched::Large`] which were not read yet.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
+    /// The next bytes of a large payload as they are, footer and all; empty at its end. Instead of
+    /// [`stream`](Self::stream).
+    ///
+    /// # Errors
+    /// The loss of the connection.
+    pub async fn raw(&mut self) -> Result<Vec<u8>, ClientError> {
+        if self.left == 0 {
+            return Ok(Vec::new());
+        }
+        while self.receiver.buffered().is_empty() {
+            fill_more(&mut self.receiver).await?;
+        }
+        let buffered = self.receiver.buffered();
+        let part = buffered.get(..self.left).unwrap_or(buffered).to_vec();
+        self.receiver.consume(part.len());
+        self.left -= part.len();
+        if self.left == 0 {
+            while self.receiver.buffered().len() < 2 {
+                fill_more(&mut self.receiver).await?;
+            }
+            self.receiver.consume(2);
+        }
+        Ok(part)
+    }
+
     /// Decodes the next piece of a large value into `sink`; whether the value is complete. What
     /// is still open when the value is complete (its footer) is checked by then.
     ///

@@ -41,6 +41,7 @@ mod report;
 mod scan;
 mod sources;
 mod targets;
+mod time;
 mod verify;
 
 pub use config::{
@@ -52,13 +53,16 @@ pub use error::{ErrorKind, MigrateError};
 pub use ferrite_client::{Address, TlsOptions};
 pub use glob::{KeyFilter, matches_glob};
 pub use jobs::{
-    JobDir, JobEntry, JobError, JobLag, JobProgress, JobRecord, JobStatus, JobStore, JobVerify,
-    JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle, TtlGuard, control,
+    JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobStatus, JobStore,
+    JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle,
+    TtlGuard, control,
 };
-pub use migration::{Migration, Stopper};
+pub use live::Guard;
+pub use migration::{Migration, Stopper, abort};
 pub use report::{
-    Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed, Following,
-    KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, Throttled, TypeCount,
-    VerificationReport, Verified,
+    Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,
+    Following, KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, Throttled,
+    TypeCount, VerificationReport, Verified,
 };
+pub use time::{parse_rfc3339, rfc3339};
 pub use verify::Coverage;

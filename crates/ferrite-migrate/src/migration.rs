@@ -8,9 +8,9 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, Mode, OnConflict};
 use crate::engine::{Job, run};
 use crate::error::{ErrorKind, MigrateError};
-use crate::jobs::{JobDir, JobError, JobStore, Plan};
+use crate::jobs::{JobDir, JobError, JobStore, Plan, State};
 use crate::live;
-use crate::report::{Event, PreflightReport, Report, Status, VerificationReport};
+use crate::report::{Aborted, Event, PreflightReport, Report, Status, VerificationReport};
 use crate::verify::{Coverage, compare};
 
 /// A migration of one source to one target.
@@ -71,14 +71,14 @@ impl Migration {
         if dir.state().is_final() {
             return refused(format!("it is over: {}", dir.state()));
         }
-        let ends = [
-            ("source", config.source.address.to_string(), dir.plan().source.clone()),
-            ("target", config.target.address.to_string(), dir.plan().target.clone()),
-        ];
-        for (end, given, planned) in ends {
-            if given != planned {
-                return refused(format!("its {end} is {planned}, not {given}"));
-            }
+        if let Some(last) = dir.journal().last().filter(|last| last.state == State::Aborting) {
+            let clean = if last.is_cleaning() { " --clean" } else { "" };
+            let cause = String::from("it was being aborted, and what it had copied may be gone");
+            let hint = format!("finish with: ferrite-migrate abort --id {id}{clean}");
+            return refused(cause).map_err(|error| error.with_hint(hint));
+        }
+        if let Some(cause) = other_end(&config, &dir) {
+            return refused(cause);
         }
         if config.limits != dir.plan().limits {
             dir.write_limits(config.limits).map_err(job_error)?;
@@ -197,6 +197,35 @@ impl Migration {
     ) -> Result<VerificationReport, MigrateError> {
         compare(&self.job, coverage).await
     }
+}
+
+/// Aborts a live migration that no process runs: it cannot be resumed then. With `clean` the target
+/// becomes again what it was before. `config` is what [`Plan::configure`] gives, with the passwords
+/// where there are any.
+///
+/// # Errors
+/// A migration that is not there, is running, is over, has been cut over, or is one of other
+/// servers; a target that cannot be cleaned: that can be done again.
+pub async fn abort(config: Config, id: &str, clean: bool) -> Result<Aborted, MigrateError> {
+    let dir = store(&config)?.open(id).map_err(job_error)?;
+    if let Some(cause) = other_end(&config, &dir) {
+        let doing = format!("aborting the migration {id}");
+        return Err(MigrateError::new(ErrorKind::Config, doing, cause));
+    }
+    let (events, _) = mpsc::unbounded_channel();
+    let job = Arc::new(Job::with_id(id.to_owned(), config, events));
+    live::abort(job, dir, clean).await
+}
+
+/// Which end of a job is not the one that was planned.
+fn other_end(config: &Config, dir: &JobDir) -> Option<String> {
+    let plan = dir.plan();
+    let ends = [
+        ("source", config.source.address.to_string(), &plan.source),
+        ("target", config.target.address.to_string(), &plan.target),
+    ];
+    let other = ends.into_iter().find(|(_, given, planned)| given != *planned);
+    other.map(|(end, given, planned)| format!("its {end} is {planned}, not {given}"))
 }
 
 /// Where the jobs of a configuration are.

@@ -94,7 +94,14 @@ impl Live {
     fn cut_over(&self, when_ready: bool) -> Result<Value, CallError> {
         let max_pause_ms = Some(10_000);
         let (dry_run, hook, reverse) = (false, None, false);
-        self.order(&Request::Cutover { max_pause_ms, dry_run, when_ready, hook, reverse })
+        self.order(&Request::Cutover {
+            max_pause_ms,
+            dry_run,
+            when_ready,
+            hook,
+            reverse,
+            guard: None,
+        })
     }
 
     fn end(self) -> (Report, State) {

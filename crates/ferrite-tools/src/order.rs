@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::args::StateArgs;
 use crate::render::Output;
 use crate::term::clean::clean;
-use crate::term::error::{Failure, NOT_READY};
+use crate::term::error::Failure;
 use crate::term::signals::Signals;
 
 /// When a migration is asked again that could not take the order yet.
@@ -83,11 +83,12 @@ pub async fn order(
             () = signals.next() => return Err(not_awaited(&record)),
             answer = call => answer,
         };
-        let failure = match answer {
+        let (takes_none, failure) = match answer {
             Ok(done) => return Ok((record, done)),
-            Err(error) => refusal(error, &record),
+            Err(error) => (matches!(error, CallError::NotRunning), refusal(error, &record)),
         };
-        if failure.kind != NOT_READY || !waits(request) || !store.read(&id)?.running {
+        // What a job refuses it refuses again, or others took back on purpose.
+        if !takes_none || !waits(request) || !store.read(&id)?.running {
             return Err(Failure { doing: format!("{verb} {id}").into(), ..failure });
         }
         if !is_waiting {

@@ -46,6 +46,13 @@ impl JournalRecord {
     pub fn now(state: State, reason: Option<&str>, detail: Option<Value>) -> Self {
         Self { at_ms: now_ms(), state, reason: reason.map(shortened), detail }
     }
+
+    /// Whether it tells that the target was to become again what it was before the migration.
+    #[must_use]
+    pub fn is_cleaning(&self) -> bool {
+        let detail = self.detail.as_ref().and_then(|detail| detail.get("cleaning"));
+        detail.and_then(Value::as_bool).unwrap_or(false)
+    }
 }
 
 fn shortened(reason: &str) -> String {

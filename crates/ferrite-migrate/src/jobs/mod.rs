@@ -10,6 +10,7 @@
 //!     lock            locked (flock) by the process that runs the job, its pid inside
 //!     control.sock    where that process takes orders; gone when it is
 //!     control.path    where the socket is instead, if this directory's path is too long for one
+//!     undo            what the target had before the first write to it
 //!     spool/          what the source sent and the target does not have yet
 //! ```
 //!
@@ -36,7 +37,7 @@ pub use plan::{Pattern, Plan, PlanTls};
 pub use record::{JobEntry, JobRecord};
 pub use state::State;
 pub use status::{
-    JobLag, JobProgress, JobStatus, JobVerify, Shard, SkippedKeys, Throttle, TtlGuard,
+    JobGuard, JobLag, JobProgress, JobStatus, JobVerify, Shard, SkippedKeys, Throttle, TtlGuard,
 };
 pub use store::JobStore;
 

@@ -62,6 +62,9 @@ pub struct Plan {
     /// How fast keys are copied at most, as it was last set.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether what the target had is kept.
+    #[serde(default)]
+    pub undo: bool,
 }
 
 /// A glob pattern: text where it is UTF-8, else its bytes as numbers.
@@ -117,6 +120,7 @@ impl Plan {
                 .every
                 .map(|every| u64::try_from(every.as_millis()).unwrap_or(u64::MAX)),
             limits: config.limits,
+            undo: config.undo,
         }
     }
 
@@ -140,7 +144,8 @@ impl Plan {
             .only_differing(self.only_differing)
             .delete_missing(self.delete_missing)
             .mode(named("mode", &self.mode, &MODES, Mode::name)?)
-            .limits(self.limits);
+            .limits(self.limits)
+            .undo(self.undo);
         if let Some(every_ms) = self.every_ms {
             config = config.every(Duration::from_millis(every_ms));
         }

@@ -48,7 +48,8 @@ impl JobRecord {
     pub fn reason(&self) -> Option<&str> {
         let last = self.last.as_ref();
         if last.is_some_and(|last| last.state != self.state()) {
-            return Some(PROCESS_ENDED);
+            let why = last.filter(|last| last.state == State::Aborting);
+            return why.and_then(|last| last.reason.as_deref()).or(Some(PROCESS_ENDED));
         }
         last.and_then(|last| last.reason.as_deref())
     }
@@ -56,8 +57,16 @@ impl JobRecord {
     /// The command that goes on with it, unless it runs or is over.
     #[must_use]
     pub fn resume_command(&self) -> Option<String> {
-        let can_resume = !self.running && !self.state().is_final();
-        can_resume.then(|| format!("ferrite-migrate migrate --resume {}", self.id))
+        if self.running || self.state().is_final() {
+            return None;
+        }
+        let id = &self.id;
+        let last = self.last.as_ref().filter(|last| last.state == State::Aborting);
+        let Some(last) = last else {
+            return Some(format!("ferrite-migrate migrate --resume {id}"));
+        };
+        let clean = if last.is_cleaning() { " --clean" } else { "" };
+        Some(format!("ferrite-migrate abort --id {id}{clean}"))
     }
 
     /// The latest progress, put right by what the journal and the lock say.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// PLANNED → ATTACHING → COPYING → CATCHING_UP → LIVE → CUTTING_OVER → CUT_OVER → COMPLETED
 /// any of them → PAUSED, FAILED (both can be resumed)
 /// an incremental job: … → CATCHING_UP → IDLE, until its next run
-/// before the cutover → ABORTED              after it → ROLLING_BACK → ROLLED_BACK
+/// before the cutover → ABORTING → ABORTED   after it → ROLLING_BACK → ROLLED_BACK
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -38,6 +38,8 @@ pub enum State {
     Paused,
     /// Stopped by a failure; it can be resumed.
     Failed,
+    /// Being given up before the cutover, and the target brought back where that was asked for.
+    Aborting,
     /// Given up before the cutover.
     Aborted,
     /// Writes to the target are being brought back to the source.
@@ -62,6 +64,7 @@ impl State {
             Self::Idle => "IDLE",
             Self::Paused => "PAUSED",
             Self::Failed => "FAILED",
+            Self::Aborting => "ABORTING",
             Self::Aborted => "ABORTED",
             Self::RollingBack => "ROLLING_BACK",
             Self::RolledBack => "ROLLED_BACK",
@@ -78,6 +81,7 @@ impl State {
             | Self::Live
             | Self::CuttingOver
             | Self::CutOver
+            | Self::Aborting
             | Self::RollingBack => true,
             Self::Planned
             | Self::Completed
@@ -105,6 +109,7 @@ impl State {
             Self::Live => Some("LIVE_SYNC"),
             Self::CuttingOver => Some("CUTOVER"),
             Self::CutOver => Some("REVERSE_SYNC"),
+            Self::Aborting => Some("ABORT"),
             Self::RollingBack => Some("ROLLBACK"),
             _ => None,
         }
@@ -121,7 +126,7 @@ impl fmt::Display for State {
 mod tests {
     use super::*;
 
-    const ALL: [State; 14] = [
+    const ALL: [State; 15] = [
         State::Planned,
         State::Attaching,
         State::Copying,
@@ -133,6 +138,7 @@ mod tests {
         State::Idle,
         State::Paused,
         State::Failed,
+        State::Aborting,
         State::Aborted,
         State::RollingBack,
         State::RolledBack,

@@ -47,6 +47,10 @@ pub struct JobStatus {
     pub shards: Vec<Shard>,
     /// What was left out, by reason.
     pub skipped: Vec<SkippedKeys>,
+    /// When a cutover begins that was ordered for a time, in milliseconds of Unix time.
+    pub scheduled_at_ms: Option<u64>,
+    /// What brings the traffic back by itself after a cutover.
+    pub guard: Option<JobGuard>,
     /// Commands to type next.
     pub next_steps: Vec<String>,
     /// What the operator should know.
@@ -131,6 +135,25 @@ pub struct Throttle {
     pub active: bool,
     /// Why, with the figure that made it.
     pub why: Option<String>,
+}
+
+/// What the target answers after a cutover, and above which share of errors it is left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobGuard {
+    /// The share of commands answered with an error, 0 to 1, above which the source becomes the
+    /// one to write to again.
+    pub limit: f64,
+    /// The time over which they are counted, in seconds.
+    pub window_s: u64,
+    /// The share in the last such time.
+    pub rate: f64,
+    /// Commands in that time.
+    pub commands: u64,
+    /// Those answered with an error.
+    pub errors: u64,
+    /// Why it goes back, once it does.
+    pub reason: Option<String>,
 }
 
 /// One server that is read.

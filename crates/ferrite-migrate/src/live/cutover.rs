@@ -21,6 +21,7 @@ use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use super::apply::Request;
+use super::guard::Guard;
 use super::marks::Key;
 use super::reverse::Reverse;
 use super::run::{Following, Live};
@@ -48,12 +49,12 @@ pub const READY_EVERY: Duration = Duration::from_millis(100);
 /// Output of the hook that is shown.
 const HOOK_OUTPUT_MAX: usize = 500;
 /// The setting that has a server refuse writes without so many good replicas.
-const REPLICAS_SETTING: &str = "min-replicas-to-write";
+pub const REPLICAS_SETTING: &str = "min-replicas-to-write";
 /// The number of good replicas no source has: with it, every write is refused.
-const REPLICAS_FENCE: &str = "1000000";
+pub const REPLICAS_FENCE: &str = "1000000";
 
 /// What was asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// How long writes may be held back until the target has everything, in ms.
     pub max_pause_ms: Option<u64>,
@@ -65,6 +66,10 @@ pub struct Wanted {
     pub hook: Option<String>,
     /// Whether the source follows the target afterwards.
     pub reverse: bool,
+    /// When to go back without being told.
+    pub guard: Option<Guard>,
+    /// Whether its time was ordered before.
+    pub is_scheduled: bool,
 }
 
 /// Why a cutover was given up; the job goes on.
@@ -96,6 +101,10 @@ impl Live {
         mut replier: Replier,
         following: &mut Following,
     ) -> Result<(), MigrateError> {
+        if let Some(why) = self.guard_refused(wanted.guard.as_ref(), wanted.reverse) {
+            replier.refuse(ExitCode::Usage.into(), why, Vec::new()).await;
+            return Ok(());
+        }
         let reasons = self.cutover_reasons();
         if wanted.when_ready && !wanted.dry_run && !reasons.is_empty() && self.waiting.is_none() {
             replier.step("waiting until the target has caught up").await;
@@ -116,6 +125,7 @@ impl Live {
             false => (State::Live, State::CuttingOver),
             true => (State::CutOver, State::RollingBack),
         };
+        self.schedule_begins(wanted)?;
         self.enter(doing, None)?;
         // Nothing else is compared until this is over.
         let mut work = match &self.verifier {
@@ -124,7 +134,7 @@ impl Live {
         };
         match self.attempt(wanted, work.as_deref_mut(), &mut replier, following).await {
             Ok((cutover, reverse)) => {
-                self.switched(&cutover, reverse, following).await?;
+                self.switched(&cutover, reverse, wanted.guard.clone(), following).await?;
                 replier.done(serde_json::to_value(cutover).unwrap_or_default()).await;
             }
             Err(GivenUp { why, code }) => {
@@ -132,6 +142,10 @@ impl Live {
                     self.hold_again(following).await;
                 }
                 self.enter(before, Some(&format!("the switch was given up: {why}")))?;
+                self.guard_again(&why);
+                if wanted.is_scheduled {
+                    self.first().warn(format!("the scheduled cutover was given up: {why}"));
+                }
                 let message = format!("given up, the job is {before} again: {why}");
                 replier.refuse(code.into(), message, Vec::new()).await;
             }
@@ -144,11 +158,14 @@ impl Live {
         &mut self,
         cutover: &Cutover,
         reverse: Option<Reverse>,
+        guard: Option<Guard>,
         following: &mut Following,
     ) -> Result<(), MigrateError> {
         self.cutover = Some(cutover.clone());
         if let Some(reverse) = reverse {
-            return self.turn(reverse, following).await;
+            self.turn(reverse, guard.as_ref(), following).await?;
+            self.start_guard(guard);
+            return Ok(());
         }
         let state = if self.is_reversed { State::RolledBack } else { State::Completed };
         self.enter(state, None)?;

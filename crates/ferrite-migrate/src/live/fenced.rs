@@ -75,11 +75,17 @@ impl Live {
         goes_on: Option<Checkpoint>,
         again: Option<&str>,
     ) -> Result<Copied, MigrateError> {
+        if goes_on.is_none() {
+            self.enter(State::Attaching, again)?;
+            if !self.keep_undo().await? {
+                return Ok(Copied::Stopped);
+            }
+        }
         let stop = Arc::clone(&self.job.stop);
         let begun = async {
             match goes_on {
                 Some(checkpoint) => self.go_on_copying(checkpoint).await,
-                None => self.begin_copying(again).await,
+                None => self.begin_copying().await,
             }
         };
         let mut copying = tokio::select! {
@@ -100,9 +106,8 @@ impl Live {
     }
 
     /// Attaches to the source and says so in the target.
-    async fn begin_copying(&mut self, again: Option<&str>) -> Result<Copy, MigrateError> {
+    async fn begin_copying(&mut self) -> Result<Copy, MigrateError> {
         let is_first = self.is_first_copy();
-        self.enter(State::Attaching, again)?;
         self.forget(false).await?;
         let connector = self.checked.source.connector.clone();
         let filters = self.checked.source.is_at_least(7, 0);

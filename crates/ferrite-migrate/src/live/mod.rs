@@ -6,12 +6,14 @@
 //!    └──RDB──► copy ──► target             └── checkpoint, in the target
 //! ```
 
+mod abort;
 mod apply;
 mod checkpoint;
 mod classify;
 mod clock;
 mod cutover;
 mod fenced;
+mod guard;
 mod incremental;
 mod ladder;
 mod links;
@@ -23,12 +25,16 @@ mod receive;
 mod reverse;
 mod rewrite;
 mod run;
+mod schedule;
 mod settle;
 mod spool;
 mod status;
 mod stream;
+mod undo;
 mod verify;
 
+pub use abort::abort;
+pub use guard::Guard;
 pub use missing::delete_missing;
 pub use progress::Progress;
 pub use rewrite::{HOLD_MS, hold, release};

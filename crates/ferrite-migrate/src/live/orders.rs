@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use super::apply;
 use super::cutover::Wanted;
 use super::run::{Following, Live};
+use super::schedule::Scheduled;
 use super::settle::Settler;
 use crate::error::MigrateError;
 use crate::jobs::State;
@@ -23,12 +24,33 @@ impl Live {
             Request::Status => replier.done(self.status_json()).await,
             Request::Stop => self.stop(replier).await,
             request @ Request::Throttle { .. } => self.throttle(&request, replier).await,
-            Request::Cutover { max_pause_ms, dry_run: false, when_ready: true, hook, reverse }
-                if self.waiting.is_none() =>
-            {
+            Request::Abort { clean } => self.begin_abort(clean, replier).await,
+            Request::Rollback { max_pause_ms: None, hook: None } => {
+                self.begin_abort(true, replier).await;
+            }
+            Request::Schedule { at_ms, max_pause_ms, hook, reverse, guard } => {
+                let scheduled = Scheduled { at_ms, max_pause_ms, hook, reverse, guard };
+                self.schedule(scheduled, replier).await;
+            }
+            Request::Cancel => self.cancel(replier).await,
+            Request::Cutover { dry_run: false, .. } if self.scheduled.is_some() => {
+                self.refuse_second(replier).await;
+            }
+            Request::Cutover {
+                max_pause_ms,
+                dry_run: false,
+                when_ready: true,
+                hook,
+                reverse,
+                guard,
+            } if self.waiting.is_none() => {
+                if let Some(why) = self.guard_refused(guard.as_ref(), reverse) {
+                    return replier.refuse(ExitCode::Usage.into(), why, Vec::new()).await;
+                }
                 replier.step("waiting until everything has been copied").await;
-                let (dry_run, when_ready) = (false, true);
-                let wanted = Wanted { max_pause_ms, dry_run, when_ready, hook, reverse };
+                let when_ready = true;
+                let wanted =
+                    Wanted { max_pause_ms, when_ready, hook, reverse, guard, ..Wanted::default() };
                 self.waiting = Some((wanted, replier));
             }
             _ => {
@@ -57,14 +79,36 @@ impl Live {
                 self.paused = None;
                 replier.done(json!({ "paused": false })).await;
             }
-            Request::Cutover { .. } if self.is_reversed => {
+            Request::Cutover { .. } | Request::Schedule { .. } if self.is_reversed => {
                 let reasons = vec![format!("the job is {}", self.dir.state())];
                 let code = ExitCode::NotReady.into();
                 replier.refuse(code, "the target is the one to write to already", reasons).await;
             }
-            Request::Cutover { max_pause_ms, dry_run, when_ready, hook, reverse } => {
-                let wanted = Wanted { max_pause_ms, dry_run, when_ready, hook, reverse };
+            Request::Schedule { at_ms, max_pause_ms, hook, reverse, guard } => {
+                let scheduled = Scheduled { at_ms, max_pause_ms, hook, reverse, guard };
+                self.schedule(scheduled, replier).await;
+            }
+            Request::Cancel => self.cancel(replier).await,
+            Request::Cutover { dry_run: false, .. } if self.scheduled.is_some() => {
+                self.refuse_second(replier).await;
+            }
+            Request::Cutover { max_pause_ms, dry_run, when_ready, hook, reverse, guard } => {
+                let is_scheduled = false;
+                let wanted = Wanted {
+                    max_pause_ms,
+                    dry_run,
+                    when_ready,
+                    hook,
+                    reverse,
+                    guard,
+                    is_scheduled,
+                };
                 self.cut_over(&wanted, replier, following).await?;
+            }
+            Request::Abort { clean } => self.begin_abort(clean, replier).await,
+            // There is nothing to move back: what is left to do is to clean up.
+            Request::Rollback { max_pause_ms: None, hook: None } if !self.is_reversed => {
+                self.begin_abort(true, replier).await;
             }
             Request::Rollback { .. } | Request::Complete if !self.is_reversed => {
                 let reasons = vec![format!("the job is {}, not CUT_OVER", self.dir.state())];
@@ -72,8 +116,7 @@ impl Live {
                 replier.refuse(code, "there has been no cutover", reasons).await;
             }
             Request::Rollback { max_pause_ms, hook } => {
-                let (dry_run, when_ready, reverse) = (false, false, false);
-                let wanted = Wanted { max_pause_ms, dry_run, when_ready, hook, reverse };
+                let wanted = Wanted { max_pause_ms, hook, ..Wanted::default() };
                 self.cut_over(&wanted, replier, following).await?;
             }
             Request::Complete => self.complete(replier).await?,
@@ -93,7 +136,9 @@ impl Live {
         Ok(())
     }
 
-    fn status_json(&self) -> serde_json::Value {
+    /// The status as it is told.
+    #[must_use]
+    pub fn status_json(&self) -> serde_json::Value {
         serde_json::to_value(self.status()).unwrap_or_default()
     }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::apply::home;
 use super::checkpoint::Checkpoint;
+use super::guard::Guard;
 use super::links::attach_now;
 use super::progress::Progress;
 use super::run::{Following, Live, journal_error, spool_error};
@@ -75,6 +76,7 @@ impl Live {
     pub async fn turn(
         &mut self,
         reverse: Reverse,
+        guard: Option<&Guard>,
         following: &mut Following,
     ) -> Result<(), MigrateError> {
         let Reverse { job, checked, link, position, from } = reverse;
@@ -90,7 +92,7 @@ impl Live {
         };
         let detail = json!({ "reverse": {
             "replid": checkpoint.replid, "offset": checkpoint.offset, "db": checkpoint.db,
-        }});
+        }, "guard": guard });
         self.dir.transition_with(State::CutOver, None, detail).map_err(journal_error)?;
         // Not before that is recorded: it is what says that the target is level.
         if let Ok(settler) = Settler::connect(&self.job, &self.checked).await {

@@ -20,17 +20,21 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::abort::Aborting;
 use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
 use super::cutover::{READY_EVERY, Wanted};
 use super::fenced::Copied;
+use super::guard::Guarding;
 use super::ladder::{self, Chosen};
 use super::links::{AttachError, attach};
 use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::rewrite::HOLD_MS;
+use super::schedule::Scheduled;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
+use super::undo;
 use super::verify::{Verifier, Verifying};
 use crate::config::{OnConflict, Strategy};
 use crate::engine::{Job, copy, report};
@@ -78,6 +82,12 @@ pub struct Live {
     pub not_held: bool,
     /// A cutover that begins when it can, and who asked for it.
     pub waiting: Option<(Wanted, control::Replier)>,
+    /// A cutover that was ordered for a time.
+    pub scheduled: Option<Scheduled>,
+    /// After a cutover, what brings the traffic back by itself.
+    pub guarding: Option<Guarding>,
+    /// An abort that begins when everything has stopped.
+    pub aborting: Option<Aborting>,
     /// How it ended in a cutover.
     pub cutover: Option<Cutover>,
     /// How keys are copied, and why.
@@ -151,6 +161,7 @@ enum Next {
 pub async fn run(job: Arc<Job>, checked: Checked, dir: JobDir) -> Result<Report, MigrateError> {
     let mut live = Live::new(job, checked, dir).await?;
     let ended = live.run().await;
+    let ended = live.finish_abort(ended).await;
     live.end(ended)
 }
 
@@ -207,6 +218,9 @@ impl Live {
             applier_waits: None,
             verifying: None,
             waiting: None,
+            scheduled: None,
+            guarding: None,
+            aborting: None,
             not_held,
             cutover: None,
             told: [false; 2],
@@ -214,6 +228,7 @@ impl Live {
     }
 
     async fn run(&mut self) -> Result<(), MigrateError> {
+        self.recover_schedule()?;
         self.find_direction().await?;
         let mut again = None;
         while !self.job.stop.is_stopped() {
@@ -276,6 +291,7 @@ impl Live {
         let job = Arc::new(self.job.reversed());
         let checked = Arc::new(self.checked.reversed(&job).await?);
         self.change_ends(job, checked);
+        self.start_guard(self.recorded_guard());
         self.enter(State::CutOver, None)?;
         // Where nothing was kept yet, the way back had not begun when the process ended.
         let had_begun = self.spool_options().dir.exists();
@@ -370,6 +386,9 @@ impl Live {
     async fn copy_all(&mut self, again: Option<&str>) -> Result<Option<Start>, MigrateError> {
         let is_first = self.is_first_copy();
         self.enter(State::Attaching, again)?;
+        if !self.keep_undo().await? {
+            return Ok(None);
+        }
         self.forget(!is_first && self.target_was_empty).await?;
         let job = Arc::clone(&self.job);
         let connector = self.checked.source.connector.clone();
@@ -530,6 +549,7 @@ impl Live {
                     }
                 }
                 _ = ticks.tick() => {
+                    self.look_at_schedule();
                     self.tick()?;
                     if self.not_held && self.progress.trouble().is_empty() {
                         self.hold_again(following).await;
@@ -540,6 +560,9 @@ impl Live {
                 }
                 () = tokio::time::sleep(READY_EVERY), if self.waiting.is_some() => {
                     self.cut_over_when_ready(following).await?;
+                }
+                reason = Guarding::trips(&mut self.guarding) => {
+                    self.guard_trips(reason, following).await?;
                 }
                 Some(order) = self.control.next() => self.order(order, following).await?,
             }
@@ -593,16 +616,22 @@ impl Live {
     fn end(mut self, ended: Result<(), MigrateError>) -> Result<Report, MigrateError> {
         let is_idle = ended.is_ok() && self.dir.state() == State::Idle;
         let is_over = self.dir.state().is_final();
-        if is_idle {
-            tracing::debug!("the next run goes on from here");
+        let is_aborting = self.dir.state() == State::Aborting;
+        if is_idle || is_aborting {
+            tracing::debug!("what is left to do is told by the journal");
         } else if !is_over {
             let (state, reason) = match &ended {
                 Ok(()) => (State::Paused, String::from("stopped")),
                 Err(error) => (State::Failed, error.to_string()),
             };
             self.dir.transition(state, Some(&reason)).map_err(journal_error)?;
-        } else if let Err(error) = std::fs::remove_dir_all(self.dir.spool_dir()) {
-            tracing::debug!(%error, "the spool stays");
+        } else {
+            if let Err(error) = std::fs::remove_dir_all(self.dir.spool_dir()) {
+                tracing::debug!(%error, "the spool stays");
+            }
+            if self.dir.state() != State::Aborted {
+                undo::remove(self.dir.path());
+            }
         }
         self.write_status();
         self.first.begin(Phase::Finished, 0);
@@ -610,7 +639,7 @@ impl Live {
         let id = self.job.id.clone();
         ended.map_err(|mut error| {
             error.keys_copied = copied;
-            if is_over {
+            if is_over || is_aborting {
                 return error;
             }
             let resume = format!("ferrite-migrate migrate --resume {id}");

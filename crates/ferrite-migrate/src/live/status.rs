@@ -1,5 +1,6 @@
 //! What a running live migration tells about itself.
 
+use super::guard::Guarding;
 use super::run::Live;
 use super::verify::Verifier;
 use crate::engine::now_ms;
@@ -54,6 +55,9 @@ impl Live {
         let reasons = self.cutover_reasons();
         let id = &self.job.id;
         let next_steps = match state {
+            _ if self.scheduled.is_some() => {
+                vec![format!("ferrite-migrate cutover --cancel --id {id}")]
+            }
             State::Live if reasons.is_empty() => vec![format!("ferrite-migrate cutover --id {id}")],
             State::CutOver => vec![
                 format!("ferrite-migrate complete --id {id}"),
@@ -86,6 +90,8 @@ impl Live {
             throttle: self.job.gate.status(),
             shards: vec![self.shard()],
             skipped: self.first().tally(|tally| tally.skipped()).into_iter().map(skipped).collect(),
+            scheduled_at_ms: self.scheduled.as_ref().map(|scheduled| scheduled.at_ms),
+            guard: self.guarding.as_ref().map(Guarding::status),
             next_steps,
             warnings: self.first().tally(|tally| tally.warnings()),
             updated_at_ms: now_ms(),

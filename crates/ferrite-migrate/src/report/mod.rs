@@ -1,12 +1,14 @@
 //! What a run tells: progress while it goes on, a report at its end. These types are the
 //! machine-readable interface (`--json`); the text a person reads is made from them elsewhere.
 
+mod aborted;
 mod exit;
 mod preflight;
 mod status;
 mod summary;
 mod verification;
 
+pub use aborted::Aborted;
 pub use exit::ExitCode;
 pub use preflight::{Check, CheckStatus, PreflightReport};
 pub use status::{Event, Following, Phase, Status};

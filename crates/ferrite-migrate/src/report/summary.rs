@@ -144,7 +144,8 @@ pub struct Cutover {
 
 impl Report {
     fn is_rolled_back(&self) -> bool {
-        self.live.as_ref().is_some_and(|followed| followed.state == State::RolledBack.name())
+        let over = [State::RolledBack.name(), State::Aborted.name()];
+        self.live.as_ref().is_some_and(|followed| over.contains(&followed.state))
     }
 
     /// The exit code that says how it went.

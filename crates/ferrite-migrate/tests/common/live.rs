@@ -73,6 +73,11 @@ impl Live {
         &self.id
     }
 
+    /// The job's folder.
+    pub fn folder(&self) -> std::path::PathBuf {
+        self.store.read(&self.id).expect("the job's folder").path
+    }
+
     fn run(&self) -> &Run {
         self.run.as_ref().expect("a job that runs")
     }
@@ -229,7 +234,7 @@ pub fn reversible_cutover() -> Request {
 
 fn asked(reverse: bool) -> Request {
     let (max_pause_ms, dry_run, when_ready) = (Some(10_000), false, true);
-    Request::Cutover { max_pause_ms, dry_run, when_ready, hook: None, reverse }
+    Request::Cutover { max_pause_ms, dry_run, when_ready, hook: None, reverse, guard: None }
 }
 
 /// The source's replication offset now.

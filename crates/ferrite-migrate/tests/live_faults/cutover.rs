@@ -18,6 +18,7 @@ fn asked(max_pause_ms: Option<u64>, hook: Option<&str>) -> Request {
         when_ready: false,
         hook: hook.map(str::to_owned),
         reverse: false,
+        guard: None,
     }
 }
 
@@ -96,6 +97,7 @@ fn a_hook_runs_while_writes_are_held_back() {
         when_ready: true,
         hook: Some(hook),
         reverse: false,
+        guard: None,
     });
     assert!(done["hook_us"].as_u64() > Some(0), "{done}");
     let told = std::fs::read_to_string(told).unwrap();
@@ -178,6 +180,7 @@ fn a_write_that_waits_for_the_switch_is_not_made_behind_it() {
         when_ready,
         hook,
         reverse: true,
+        guard: None,
     });
     wait_until("the hook runs", || begun.exists());
     let mut late = source.client();

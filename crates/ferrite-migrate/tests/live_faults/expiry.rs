@@ -93,6 +93,7 @@ fn a_job_killed_while_it_cuts_over_holds_expiries_again() {
         when_ready: true,
         hook: Some(String::from("while :; do :; done")),
         reverse: false,
+        guard: None,
     });
     wait_until("expiries are released", || held(&target, 0).is_empty());
     live.kill();

@@ -85,10 +85,14 @@ pub struct LiveArgs {
     /// Upper bound for the source's commands that wait on disk until the target has them
     #[arg(long, value_name = "SIZE", default_value = "8GiB", value_parser = parse_size)]
     spool_limit: u64,
+    /// Keep nothing of what the target has before it is written to; `abort --clean` works then only
+    /// for a target that was empty
+    #[arg(long)]
+    no_undo: bool,
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 11] = [
+const PLANNED: [&str; 12] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -100,6 +104,7 @@ const PLANNED: [&str; 11] = [
     "parallel",
     "batch_size",
     "memory_limit",
+    "no_undo",
 ];
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -237,9 +242,12 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
 
 /// Options that would have no effect.
 fn refuse_live_options(matches: &ArgMatches) -> Result<(), Failure> {
-    for (id, option) in
-        [("detach", "--detach"), ("spool_limit", "--spool-limit"), ("state_dir", "--state-dir")]
-    {
+    for (id, option) in [
+        ("detach", "--detach"),
+        ("spool_limit", "--spool-limit"),
+        ("state_dir", "--state-dir"),
+        ("no_undo", "--no-undo"),
+    ] {
         if matches.value_source(id) == Some(ValueSource::CommandLine) {
             let cause = format!("{option} is for live migrations");
             return Err(Failure::usage("the command line", cause).with_hint("--mode live"));
@@ -262,7 +270,8 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
             .dry_run(run.dry_run)
             .verify(run.verify)
             .limits(limits.limits(Limits::default()))
-            .spool_limit(live.spool_limit);
+            .spool_limit(live.spool_limit)
+            .undo(!live.no_undo);
         let every = live.every.map(Duration::from_millis);
         let config = every.into_iter().fold(config, ConfigBuilder::every);
         store.iter().fold(config, |config, store| config.state_dir(store.root()))

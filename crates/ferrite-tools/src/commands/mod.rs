@@ -1,6 +1,7 @@
 //! The verbs of `ferrite-migrate`. A verb is one file here, one line among the modules and one in
 //! [`VERBS`]; its help is pinned in `<verb>.help.txt`.
 
+mod abort;
 mod complete;
 mod cutover;
 mod list;
@@ -37,6 +38,7 @@ const VERBS: &[Verb] = &[
     cutover::VERB,
     rollback::VERB,
     complete::VERB,
+    abort::VERB,
     pause::VERB,
     resume::VERB,
     stop::VERB,
@@ -155,7 +157,7 @@ Exit codes:
   4    source and target differ
   5    done, but some keys were left out; the report names them
   6    not ready for what was asked; nothing was changed
-  7    rolled back; the source is the one to write to
+  7    rolled back or aborted; the source is the one to write to
   130  interrupted; it can be run again";
 
 /// `ferrite-migrate --source …` means `ferrite-migrate migrate --source …`.

@@ -1,11 +1,13 @@
-//! `ferrite-migrate rollback`: after a cutover, makes the source the one to write to again.
+//! `ferrite-migrate rollback`: makes the source the one to write to again after a cutover; before
+//! one, takes everything back that was written to the target.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ferrite_migrate::control::Request;
 
+use super::abort::{Here, abort_here, aborted, optional_ends};
 use super::cutover::parse_pause;
 use super::{Job, Verb};
-use crate::args::{OutputArgs, StateArgs};
+use crate::args::{OutputArgs, SourceArgs, StateArgs, TargetArgs};
 use crate::order::{WhichArgs, order};
 use crate::render::Output;
 use crate::term::error::Failure;
@@ -18,6 +20,10 @@ struct RollbackArgs {
     which: WhichArgs,
     #[command(flatten)]
     how: HowArgs,
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    target: TargetArgs,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -38,8 +44,11 @@ struct HowArgs {
 }
 
 fn command() -> Command {
-    RollbackArgs::augment_args(Command::new("rollback"))
-        .about("Goes back after a cutover with --reverse: makes the source the one to write to")
+    optional_ends(RollbackArgs::augment_args(Command::new("rollback")))
+        .about(
+            "Goes back: after a cutover with --reverse, makes the source the one to write to; \
+             before one, aborts and cleans the target up",
+        )
         .after_help(AFTER_HELP)
 }
 
@@ -48,9 +57,11 @@ Examples:
   ferrite-migrate rollback
   ferrite-migrate rollback --id mig_abc123 --hook './point-clients-at-source.sh'
 
-Everything that was written to the target since the cutover is on the source when this ends. Then
-the target refuses writes, and the migration is over. Exit code 6: there was no cutover with
---reverse, or the source is too far behind; the reasons are listed.";
+After a cutover with --reverse, everything that was written to the target since is on the source
+when this ends. Then the target refuses writes, and the migration is over. Before a cutover this is
+`ferrite-migrate abort --clean`; addresses are needed there for passwords alone, where no process
+runs the migration. Exit code 6: the source is too far behind, or the migration does not run after a
+cutover; the reasons are listed.";
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let args = RollbackArgs::from_arg_matches(matches)
@@ -66,9 +77,21 @@ async fn run(args: RollbackArgs, output: Output) -> u8 {
 }
 
 async fn roll_back(args: RollbackArgs, output: &Output) -> Result<(), Failure> {
-    let HowArgs { max_pause, hook } = args.how;
+    let RollbackArgs { which, how: HowArgs { max_pause, hook }, source, target, .. } = args;
+    let store = args.state.store()?;
+    let record = store.read(&which.id(&store, "rollback")?)?;
+    if !record.running && max_pause.is_none() && hook.is_none() {
+        let how = Here { clean: true, traffic_stayed: false };
+        let aborted = abort_here(&store, &record, how, source, target).await?;
+        output.aborted(&record, &aborted);
+        return Ok(());
+    }
     let request = Request::Rollback { max_pause_ms: max_pause, hook };
-    let (record, done) = order(&args.state, &args.which, "rollback", &request, output).await?;
+    let (record, done) = order(&args.state, &which, "rollback", &request, output).await?;
+    if done.get("cleaned").is_some() {
+        output.aborted(&record, &aborted(done)?);
+        return Ok(());
+    }
     let cutover = serde_json::from_value(done).map_err(|error| {
         let cause = format!("it is done, but told in a way this version does not know: {error}");
         Failure::usage("reading the result of the rollback", cause)

@@ -159,6 +159,13 @@ fn a_cutover_refuses_what_makes_no_sense() {
         (&["--dry-run", "--hook", "true"], "cannot be used with"),
         (&["--max-pause", "0s"], "no time at all"),
         (&["--max-pause", "soon"], "a duration is a whole number"),
+        (&["--scheduled", "tomorrow"], "a time is written as 2026-11-21T03:00:00Z"),
+        (&["--scheduled", "2026-11-21T03:00:00"], "with the offset of its zone"),
+        (&["--scheduled", "2026-11-21T03:00:00Z", "--when-ready"], "cannot be used with"),
+        (&["--cancel", "--hook", "true"], "cannot be used with"),
+        (&["--auto-rollback"], "--reverse"),
+        (&["--reverse", "--error-window", "5s"], "--auto-rollback"),
+        (&["--reverse", "--auto-rollback", "--rollback-on-error-rate", "1"], "less than 1"),
     ];
     for (options, why) in cases {
         let failure = refused(&[&["cutover"], *options].concat());

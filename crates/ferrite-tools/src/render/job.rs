@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use ferrite_migrate::{JobStatus, State};
+use ferrite_migrate::{JobGuard, JobStatus, State, rfc3339};
 
 use super::{Output, json};
 use crate::term::clean::clean;
@@ -77,9 +77,11 @@ pub fn paint(state: State, width: usize, palette: Palette) -> String {
     match state {
         State::Live | State::Idle | State::CutOver | State::Completed => palette.good(&name),
         State::Failed => palette.bad(&name),
-        State::Paused | State::Aborted | State::RollingBack | State::RolledBack => {
-            palette.warn(&name)
-        }
+        State::Paused
+        | State::Aborting
+        | State::Aborted
+        | State::RollingBack
+        | State::RolledBack => palette.warn(&name),
         _ => name,
     }
 }
@@ -159,11 +161,30 @@ fn outlook(status: &JobStatus, palette: Palette) -> Vec<String> {
     }
     lines.extend(status.warnings.iter().map(|text| palette.warn(&pair("Warning", text))));
     lines.extend(cutover(status, palette));
+    lines.extend(status.scheduled_at_ms.map(|at| pair("Scheduled", &scheduled(at, status))));
+    lines.extend(status.guard.as_ref().map(|guard| pair("Error rate", &error_rate(guard))));
     if status.can_rollback {
         lines.push(pair("Can roll back", "yes"));
     }
     lines.extend(status.next_steps.iter().map(|step| pair("Next step", step)));
     lines
+}
+
+/// When the cutover begins, and how long that is from when the status was written.
+fn scheduled(at_ms: u64, status: &JobStatus) -> String {
+    let left = duration(at_ms.saturating_sub(status.updated_at_ms));
+    format!("cutover at {}, in {left}", rfc3339(at_ms))
+}
+
+fn error_rate(guard: &JobGuard) -> String {
+    let percent = |rate: f64| format!("{:.2} %", rate * 100.0);
+    let (rate, limit) = (percent(guard.rate), percent(guard.limit));
+    let (commands, window) = (count(guard.commands), guard.window_s);
+    let then = match guard.reason {
+        Some(_) => "rolling back",
+        None => "rolled back above",
+    };
+    format!("{rate} of {commands} commands in {window} s ({then} {limit})")
 }
 
 /// Whether a cutover can begin, while there is one ahead; after that, the reasons of the state.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ferrite_migrate::{Cutover, Followed, JobRecord, Limits, Verified};
+use ferrite_migrate::{Aborted, Cutover, Followed, JobRecord, Limits, Verified, rfc3339};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -50,6 +50,33 @@ impl Output {
         self.switch("ROLLBACK REPORT", record, cutover, &result);
     }
 
+    /// A migration was aborted.
+    pub fn aborted(&self, record: &JobRecord, aborted: &Aborted) {
+        if self.json {
+            let about = About { id: &record.id, body: aborted };
+            self.object(&json::Tagged::ending("abort", &about, 0));
+            return;
+        }
+        let mut sheet = Sheet::new("ABORT REPORT", self.result_palette);
+        sheet.line("");
+        sheet.pair("Run", clean(&record.id));
+        sheet.pair("Source", clean(&record.plan.source));
+        sheet.pair("Target", clean(&record.plan.target));
+        sheet.line("");
+        aborted_lines(aborted, &mut sheet);
+        if !aborted.warnings.is_empty() {
+            sheet.section("WARNINGS");
+            aborted.warnings.iter().for_each(|warning| sheet.line(clean(warning)));
+        }
+        sheet.line("");
+        let words = self.result_palette.good("✅ ABORTED");
+        sheet.line(format!("RESULT: {words} (exit 0: the source is the one to write to)"));
+        self.screen.result(&sheet.finish());
+        if !aborted.cleaned {
+            self.next_steps(&[format!("ferrite-migrate abort --clean --id {}", record.id)]);
+        }
+    }
+
     fn switch(&self, title: &str, record: &JobRecord, cutover: &Cutover, result: &str) {
         let mut sheet = Sheet::new(title, self.result_palette);
         sheet.line("");
@@ -72,6 +99,19 @@ impl Output {
             let lag = lag.map_or(String::new(), |lag| format!("; the lag is {lag}"));
             self.screen.result(&format!("{} can be cut over now{lag}", clean(&record.id)));
         }
+    }
+
+    /// A migration is cut over at a time; `replaced` is the one it had before.
+    pub fn scheduled(&self, record: &JobRecord, at_ms: u64, replaced: Option<u64>) {
+        let instead = replaced.map(|before| format!(", not at {}", rfc3339(before)));
+        let words = format!(
+            "is cut over at {}, or as soon after it as can be{}",
+            rfc3339(at_ms),
+            instead.unwrap_or_default()
+        );
+        let next = ["status", "cutover --cancel"];
+        let next = next.map(|verb| format!("ferrite-migrate {verb} --id {}", record.id));
+        self.told("scheduled", record, &words, &next);
     }
 
     /// A migration did what it was told; `words` say what, after its id.
@@ -165,6 +205,22 @@ fn compared(verified: &Verified, sheet: &mut Sheet) {
     for difference in &verified.differences {
         let key = clean(&difference.key.to_string());
         sheet.line(format!("  db {}  {key}: {}", difference.db, clean(&difference.detail)));
+    }
+}
+
+/// What became of the target.
+fn aborted_lines(aborted: &Aborted, sheet: &mut Sheet) {
+    if !aborted.cleaned {
+        sheet.pair("Left behind", "the target keeps what was copied; its expiries are held");
+        return;
+    }
+    sheet.pair("Removed", format!("{} keys", count(aborted.keys_removed)));
+    sheet.pair("Put back", format!("{} keys the target had before", count(aborted.keys_restored)));
+    if aborted.keys_expired > 0 {
+        sheet.pair("Expired since", format!("{} keys", count(aborted.keys_expired)));
+    }
+    if aborted.functions_restored {
+        sheet.pair("Functions", "the libraries the target had before");
     }
 }
 

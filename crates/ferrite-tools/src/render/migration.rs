@@ -1,6 +1,6 @@
 //! The report of a migration, for people.
 
-use ferrite_migrate::{ExitCode, OnConflict, Report, Skip};
+use ferrite_migrate::{ExitCode, OnConflict, Report, Skip, State};
 
 use super::table::Sheet;
 use super::{Route, live, verification};
@@ -130,6 +130,7 @@ fn result(report: &Report, retry: &str, palette: Palette) -> String {
         ExitCode::Skipped => palette.warn("⚠ DONE WITH SKIPS"),
         ExitCode::Mismatch => palette.bad("❌ DIFFERENCES FOUND"),
         ExitCode::Interrupted => palette.warn("⚠ INTERRUPTED"),
+        ExitCode::RolledBack if is_aborted(report) => palette.warn("⚠ ABORTED"),
         ExitCode::RolledBack => palette.warn("⚠ ROLLED BACK"),
         ExitCode::Blocked => palette.bad("❌ BLOCKED"),
         ExitCode::Usage | ExitCode::Failed | ExitCode::NotReady => palette.bad("❌ FAILED"),
@@ -149,6 +150,10 @@ fn result(report: &Report, retry: &str, palette: Palette) -> String {
         ExitCode::Usage | ExitCode::Failed | ExitCode::NotReady => "it can be run again",
     };
     format!("RESULT: {words} (exit {}: {meaning})", u8::from(code))
+}
+
+fn is_aborted(report: &Report) -> bool {
+    report.live.as_ref().is_some_and(|followed| followed.state == State::Aborted.name())
 }
 
 /// Whether no key was even considered: the source is empty, or the selection is.

@@ -168,6 +168,7 @@ fn kind_name(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Config => "config",
         ErrorKind::Blocked => "blocked",
+        ErrorKind::NotReady => NOT_READY,
         ErrorKind::Source => "source",
         ErrorKind::Target => "target",
         ErrorKind::Data => "data",

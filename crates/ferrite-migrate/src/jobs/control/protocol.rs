@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::engine::Limits;
+use crate::live::Guard;
 
 /// An order to a job that runs. Fields that are not known are refused, not ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +36,30 @@ pub enum Request {
         /// Whether the source follows the target afterwards, so that there is a way back.
         #[serde(default)]
         reverse: bool,
+        /// With a way back: when to take it without being told.
+        #[serde(default)]
+        guard: Option<Guard>,
     },
+    /// Make the target the one to write to at a time, or as soon after it as can be. Done at once;
+    /// one that was ordered before is replaced.
+    Schedule {
+        /// When, in milliseconds of Unix time.
+        at_ms: u64,
+        /// As for [`Cutover`](Self::Cutover).
+        #[serde(default)]
+        max_pause_ms: Option<u64>,
+        /// As for [`Cutover`](Self::Cutover).
+        #[serde(default)]
+        hook: Option<String>,
+        /// As for [`Cutover`](Self::Cutover).
+        #[serde(default)]
+        reverse: bool,
+        /// As for [`Cutover`](Self::Cutover).
+        #[serde(default)]
+        guard: Option<Guard>,
+    },
+    /// Take back a cutover that waits, for its time or until it can begin.
+    Cancel,
     /// After a cutover: make the source the one to write to again. Nothing that was written to
     /// the target is lost.
     Rollback {
@@ -48,6 +72,12 @@ pub enum Request {
     },
     /// After a cutover: give the way back up, and end.
     Complete,
+    /// Before a cutover: end the job for good. Done is an [`Aborted`](crate::Aborted).
+    Abort {
+        /// Whether the target becomes again what it was before the migration.
+        #[serde(default)]
+        clean: bool,
+    },
     /// Change how fast keys are copied at most, or tell it: done is
     /// [`Limits`](crate::Limits), as they are from then on.
     Throttle {

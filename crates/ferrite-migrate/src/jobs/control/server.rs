@@ -84,6 +84,12 @@ pub struct Replier {
 }
 
 impl Replier {
+    /// Answers nobody: what is done was not asked for through the socket.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self { replies: mpsc::channel(1).0 }
+    }
+
     /// Tells what is being done.
     pub async fn step(&mut self, text: impl Into<String>) {
         let _ = self.replies.send(Reply::Step { step: text.into() }).await;

@@ -93,9 +93,17 @@ async fn every_field_of_an_order_arrives() {
     answer(Server::bind(&job).unwrap());
     let fields = json!({
         "max_pause_ms": 2000, "dry_run": true, "when_ready": true, "hook": "true", "reverse": true,
+        "guard": { "limit_ppm": 10_000, "window_ms": 60_000, "hook": "false" },
     });
     let rollback = Request::Rollback { max_pause_ms: Some(5), hook: None };
-    for request in [Request::Status, cutover(fields), rollback] {
+    let mut at = fields.clone();
+    for name in ["dry_run", "when_ready"] {
+        at.as_object_mut().unwrap().remove(name);
+    }
+    (at["do"], at["at_ms"]) = ("schedule".into(), 7.into());
+    let schedule = serde_json::from_value(at).unwrap();
+    let abort = Request::Abort { clean: true };
+    for request in [Request::Status, cutover(fields), schedule, rollback, abort, Request::Cancel] {
         let echoed = order(job.path(), request.clone()).await.unwrap();
         assert_eq!(echoed, json!(request));
     }

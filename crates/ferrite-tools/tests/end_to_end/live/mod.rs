@@ -6,11 +6,15 @@
 //! refused.rs     what cannot be done, and what it says
 //! background.rs  --detach
 //! throttled.rs   limits of the copy
+//! aborted.rs     given up before the cutover
+//! scheduled.rs   cutovers at a time, and ways back that nobody orders
 //! ```
 
+mod aborted;
 mod background;
 mod refused;
 mod resumed;
+mod scheduled;
 mod story;
 mod throttled;
 

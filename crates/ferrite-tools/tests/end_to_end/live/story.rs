@@ -68,7 +68,8 @@ fn there_is_a_way_back_that_loses_nothing() {
     source.client().ok(&["SET", "key", "before"]);
     let (running, id) = jobs.live(&source.url(), &target.url(), &[]);
     jobs.until_live(&id);
-    jobs.run(&["rollback"]).exits(6).explains(&["there has been no cutover"]);
+    let ended = jobs.run(&["rollback", "--hook", "true"]).exits(6);
+    ended.explains(&["there has been no cutover"]);
     jobs.run(&["complete", "--id", &id]).exits(6);
     let ended = jobs.run(&["cutover", "--when-ready", "--reverse"]).exits(0);
     ended.reports(&["RESULT: ✅ CUT OVER", &format!("ferrite-migrate rollback --id {id}")]);
