@@ -174,7 +174,7 @@ fn a_target_that_does_not_answer_is_left_when_it_answers_again() {
     ok(&mut target.client(), &["SET", "written", "before"]);
     target.freeze();
     wait_until("it is to go back", || journal(&live).contains("has not answered for 30 s"));
-    assert_eq!(live.state(), State::CutOver);
+    assert_ne!(live.state(), State::RolledBack, "nobody can tell what the target has");
     target.thaw();
     live.until(State::RolledBack);
     assert_eq!(ok(&mut source.client(), &["GET", "written"]).text(), "before");
