@@ -1,5 +1,7 @@
 //! What a migration is to do: the whole of its configuration, checked before anything connects.
 
+mod replica;
+
 use std::path::PathBuf;
 
 use ferrite_client::{Address, TlsOptions};
@@ -53,6 +55,9 @@ pub enum Strategy {
     Psync,
     /// `SCAN`, then `DUMP` and the expiry of every key.
     Scan,
+    /// Make the target a replica of the source, by `REPLICAOF`: it loses all it has, and gets all
+    /// the source has. Only with [`Mode::Live`], and never chosen by [`Strategy::Auto`].
+    Replica,
 }
 
 impl Strategy {
@@ -63,6 +68,7 @@ impl Strategy {
             Self::Auto => "auto",
             Self::Psync => "psync",
             Self::Scan => "scan",
+            Self::Replica => "replica",
         }
     }
 }
@@ -153,6 +159,9 @@ pub struct Config {
     /// When a job is taken up again whose process ended while the hook of a cutover ran: that the
     /// application still writes to the source.
     pub traffic_stayed: bool,
+    /// Where the target reaches the source, with [`Strategy::Replica`]; the source's own address
+    /// unless told otherwise.
+    pub replica_source: Option<Address>,
 }
 
 impl Config {
@@ -173,6 +182,14 @@ impl Config {
     #[must_use]
     pub fn target_db(&self) -> Option<u32> {
         self.target.address.named_database()
+    }
+
+    /// Host and port by which the target reaches the source as a replica; `None` where the source
+    /// is a Unix socket and no other way is given.
+    #[must_use]
+    pub fn replicates_from(&self) -> Option<(&str, u16)> {
+        let address = self.replica_source.as_ref().unwrap_or(&self.source.address);
+        Some((address.host()?, address.port()?))
     }
 
     /// The size in bytes from which one value is streamed in parts instead of held whole.
@@ -220,6 +237,7 @@ pub struct ConfigBuilder {
     state_dir: Option<PathBuf>,
     spool_limit: u64,
     traffic_stayed: bool,
+    replica_source: Option<String>,
 }
 
 impl Default for ConfigBuilder {
@@ -243,6 +261,7 @@ impl Default for ConfigBuilder {
             state_dir: None,
             spool_limit: SPOOL_LIMIT_DEFAULT,
             traffic_stayed: false,
+            replica_source: None,
         }
     }
 }
@@ -376,6 +395,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// `host:port` by which the target reaches the source, with [`Strategy::Replica`]; by default
+    /// the one we reach it by.
+    #[must_use]
+    pub fn replica_source(mut self, address: impl Into<String>) -> Self {
+        self.replica_source = Some(address.into());
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -384,8 +411,15 @@ impl ConfigBuilder {
         if self.mode == Mode::Live {
             self.check_live()?;
         }
+        replica::check(&self)?;
         let source = endpoint("source", self.source, self.source_tls)?;
         let target = endpoint("target", self.target, self.target_tls)?;
+        let replica_source = replica::source(
+            self.strategy,
+            self.replica_source.as_deref(),
+            &source.address,
+            &target.address,
+        )?;
         between("parallel", self.parallel, 1, PARALLEL_MAX)?;
         between("batch-size", self.batch_size, 1, BATCH_SIZE_MAX)?;
         if let (None, Some(db)) = (source.address.named_database(), target.address.named_database())
@@ -426,6 +460,7 @@ impl ConfigBuilder {
             state_dir: self.state_dir,
             spool_limit: self.spool_limit,
             traffic_stayed: self.traffic_stayed,
+            replica_source,
         })
     }
 

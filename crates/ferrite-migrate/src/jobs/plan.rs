@@ -49,6 +49,9 @@ pub struct Plan {
     /// Whether both ends are compared.
     #[serde(default)]
     pub verify: bool,
+    /// `host:port` by which the target reaches the source, where that was given.
+    #[serde(default)]
+    pub replica_source: Option<String>,
 }
 
 /// A glob pattern: text where it is UTF-8, else its bytes as numbers.
@@ -98,6 +101,7 @@ impl Plan {
             batch_size: config.batch_size,
             memory_limit: config.memory_limit,
             verify: config.verify,
+            replica_source: config.replica_source.as_ref().map(|to| to.endpoint().to_string()),
         }
     }
 
@@ -118,6 +122,9 @@ impl Plan {
             .batch_size(self.batch_size)
             .memory_limit(self.memory_limit)
             .verify(self.verify);
+        if let Some(address) = &self.replica_source {
+            config = config.replica_source(address);
+        }
         for pattern in &self.include {
             config = config.include_pattern(pattern.bytes());
         }
@@ -131,7 +138,8 @@ impl Plan {
     }
 }
 
-const STRATEGIES: [Strategy; 3] = [Strategy::Auto, Strategy::Psync, Strategy::Scan];
+const STRATEGIES: [Strategy; 4] =
+    [Strategy::Auto, Strategy::Psync, Strategy::Scan, Strategy::Replica];
 const CONFLICTS: [OnConflict; 3] = [OnConflict::Fail, OnConflict::Replace, OnConflict::Skip];
 const KEY_TYPES: [KeyType; 6] =
     [KeyType::String, KeyType::List, KeyType::Set, KeyType::Zset, KeyType::Hash, KeyType::Stream];

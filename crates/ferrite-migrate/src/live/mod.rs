@@ -16,6 +16,7 @@ mod marks;
 mod orders;
 mod progress;
 mod receive;
+mod replica;
 mod reverse;
 mod rewrite;
 mod run;
@@ -26,5 +27,6 @@ mod stream;
 mod verify;
 
 pub use progress::Progress;
+pub use replica::{Before, Settings};
 pub use rewrite::{HOLD_MS, hold, release};
 pub use run::run;

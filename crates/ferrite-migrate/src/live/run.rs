@@ -27,6 +27,7 @@ use super::cutover::{READY_EVERY, Wanted};
 use super::links::{AttachError, attach};
 use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
+use super::replica;
 use super::rewrite::HOLD_MS;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use super::verify::{Verifier, Verifying};
@@ -42,7 +43,7 @@ use crate::sources::redis_scan::source_error;
 /// How often the status is written.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// Below this lag, in ms, the target counts as following.
-const LIVE_LAG_MS: u64 = 1000;
+pub(super) const LIVE_LAG_MS: u64 = 1000;
 /// Orders that wait for the applier.
 const REQUESTS_MAX: usize = 4;
 
@@ -139,6 +140,9 @@ enum Next {
 /// # Errors
 /// Why it could not go on; it can be resumed then.
 pub async fn run(job: Arc<Job>, checked: Checked, dir: JobDir) -> Result<Report, MigrateError> {
+    if job.config.strategy == Strategy::Replica {
+        return replica::run(job, checked, dir).await;
+    }
     let mut live = Live::new(job, checked, dir).await?;
     let ended = live.run().await;
     live.end(ended)
@@ -151,14 +155,7 @@ impl Live {
         mut dir: JobDir,
     ) -> Result<Self, MigrateError> {
         if is_switching(&dir) && !job.config.traffic_stayed {
-            let doing = format!("resuming the migration {}", job.id);
-            let cause = "its process ended while the hook of a cutover moved the traffic: nobody \
-                         knows which server the application writes to";
-            return Err(MigrateError::new(ErrorKind::Config, doing, cause).with_hint(format!(
-                "if it is the target, the migration is done; if it is still the source: \
-                 ferrite-migrate migrate --resume {} --traffic-stayed",
-                job.id
-            )));
+            return Err(traffic_unknown(&job));
         }
         let connector = checked.source.connector.clone();
         let skew = clock::skew_ms(&mut checked.source.control).await;
@@ -593,14 +590,26 @@ async fn end<T>(task: &mut JoinHandle<T>) {
     }
 }
 
+/// Why a job is not taken up whose process ended while the hook of a cutover ran.
+pub(super) fn traffic_unknown(job: &Job) -> MigrateError {
+    let doing = format!("resuming the migration {}", job.id);
+    let cause = "its process ended while the hook of a cutover moved the traffic: nobody \
+                 knows which server the application writes to";
+    MigrateError::new(ErrorKind::Config, doing, cause).with_hint(format!(
+        "if it is the target, the migration is done; if it is still the source: \
+         ferrite-migrate migrate --resume {} --traffic-stayed",
+        job.id
+    ))
+}
+
 /// Whether the process ended while the hook of a cutover ran.
-fn is_switching(dir: &JobDir) -> bool {
+pub(super) fn is_switching(dir: &JobDir) -> bool {
     let last = dir.journal().last().and_then(|record| record.detail.as_ref());
     last.is_some_and(|detail| detail.get("switching").is_some())
 }
 
 /// Ticks that do not come in heaps after a long wait.
-fn ticks() -> tokio::time::Interval {
+pub(super) fn ticks() -> tokio::time::Interval {
     let mut ticks = interval(STATUS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
