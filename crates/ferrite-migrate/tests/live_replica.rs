@@ -209,7 +209,8 @@ fn a_target_that_was_killed_follows_again() {
 
 #[test]
 fn a_link_that_is_cut_goes_on_where_it_was() {
-    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    let source = Peer::builder(Server::Redis70).arg("repl-backlog-size", "64mb").start().unwrap();
+    let target = start(Server::Redis70);
     let way = Proxy::start(source.addr()).unwrap();
     let config = replica(&source, &target).replica_source(way.addr().to_string());
     let load = write_to(&source, 25);
@@ -401,33 +402,32 @@ fn a_hook_that_fails_leaves_the_job_as_it_was() {
 #[test]
 fn a_cutover_that_takes_too_long_costs_nothing() {
     let (source, target) = (start(Server::Redis70), start(Server::Redis70));
-    let live = Live::start(replica(&source, &target));
+    let way = Proxy::start(source.addr()).unwrap();
+    let live = Live::start(replica(&source, &target).replica_source(way.addr().to_string()));
     live.until(State::Live);
-    wait_until("it is ready", || live.status().can_cutover);
     let mut client = source.client();
-    // The target takes longer for this than writes may be held back.
-    ok(&mut target.client(), &["CONFIG", "SET", "repl-timeout", "600"]);
-    target.freeze();
-    let mut written = 0;
+    let request = Request::Cutover {
+        max_pause_ms: Some(50),
+        dry_run: false,
+        when_ready: false,
+        hook: None,
+        reverse: false,
+    };
+    // The target is asked at any moment, and may just have become late.
     let said = loop {
-        ok(&mut client, &["SET", "key", &written.to_string()]);
-        written += 1;
-        let request = Request::Cutover {
-            max_pause_ms: Some(50),
-            dry_run: false,
-            when_ready: false,
-            hook: None,
-            reverse: false,
-        };
+        way.resume();
+        wait_until("it is ready", || live.status().can_cutover);
+        way.stall();
+        ok(&mut client, &["SET", "key", "held up"]);
         let said = refusal(&live, &request);
         if !said.contains("not ready") {
             break said;
         }
     };
-    target.thaw();
     assert!(said.contains("the most writes may be held back"), "{said}");
     ok(&mut client, &["SET", "key", "after it"]);
     assert_eq!((full_synchronizations(&source), role(&target).as_str()), (1, "slave"));
+    way.resume();
     wait_until("it is ready", || live.status().can_cutover);
     live.cut_over();
     live.end();

@@ -72,7 +72,7 @@ impl Replica {
         target.call(&command).await.map_err(|error| self.lost(&error))?;
         let sample = Sample::ask(target).await.map_err(|error| self.lost(&error))?;
         tracing::debug!(host, port, "the target was told to replicate");
-        self.since = Instant::now();
+        (self.since, self.must_copy) = (Instant::now(), true);
         self.record(State::Attaching, None, Fact::Attached(sample.run_id()))
     }
 

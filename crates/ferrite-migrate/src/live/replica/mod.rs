@@ -66,6 +66,9 @@ pub struct Replica {
     waiting: Option<(Wanted, control::Replier)>,
     cutover: Option<Cutover>,
     began: Instant,
+    /// Whether the target was made a replica, and has not been seen with its link since: it copies
+    /// everything then, be it too fast to be seen.
+    must_copy: bool,
     copying_since: Option<Instant>,
     copy_ms: u64,
     /// Bytes of the RDB the target has, and how many there are.
@@ -114,6 +117,7 @@ impl Replica {
             waiting: None,
             cutover: None,
             began: Instant::now(),
+            must_copy: false,
             copying_since: None,
             copy_ms: 0,
             copied: (0, None),
@@ -258,6 +262,10 @@ impl Replica {
         self.unlinked_since = None;
         self.source.connect_anew(false);
         self.progress.set_trouble(Side::Target, None);
+        if self.dir.state() == State::Attaching && self.must_copy {
+            self.copies(self.copied, 0)?;
+        }
+        self.must_copy = false;
         if matches!(self.dir.state(), State::Attaching | State::Copying) {
             let took = self.copying_since.take().map(|since| since.elapsed());
             if let Some(took) = took {
