@@ -3,7 +3,9 @@
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
-use ferrite_migrate::{Config, JobStore, Migration, Mode, OnConflict, Report, Strategy};
+use ferrite_migrate::{
+    Config, ConfigBuilder, JobStore, Migration, Mode, OnConflict, Report, Strategy,
+};
 
 use super::{Job, Verb};
 use crate::args::{
@@ -71,13 +73,16 @@ struct LiveArgs {
     /// Run in the background, with a log in the migration's directory
     #[arg(long)]
     detach: bool,
+    /// With --strategy replica: where the target reaches the source [default: as in --source]
+    #[arg(long, value_name = "HOST:PORT")]
+    replica_source: Option<String>,
     /// Upper bound for the source's commands that wait on disk until the target has them
     #[arg(long, value_name = "SIZE", default_value = "8GiB", value_parser = parse_size)]
     spool_limit: u64,
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 11] = [
+const PLANNED: [&str; 12] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -89,6 +94,7 @@ const PLANNED: [&str; 11] = [
     "parallel",
     "batch_size",
     "memory_limit",
+    "replica_source",
 ];
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -99,6 +105,9 @@ enum StrategyArg {
     Psync,
     /// SCAN and DUMP: works with any access, reads different keys at different moments
     Scan,
+    /// With --mode live: the target becomes a replica of the source (REPLICAOF), and loses all it
+    /// has; never chosen by `auto`
+    Replica,
 }
 
 impl From<StrategyArg> for Strategy {
@@ -107,6 +116,7 @@ impl From<StrategyArg> for Strategy {
             StrategyArg::Auto => Self::Auto,
             StrategyArg::Psync => Self::Psync,
             StrategyArg::Scan => Self::Scan,
+            StrategyArg::Replica => Self::Replica,
         }
     }
 }
@@ -163,6 +173,7 @@ Examples:
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --verify
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --detach
+  ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --strategy replica
   ferrite-migrate migrate --resume mig_abc123def456
   ferrite-migrate migrate -s rediss://old:6380 --source-tls-ca ca.pem -t unix:///run/new.sock
   ferrite-migrate migrate -s redis://old -t redis://new -f 'user:*' -e 'user:tmp:*' --type hash
@@ -191,6 +202,9 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     if !is_live {
         refuse_live_options(matches)?;
     }
+    if matches!(args.run.strategy, StrategyArg::Replica) {
+        refuse_copy_options(matches)?;
+    }
     let store = if is_live { Some(args.state.store()?) } else { None };
     let background = args.live.detach;
     let parallel = args.resources.parallel();
@@ -214,6 +228,22 @@ fn refuse_live_options(matches: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Options about copying, which a replica does by itself.
+fn refuse_copy_options(matches: &ArgMatches) -> Result<(), Failure> {
+    for (id, option) in [
+        ("parallel", "--parallel"),
+        ("batch_size", "--batch-size"),
+        ("spool_limit", "--spool-limit"),
+    ] {
+        if matches.value_source(id) == Some(ValueSource::CommandLine) {
+            let cause = format!("{option} has no effect with --strategy replica");
+            let hint = "leave it out: the target copies and follows by itself";
+            return Err(Failure::usage("the command line", cause).with_hint(hint));
+        }
+    }
+    Ok(())
+}
+
 fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure> {
     let MigrateArgs { source, target, run, keys, live, resources, .. } = args;
     if let Some(id) = live.resume.clone() {
@@ -227,6 +257,7 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
             .dry_run(run.dry_run)
             .verify(run.verify)
             .spool_limit(live.spool_limit);
+        let config = live.replica_source.into_iter().fold(config, ConfigBuilder::replica_source);
         store.iter().fold(config, |config, store| config.state_dir(store.root()))
     })?;
     Ok(Wanted::New { config, is_everything: keys.is_everything() })

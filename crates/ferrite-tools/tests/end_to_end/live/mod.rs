@@ -3,12 +3,14 @@
 //! ```text
 //! story.rs       from the first command to the cutover
 //! resumed.rs     processes that are killed, interrupted, stopped, and go on
+//! replica.rs     --strategy replica
 //! refused.rs     what cannot be done, and what it says
 //! background.rs  --detach
 //! ```
 
 mod background;
 mod refused;
+mod replica;
 mod resumed;
 mod story;
 
