@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Mode, OnConflict};
+use crate::config::{Config, Mode, OnConflict, Strategy};
 use crate::engine::{Job, run};
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::{JobDir, JobError, JobStore, Plan};
@@ -79,6 +79,10 @@ impl Migration {
             if given != planned {
                 return refused(format!("its {end} is {planned}, not {given}"));
             }
+        }
+        if live::is_on_the_way_back(dir.journal()) {
+            // Whoever led there, the way back is gone by the target's stream.
+            config.strategy = Strategy::Psync;
         }
         // What is on the target already is our own.
         config.on_conflict = OnConflict::Replace;

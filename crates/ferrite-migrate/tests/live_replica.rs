@@ -9,6 +9,7 @@ use common::{between, listing, ok, start};
 use ferrite_migrate::control::{CallError, Request};
 use ferrite_migrate::{ConfigBuilder, OnConflict, State, Strategy};
 use ferrite_testkit::client::Connector;
+use ferrite_testkit::load::Feature;
 use ferrite_testkit::{Dataset, Load, Peer, Proxy, Server, wait_until};
 
 /// Operations a second of the loads.
@@ -446,8 +447,88 @@ fn what_a_replica_cannot_do_is_refused_with_the_reason() {
     let status = live.status();
     assert_eq!(status.strategy.as_deref(), Some("replica"));
     assert!(status.strategy_reason.unwrap().contains("--strategy replica"));
-    let said = refusal(&live, &reversible_cutover());
-    assert!(said.contains("--reverse"), "{said}");
-    assert_eq!(role(&target), "slave");
     live.ordered(&cutover());
+}
+
+/// The commands of a load that the way back brings back exactly: it is not a replica's.
+fn write_back_and_forth(peer: &Peer, seed: u64) -> Load {
+    let load = Load::builder().writers(2).dbs(&[0, 1]).rate(Some(RATE)).seed(seed);
+    let load = load.without(Feature::HyperLogLogs).without(Feature::GroupReads);
+    load.without(Feature::FieldExpiry).start(Connector::new(peer.addr())).unwrap()
+}
+
+fn goes_there_and_back(from: Server, to: Server) {
+    let (source, target) = (start(from), start(to));
+    let load = write_back_and_forth(&source, 28);
+    load.wait_for(5000);
+    let mut live = Live::start(replica(&source, &target));
+    load.wait_for(5000);
+    // An application that stops for the switch: nobody writes to the source behind it.
+    assert!(load.stop().operations > 0);
+    let done = live.ordered(&reversible_cutover());
+    assert_eq!((&done["reverse"], role(&target).as_str()), (&true.into(), "master"));
+    let load = write_back_and_forth(&target, 29);
+    load.wait_for(5000);
+    wait_until("the source follows", || live.status().can_rollback);
+    live.kill();
+    load.wait_for(2000);
+    live.resume();
+    assert_eq!(live.state(), State::CutOver);
+    load.wait_for(5000);
+    let written = load.stop();
+    live.ordered(&Request::Rollback { max_pause_ms: Some(5000), hook: None });
+    let (report, state) = live.end();
+    assert_eq!(state, State::RolledBack);
+    assert!(report.live.unwrap().commands > 0);
+    assert_same_soon(&target, &source);
+    let wrong = written.lost_or_doubled(&mut source.client()).unwrap();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(target.client().call(&["SET", "late", "1"]).is_error());
+    assert_eq!(full_synchronizations(&source), 1, "nothing was copied but at the beginning");
+}
+
+#[test]
+fn redis_70_there_and_back() {
+    goes_there_and_back(Server::Redis70, Server::Redis70);
+}
+
+#[test]
+fn redis_70_to_valkey_91_there_and_back() {
+    goes_there_and_back(Server::Redis70, Server::Valkey91);
+}
+
+#[test]
+fn what_is_written_while_the_hook_runs_goes_the_way_back_too() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    ok(&mut source.client(), &["SET", "key", "before"]);
+    let live = Live::start(replica(&source, &target));
+    live.until(State::Live);
+    let hook = format!(
+        "(printf 'SELECT 3\\r\\nSET key hooked\\r\\n'; sleep 1) >/dev/tcp/127.0.0.1/{}",
+        target.port()
+    );
+    live.ordered(&hooked(&format!("bash -c \"{hook}\""), true));
+    assert_eq!(live.state(), State::CutOver);
+    let mut client = source.client();
+    ok(&mut client, &["SELECT", "3"]);
+    wait_until("it is on the source", || ok(&mut client, &["GET", "key"]) == "hooked");
+    live.ordered(&Request::Complete);
+    assert_eq!(live.end().1, State::Completed);
+    assert!(!source.client().call(&["SET", "key", "on"]).is_error());
+}
+
+#[test]
+fn a_target_that_loses_everything_does_not_take_the_old_source_with_it() {
+    let (source, mut target) = (start(Server::Redis70), start(Server::Redis70));
+    ok(&mut source.client(), &["SET", "key", "value"]);
+    let mut live = Live::start(replica(&source, &target));
+    live.until(State::Live);
+    live.ordered(&reversible_cutover());
+    wait_until("the source follows", || live.status().can_rollback);
+    target.kill();
+    target.restart().unwrap();
+    let lost = live.ended().unwrap_err();
+    assert!(lost.cause.contains("nothing is copied over it"), "{lost}");
+    assert_eq!(ok(&mut source.client(), &["GET", "key"]).text(), "value");
+    assert_eq!(live.state(), State::Completed);
 }

@@ -26,7 +26,7 @@ use super::reverse::Reverse;
 use super::run::{Following, Live};
 use super::settle::{Pass, Settler, master_offset, pause};
 use super::verify::Work;
-use crate::engine::now_ms;
+use crate::engine::{Job, now_ms};
 use crate::error::MigrateError;
 use crate::jobs::State;
 use crate::jobs::control::Replier;
@@ -279,14 +279,7 @@ impl Live {
     /// what that was before.
     async fn leave(&self, fence: &mut Fence<'_>, follows: bool) -> Option<(String, String)> {
         if follows {
-            // It will be written to, by us alone: the writes that wait end with their connections.
-            if fence.end_clients().await.is_err() {
-                self.job.warn(
-                    "the old source does not let us end its clients (CLIENT KILL is refused \
-                     there): writes that waited for the switch were made there, and nowhere else",
-                );
-            }
-            fence.lower().await;
+            leave_following(&self.job, fence).await;
             return None;
         }
         let closed = fence.close().await;
@@ -416,6 +409,18 @@ pub(super) async fn switch(
     Err(GivenUp::failed(format!("the hook failed ({}): {said}", output.status)))
 }
 
+/// Leaves the old source taking writes, which will be ours alone: those that wait end with their
+/// connections.
+pub(super) async fn leave_following(job: &Job, fence: &mut Fence<'_>) {
+    if fence.end_clients().await.is_err() {
+        job.warn(
+            "the old source does not let us end its clients (CLIENT KILL is refused there): \
+             writes that waited for the switch were made there, and nowhere else",
+        );
+    }
+    fence.lower().await;
+}
+
 fn no_way_back(error: MigrateError) -> GivenUp {
     GivenUp::failed(format!(
         "the way back cannot be prepared: {error}; without --reverse none is needed"
@@ -485,7 +490,7 @@ impl<'a> Fence<'a> {
     }
 
     /// Ends the connections of all other clients, and with them the writes that wait.
-    async fn end_clients(&mut self) -> Result<(), ClientError> {
+    pub async fn end_clients(&mut self) -> Result<(), ClientError> {
         self.connection.call(&["CLIENT", "KILL", "TYPE", "normal"]).await.map(drop)
     }
 

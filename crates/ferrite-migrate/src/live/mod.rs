@@ -28,5 +28,6 @@ mod verify;
 
 pub use progress::Progress;
 pub use replica::{Before, Settings};
+pub use reverse::is_on_the_way_back;
 pub use rewrite::{HOLD_MS, hold, release};
 pub use run::run;

@@ -19,9 +19,18 @@ use super::settle::Settler;
 use super::spool;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
-use crate::jobs::State;
+use crate::jobs::{JournalRecord, State};
 use crate::preflight::Checked;
 use crate::sources::redis_scan::source_error;
+
+/// The name under which the journal has the position the way back begins from.
+const REVERSE: &str = "reverse";
+
+/// For the journal: the position the way back begins from, and the database selected there.
+#[must_use]
+pub fn recorded(replid: &str, offset: u64, db: u32) -> Value {
+    json!({ REVERSE: { "replid": replid, "offset": offset, "db": db } })
+}
 
 /// The other direction, attached and not begun.
 #[derive(Debug)]
@@ -32,6 +41,13 @@ pub struct Reverse {
     position: Position,
     /// Where in the target's stream others begin to write.
     pub from: u64,
+}
+
+/// Whether a job with this journal has been cut over, and has a way back.
+#[must_use]
+pub fn is_on_the_way_back(journal: &[JournalRecord]) -> bool {
+    let mut details = journal.iter().filter_map(|record| record.detail.as_ref());
+    details.any(|detail| detail.get(REVERSE).is_some())
 }
 
 /// Reads over what we wrote ourselves.
@@ -87,9 +103,7 @@ impl Live {
             sweep: false,
             pending: Vec::new(),
         };
-        let detail = json!({ "reverse": {
-            "replid": checkpoint.replid, "offset": checkpoint.offset, "db": checkpoint.db,
-        }});
+        let detail = recorded(&checkpoint.replid, checkpoint.offset, checkpoint.db);
         self.dir.transition_with(State::CutOver, None, detail).map_err(journal_error)?;
         // Not before that is recorded: it is what says that the target is level.
         if let Ok(settler) = Settler::connect(&self.job, &self.checked).await {
@@ -125,7 +139,7 @@ impl Live {
     #[must_use]
     pub fn recorded_reverse(&self) -> Option<Checkpoint> {
         let details = self.dir.journal().iter().rev().filter_map(|record| record.detail.as_ref());
-        let reverse = details.filter_map(|detail| detail.get("reverse")).next()?;
+        let reverse = details.filter_map(|detail| detail.get(REVERSE)).next()?;
         let number = |name: &str| reverse.get(name).and_then(Value::as_u64);
         Some(Checkpoint {
             replid: reverse.get("replid")?.as_str()?.to_owned(),

@@ -79,6 +79,8 @@ pub struct Live {
     pub waiting: Option<(Wanted, control::Replier)>,
     /// How it ended in a cutover.
     pub cutover: Option<Cutover>,
+    /// The link to the target's stream, where the way back begins with it.
+    way_back: Option<ReplicationLink>,
     began: Instant,
     copy_ms: u64,
     target_was_empty: bool,
@@ -170,12 +172,25 @@ impl Live {
         let not_held = died_cutting_over(&dir);
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
+        let mut live = Self::with(job, checked, dir, control, clock_skew_ms, target_was_empty);
+        live.not_held = not_held;
+        Ok(live)
+    }
+
+    fn with(
+        job: Arc<Job>,
+        checked: Checked,
+        dir: JobDir,
+        control: control::Server,
+        clock_skew_ms: i64,
+        target_was_empty: bool,
+    ) -> Self {
         let progress = Progress::default();
         progress.set_clock_skew_ms(clock_skew_ms);
         let (progress, checked) = (Arc::new(progress), Arc::new(checked));
         job.follow(Arc::clone(&progress));
         let verifier = Verifier::new(&job, &checked, &progress, clock_skew_ms, target_was_empty);
-        Ok(Self {
+        Self {
             progress,
             is_reversed: false,
             first: Arc::clone(&job),
@@ -192,10 +207,31 @@ impl Live {
             applier_waits: None,
             verifying: None,
             waiting: None,
-            not_held,
+            not_held: false,
             cutover: None,
+            way_back: None,
             told: [false; 2],
-        })
+        }
+    }
+
+    /// Goes the way back after a cutover by another strategy, which the journal has as done, with
+    /// the link to the target's stream.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub(super) async fn go_back(
+        job: Arc<Job>,
+        mut checked: Checked,
+        dir: JobDir,
+        control: control::Server,
+        (cutover, link): (Cutover, ReplicationLink),
+    ) -> Result<Report, MigrateError> {
+        // Only the way back is gone: what would hold an expiry is not used.
+        let clock_skew_ms = clock::skew_ms(&mut checked.target.control).await.unwrap_or(0);
+        let mut live = Self::with(job, checked, dir, control, clock_skew_ms, false);
+        (live.cutover, live.way_back) = (Some(cutover), Some(link));
+        let ended = live.run().await;
+        live.end(ended)
     }
 
     async fn run(&mut self) -> Result<(), MigrateError> {
@@ -299,7 +335,8 @@ impl Live {
         self.progress.set_received(writer.end());
         self.progress.set_trouble(Side::Source, Some(String::from(receive::CONNECTING)));
         tracing::debug!(offset = from, kept = writer.end() - from, "going on");
-        let receiving = self.receive(writer, None);
+        let link = self.way_back.take().filter(|link| link.offset() == writer.end());
+        let receiving = self.receive(writer, link);
         Ok(Some(Start { receiving, reader }))
     }
 

@@ -19,14 +19,28 @@ use super::Replica;
 use super::attach::FENCE_BEFORE;
 use super::facts::{Fact, Found};
 use super::watch::Sample;
+use super::way_back::WayBack;
 use crate::error::MigrateError;
 use crate::jobs::State;
 use crate::jobs::control::Replier;
-use crate::live::cutover::{Fence, GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, micros, ms, switch};
+use crate::live::cutover::{
+    Fence, GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, leave_following, micros, ms, switch,
+};
 use crate::live::run::journal_error;
 use crate::report::{Cutover, ExitCode};
 use crate::sources::redis_scan::source_error;
 use crate::targets::redis::target_error;
+
+/// What became of the part during which writes were held back.
+struct Switched {
+    /// The source's last offset.
+    offset: u64,
+    /// For how long writes were held back until the target was promoted.
+    paused: Duration,
+    /// How long the hook took.
+    hook: Option<Duration>,
+    way_back: Option<WayBack>,
+}
 
 /// How often the target is asked how far it is while writes are held back.
 const DRAINED_EVERY: Duration = Duration::from_millis(1);
@@ -41,13 +55,6 @@ impl Replica {
         wanted: &Wanted,
         mut replier: Replier,
     ) -> Result<(), MigrateError> {
-        if wanted.reverse {
-            let why = "with --strategy replica the source does not follow the target: leave \
-                       --reverse out, or migrate with --strategy psync";
-            let code = ExitCode::NotReady.into();
-            replier.refuse(code, "there is no way back", vec![why.to_owned()]).await;
-            return Ok(());
-        }
         let reasons = self.cutover_reasons();
         if wanted.when_ready && !wanted.dry_run && !reasons.is_empty() && self.waiting.is_none() {
             replier.step("waiting until the target has caught up").await;
@@ -65,11 +72,16 @@ impl Replica {
         }
         self.enter(State::CuttingOver, None)?;
         match self.attempt(wanted, &mut replier).await {
-            Ok(cutover) => {
+            Ok((cutover, way_back)) => {
                 self.cutover = Some(cutover.clone());
-                self.enter(State::Completed, None)?;
+                match way_back {
+                    Some(way_back) => self.turn(way_back)?,
+                    None => {
+                        self.enter(State::Completed, None)?;
+                        self.job.stop.stop();
+                    }
+                }
                 self.write_status();
-                self.job.stop.stop();
                 replier.done(serde_json::to_value(cutover).unwrap_or_default()).await;
             }
             Err(given_up) => self.give_up(given_up, replier).await?,
@@ -124,43 +136,47 @@ impl Replica {
         &mut self,
         wanted: &Wanted,
         replier: &mut Replier,
-    ) -> Result<Cutover, GivenUp> {
+    ) -> Result<(Cutover, Option<WayBack>), GivenUp> {
         let (from, to) =
             (self.checked.source.connector.clone(), self.checked.target.connector.clone());
         let lost = |error: ClientError| source_error(&from, "holding writes back", &error);
         let mut source = from.connect().await.map_err(lost)?;
         let mut target = crate::targets::redis::connect(&to).await?;
+        if wanted.reverse {
+            self.try_way_back().await?;
+        }
         let mut fence = Fence::new(&mut source, self.progress.replid());
         let switched = self.switch_over(wanted, &mut fence, &mut target, replier).await;
-        let (offset, paused, hook) = match switched {
+        let Switched { offset, paused, hook, way_back } = match switched {
             Ok(switched) => switched,
             Err(given_up) => {
                 fence.lower().await;
                 return Err(given_up);
             }
         };
-        let (source_fence, source_fence_before) = self.leave(&mut fence).await.unzip();
+        let (source_fence, source_fence_before) =
+            self.leave(&mut fence, wanted.reverse).await.unzip();
         self.put_settings_back().await;
-        Ok(Cutover {
+        let cutover = Cutover {
             pause_us: micros(paused),
             hook_us: hook.map(micros),
             offset,
             expiries_released: 0,
             source_fence,
             source_fence_before,
-            reverse: false,
-        })
+            reverse: way_back.is_some(),
+        };
+        Ok((cutover, way_back))
     }
 
-    /// The part during which writes are held back: the source's last offset, for how long they
-    /// were, and how long the hook took.
+    /// The part during which writes are held back.
     async fn switch_over(
         &mut self,
         wanted: &Wanted,
         fence: &mut Fence<'_>,
         target: &mut Connection,
         replier: &mut Replier,
-    ) -> Result<(u64, Duration, Option<Duration>), GivenUp> {
+    ) -> Result<Switched, GivenUp> {
         let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
         let connector = self.checked.source.connector.clone();
         let lost = |error: ClientError| source_error(&connector, "holding writes back", &error);
@@ -179,16 +195,22 @@ impl Replica {
             }
         };
         fence.check()?;
-        self.promote(target, run_id, &fence_before).await?;
+        let promoted = self.promote(target, run_id, &fence_before).await?;
+        let way_back = match wanted.reverse {
+            true => Some(self.way_back(&promoted).await?),
+            false => None,
+        };
         let paused = began.elapsed();
         fence.check()?;
         replier.step(format!("everything has arrived; writes held back for {}", ms(paused))).await;
-        let Some(hook) = &wanted.hook else { return Ok((offset, paused, None)) };
+        let Some(hook) = &wanted.hook else {
+            return Ok(Switched { offset, paused, hook: None, way_back });
+        };
         // From here on it is not known where the traffic goes until the hook has ended well.
         self.record(State::CuttingOver, None, Fact::Switching).map_err(GivenUp::failed)?;
         let took = switch(hook, &self.job.id, fence, max_pause, replier).await?;
         fence.check()?;
-        Ok((offset, paused, Some(took)))
+        Ok(Switched { offset, paused, hook: Some(took), way_back })
     }
 
     /// Waits until the target has applied everything up to the source's offset; the id of its
@@ -211,13 +233,13 @@ impl Replica {
         }
     }
 
-    /// Makes the target a master.
+    /// Makes the target a master; how it is then.
     async fn promote(
         &mut self,
         target: &mut Connection,
         run_id: String,
         fence_before: &str,
-    ) -> Result<(), GivenUp> {
+    ) -> Result<Sample, GivenUp> {
         let fact = Fact::Promoting(run_id);
         let mut detail = fact.detail();
         if let Some(detail) = detail.as_object_mut() {
@@ -232,13 +254,18 @@ impl Replica {
         let sample = Sample::ask(target).await.map_err(lost)?;
         self.since = Instant::now();
         match sample.found(self.source_place()?) {
-            Found::Master { .. } => Ok(()),
+            Found::Master { .. } => Ok(sample),
             _ => Err(GivenUp::failed("the target is still a replica after REPLICAOF NO ONE")),
         }
     }
 
-    /// Leaves the old source refusing writes: by which setting, and what that was before.
-    async fn leave(&self, fence: &mut Fence<'_>) -> Option<(String, String)> {
+    /// Leaves the old source as it is to be: following, or refusing writes; by which setting, and
+    /// what that was before.
+    async fn leave(&self, fence: &mut Fence<'_>, follows: bool) -> Option<(String, String)> {
+        if follows {
+            leave_following(&self.job, fence).await;
+            return None;
+        }
         let closed = fence.close().await;
         if closed.is_none() {
             self.job.warn(

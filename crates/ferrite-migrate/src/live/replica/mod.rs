@@ -19,10 +19,12 @@ mod orders;
 mod settings;
 mod status;
 mod watch;
+mod way_back;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ferrite_client::replication::ReplicationLink;
 use tokio::time::sleep;
 
 use self::facts::{Fact, Next, next};
@@ -65,6 +67,8 @@ pub struct Replica {
     /// A cutover that begins when it can, and who asked for it.
     waiting: Option<(Wanted, control::Replier)>,
     cutover: Option<Cutover>,
+    /// What the way back begins with, after a cutover that has one.
+    way_back: Option<ReplicationLink>,
     began: Instant,
     /// Whether the target was made a replica, and has not been seen with its link since: it copies
     /// everything then, be it too fast to be seen.
@@ -88,7 +92,10 @@ pub struct Replica {
 pub async fn run(job: Arc<Job>, checked: Checked, dir: JobDir) -> Result<Report, MigrateError> {
     let mut replica = Replica::new(job, checked, dir)?;
     let ended = replica.run().await;
-    replica.end(ended)
+    match replica.way_back.take() {
+        Some(way_back) if ended.is_ok() => replica.go_back(way_back).await,
+        _ => replica.end(ended),
+    }
 }
 
 impl Replica {
@@ -116,6 +123,7 @@ impl Replica {
             moments: Moments::default(),
             waiting: None,
             cutover: None,
+            way_back: None,
             began: Instant::now(),
             must_copy: false,
             copying_since: None,
@@ -134,7 +142,7 @@ impl Replica {
         self.take_up().await?;
         let mut ticks = ticks();
         let stop = Arc::clone(&self.job.stop);
-        loop {
+        while self.way_back.is_none() {
             tokio::select! {
                 () = stop.stopped() => return Ok(()),
                 Ok(()) = self.source.seen.changed() => self.look_at_source(),
@@ -146,6 +154,7 @@ impl Replica {
                 Some(order) = self.control.next() => self.order(order).await?,
             }
         }
+        Ok(())
     }
 
     /// Takes in what the source said last.
