@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::live::{Live, cutover, differences, reversible_cutover};
+use common::live::{Live, assert_same_soon, cutover, reversible_cutover};
 use common::{between, listing, ok, start};
 use ferrite_migrate::control::{CallError, Request};
 use ferrite_migrate::{ConfigBuilder, OnConflict, State, Strategy};
@@ -44,16 +44,6 @@ fn full_synchronizations(source: &Peer) -> u64 {
     let info = ok(&mut source.client(), &["INFO", "stats"]).text();
     let line = info.lines().find_map(|line| line.strip_prefix("sync_full:"));
     line.and_then(|count| count.parse().ok()).unwrap()
-}
-
-/// Fails unless both ends become the same. The order in which a script or a random command chooses
-/// is the source's: replicas are told the result.
-fn assert_same_soon(source: &Peer, target: &Peer) {
-    let mut last = Vec::new();
-    wait_until("both ends are the same", || {
-        last = differences(source, target).unwrap_or_else(|error| vec![error]);
-        last.is_empty()
-    });
 }
 
 /// Cuts over under load, and fails unless the target has every write once.
@@ -474,7 +464,8 @@ fn goes_there_and_back(from: Server, to: Server) {
     load.wait_for(2000);
     live.resume();
     assert_eq!(live.state(), State::CutOver);
-    load.wait_for(5000);
+    // Long enough for whatever is done once a second.
+    load.wait_for(20_000);
     let written = load.stop();
     live.ordered(&Request::Rollback { max_pause_ms: Some(5000), hook: None });
     let (report, state) = live.end();

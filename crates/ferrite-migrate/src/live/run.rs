@@ -613,9 +613,11 @@ impl Live {
 }
 
 /// Whether the last process to run the job died in a cutover, and none has held expiries since.
+/// After the cutover, on the way back, none are held.
 fn died_cutting_over(dir: &JobDir) -> bool {
     let states = dir.journal().iter().rev().map(|record| record.state);
-    let mut telling = states.filter(|state| matches!(state, State::Live | State::CuttingOver));
+    let mut telling =
+        states.filter(|state| matches!(state, State::Live | State::CuttingOver | State::CutOver));
     telling.next() == Some(State::CuttingOver)
 }
 
