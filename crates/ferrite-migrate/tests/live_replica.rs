@@ -523,3 +523,118 @@ fn a_target_that_loses_everything_does_not_take_the_old_source_with_it() {
     assert_eq!(ok(&mut source.client(), &["GET", "key"]).text(), "value");
     assert_eq!(live.state(), State::Completed);
 }
+
+#[test]
+fn a_slow_copy_tells_how_far_it_is_and_goes_on_without_us() {
+    let source = Peer::builder(Server::Redis70).arg("repl-diskless-sync", "no").start().unwrap();
+    let target = start(Server::Redis70);
+    let mut client = source.client();
+    for number in 0..200 {
+        // Numbers that do not compress.
+        let value: String =
+            (0..20_000_u64).map(|at| (at * at * (number + 7)).to_string()).collect();
+        ok(&mut client, &["SET", &format!("key:{number}"), &value]);
+    }
+    let way = Proxy::start(source.addr()).unwrap();
+    way.throttle(Some(8_000_000));
+    let mut live = Live::start(replica(&source, &target).replica_source(way.addr().to_string()));
+    let copies = |live: &Live| {
+        let status = live.status();
+        let progress = &status.progress;
+        let total = progress.bytes_total.unwrap_or(0);
+        status.state == State::Copying && progress.bytes_done > 0 && total > progress.bytes_done
+    };
+    live.until(State::Copying);
+    wait_until("the copy is on its way", || copies(&live));
+    live.kill();
+    live.resume();
+    wait_until("it goes on", || copies(&live));
+    let said = refusal(
+        &live,
+        &Request::Cutover {
+            max_pause_ms: None,
+            dry_run: false,
+            when_ready: false,
+            hook: None,
+            reverse: false,
+        },
+    );
+    assert!(said.contains("the job is COPYING, not LIVE"), "{said}");
+    way.throttle(None);
+    live.until(State::Live);
+    assert_eq!(full_synchronizations(&source), 1);
+    live.cut_over();
+    assert_eq!(live.end().0.keys.copied, 200);
+    assert_eq!(listing(&target).len(), 200);
+}
+
+#[test]
+fn a_source_the_target_cannot_reach_costs_it_nothing() {
+    let (source, target) = (start(Server::Redis70), start_with_keys(Server::Redis70));
+    ok(&mut source.client(), &["SET", "key", "value"]);
+    let way = Proxy::start(source.addr()).unwrap();
+    way.refuse(true);
+    let config = replica(&source, &target).replica_source(way.addr().to_string());
+    let live = Live::start(config.on_conflict(OnConflict::Replace));
+    until_troubled(&live, "is down: it ");
+    assert_eq!(live.state(), State::Attaching);
+    assert!(listing(&target).len() > 100, "nothing is lost before the source's data has come");
+    way.refuse(false);
+    live.until(State::Live);
+    live.cut_over();
+    assert_eq!(live.end().1, State::Completed);
+    assert_eq!(listing(&target).len(), 1);
+}
+
+#[test]
+fn a_user_who_may_not_replicate_is_refused_beforehand() {
+    let (source, target) = (start(Server::Redis70), start_with_keys(Server::Redis70));
+    let mut admin = source.client();
+    ok(&mut admin, &["ACL", "SETUSER", "mover", "on", ">pass", "~*", "&*", "+@all", "-psync"]);
+    let config = |user: &str| {
+        let url = source.url_with(user, "pass");
+        ferrite_migrate::Config::builder()
+            .source(url)
+            .target(target.url())
+            .strategy(Strategy::Replica)
+            .on_conflict(OnConflict::Replace)
+    };
+    let error = blocked(config("mover"));
+    assert!(error.contains("would not be let in as mover"), "{error}");
+    assert!(listing(&target).len() > 100);
+    ok(&mut admin, &["ACL", "SETUSER", "mover", "+psync"]);
+    let live = Live::start(config("mover"));
+    live.until(State::Live);
+    assert_eq!(setting(&target, "masteruser"), "mover");
+    live.cut_over();
+    live.end();
+    assert_eq!(
+        (setting(&target, "masteruser"), setting(&target, "masterauth")),
+        Default::default()
+    );
+}
+
+#[test]
+fn tls_is_spoken_as_the_source_wants_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ferrite_testkit::TlsFiles::generate(folder.path()).unwrap();
+    let source = Peer::builder(Server::Redis70).tls(&files).start().unwrap();
+    let builder = Peer::builder(Server::Redis70).tls(&files).arg("tls-replication", "no");
+    // What a replica shows of itself is a client's certificate.
+    let builder = builder.arg("tls-client-cert-file", &files.client_cert.display().to_string());
+    let builder = builder.arg("tls-client-key-file", &files.client_key.display().to_string());
+    let target = builder.start().unwrap();
+    ok(&mut source.client(), &["SET", "key", "value"]);
+    let tls = ferrite_migrate::TlsOptions { ca: Some(files.ca.clone()), ..Default::default() };
+    let live = Live::start(replica(&source, &target).source_tls(tls.clone()).target_tls(tls));
+    live.until(State::Live);
+    assert_eq!(setting(&target, "tls-replication"), "yes");
+    live.cut_over();
+    assert_eq!(live.end().1, State::Completed);
+    assert_eq!(setting(&target, "tls-replication"), "no");
+    assert_eq!(ok(&mut target.client(), &["GET", "key"]).text(), "value");
+    let plain = start(Server::Redis62);
+    let tls = ferrite_migrate::TlsOptions { ca: Some(files.ca.clone()), ..Default::default() };
+    let error = blocked(replica(&source, &plain).source_tls(tls));
+    assert!(error.contains("cannot be a replica"), "{error}");
+}
