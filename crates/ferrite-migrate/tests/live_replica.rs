@@ -346,6 +346,10 @@ fn a_replica_of_another_server_is_left_alone() {
     let error = blocked(replica(&source, &target).on_conflict(OnConflict::Replace));
     assert!(error.contains(&format!("a replica of 127.0.0.1:{port}")), "{error}");
     ok(&mut target.client(), &["REPLICAOF", "NO", "ONE"]);
+    ok(&mut target.client(), &["CONFIG", "SET", "replica-read-only", "no"]);
+    let error = blocked(replica(&source, &target).on_conflict(OnConflict::Replace));
+    assert!(error.contains("takes writes as a replica too"), "{error}");
+    ok(&mut target.client(), &["CONFIG", "SET", "replica-read-only", "yes"]);
     let wrong = replica(&source, &target).replica_source(other.addr().to_string());
     let error = blocked(wrong.on_conflict(OnConflict::Replace));
     assert!(error.contains("is another server than the source"), "{error}");

@@ -220,6 +220,15 @@ async fn settings(config: &Config, checked: &mut Checked) -> Result<(), ClientEr
         }
         return Ok(());
     };
+    let read_only = target.control.call(&["CONFIG", "GET", "replica-read-only"]).await?;
+    if read_only.as_array().and_then(|pair| pair.get(1)?.as_str()) == Some("no") {
+        report.block(
+            "target settings",
+            "the target takes writes as a replica too (replica-read-only no): it would differ",
+            "CONFIG SET replica-read-only yes on the target",
+        );
+        return Ok(());
+    }
     if let Some(setting) = wanted.lacking(&now) {
         report.block(
             "target settings",
@@ -229,10 +238,9 @@ async fn settings(config: &Config, checked: &mut Checked) -> Result<(), ClientEr
         return Ok(());
     }
     // What is set already changes nothing.
-    let same = [&b"CONFIG"[..], b"SET", b"repl-timeout"];
     let told = target.control.call(&["CONFIG", "GET", "repl-timeout"]).await?;
     let value = told.as_array().and_then(|pair| pair.get(1)?.as_bytes()).unwrap_or(b"60");
-    match refusal(target, &[same[0], same[1], same[2], value]).await? {
+    match refusal(target, &[b"CONFIG", b"SET", b"repl-timeout", value]).await? {
         Some(error) if !wanted.are_default() => report.block(
             "target settings",
             format!("CONFIG SET is refused: {error}"),

@@ -135,15 +135,16 @@ impl Before {
     /// # Errors
     /// A server that is lost, or refuses.
     pub async fn put_back(&self, connection: &mut Connection) -> Result<bool, ClientError> {
-        if let Some(user) = &self.user {
-            connection.call(&["CONFIG", "SET", USER, user]).await?;
+        let Some(now) = Self::ask(connection).await? else { return Ok(true) };
+        for (name, then, now) in [(USER, &self.user, &now.user), (TLS, &self.tls, &now.tls)] {
+            if let Some(then) = then.as_ref().filter(|then| now.as_ref() != Some(*then)) {
+                connection.call(&["CONFIG", "SET", name, then]).await?;
+            }
         }
-        match &self.password {
-            Some(password) => set_password(connection, password).await?,
-            None => set_password(connection, &Secret::new("")).await?,
-        }
-        if let Some(tls) = &self.tls {
-            connection.call(&["CONFIG", "SET", TLS, tls]).await?;
+        let none = Secret::new("");
+        let password = self.password.as_ref().unwrap_or(&none);
+        if now.password.as_ref() != Some(password) {
+            set_password(connection, password).await?;
         }
         Ok(self.password.is_some())
     }
