@@ -642,3 +642,28 @@ fn tls_is_spoken_as_the_source_wants_it() {
     let error = blocked(replica(&source, &plain).source_tls(tls));
     assert!(error.contains("cannot be a replica"), "{error}");
 }
+
+#[test]
+fn the_rights_that_are_listed_are_enough() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    ok(&mut source.client(), &["SET", "key", "value"]);
+    // As docs/replica.md has them.
+    let both = "on >pass resetkeys resetchannels -@all +ping +info +role +time +select \
+                +client|setname +config|get +config|set";
+    for (peer, rights) in [
+        (&source, "+client|pause +client|unpause +psync +replconf"),
+        (&target, "+client|list +replicaof"),
+    ] {
+        let rights = format!("ACL SETUSER mover {both} {rights}");
+        ok(&mut peer.client(), &rights.split_whitespace().collect::<Vec<_>>());
+    }
+    let ends = [&source, &target].map(|peer| peer.url_with("mover", "pass"));
+    let [from, to] = ends;
+    let config = ferrite_migrate::Config::builder().source(from).target(to);
+    let live = Live::start(config.strategy(Strategy::Replica));
+    live.until(State::Live);
+    let done = live.cut_over();
+    assert_eq!(done["source_fence"], "min-replicas-to-write 1000000", "{done}");
+    assert_eq!(live.end().0.warnings, Vec::<String>::new());
+    assert_eq!(ok(&mut target.client(), &["GET", "key"]).text(), "value");
+}
