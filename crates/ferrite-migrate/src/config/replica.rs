@@ -31,12 +31,6 @@ pub fn check(config: &ConfigBuilder) -> Result<(), ConfigError> {
              psync with --filter and --exclude",
         );
     }
-    if config.verify {
-        return refused(
-            "the strategy `replica` does not compare while it follows: run ferrite-migrate verify \
-             when it is LIVE, or choose --strategy psync with --verify",
-        );
-    }
     Ok(())
 }
 
@@ -129,7 +123,6 @@ mod tests {
             (plain().exclude_pattern("a*"), "cannot choose keys"),
             (plain().key_type(super::super::KeyType::Hash), "by type"),
             (plain().on_conflict(OnConflict::Skip), "--on-conflict fail or replace"),
-            (plain().verify(true), "ferrite-migrate verify"),
             (plain().strategy(Strategy::Psync).replica_source("c:1"), "for --strategy replica"),
             (config("redis://a/0", "redis://b"), "source names database 0"),
             (config("redis://a/2", "redis://b/2"), "takes all databases"),

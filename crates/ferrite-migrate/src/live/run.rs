@@ -172,6 +172,7 @@ impl Live {
         let not_held = died_cutting_over(&dir);
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
+        let checked = Arc::new(checked);
         let mut live = Self::with(job, checked, dir, control, clock_skew_ms, target_was_empty);
         live.not_held = not_held;
         Ok(live)
@@ -179,7 +180,7 @@ impl Live {
 
     fn with(
         job: Arc<Job>,
-        checked: Checked,
+        checked: Arc<Checked>,
         dir: JobDir,
         control: control::Server,
         clock_skew_ms: i64,
@@ -187,7 +188,7 @@ impl Live {
     ) -> Self {
         let progress = Progress::default();
         progress.set_clock_skew_ms(clock_skew_ms);
-        let (progress, checked) = (Arc::new(progress), Arc::new(checked));
+        let progress = Arc::new(progress);
         job.follow(Arc::clone(&progress));
         let verifier = Verifier::new(&job, &checked, &progress, clock_skew_ms, target_was_empty);
         Self {
@@ -221,13 +222,15 @@ impl Live {
     /// As [`run`].
     pub(super) async fn go_back(
         job: Arc<Job>,
-        mut checked: Checked,
+        checked: Arc<Checked>,
         dir: JobDir,
         control: control::Server,
         (cutover, link): (Cutover, ReplicationLink),
     ) -> Result<Report, MigrateError> {
-        // Only the way back is gone: what would hold an expiry is not used.
-        let clock_skew_ms = clock::skew_ms(&mut checked.target.control).await.unwrap_or(0);
+        let clock_skew_ms = match checked.target.connector.connect().await {
+            Ok(mut target) => clock::skew_ms(&mut target).await.unwrap_or(0),
+            Err(_) => 0,
+        };
         let mut live = Self::with(job, checked, dir, control, clock_skew_ms, false);
         (live.cutover, live.way_back) = (Some(cutover), Some(link));
         let ended = live.run().await;

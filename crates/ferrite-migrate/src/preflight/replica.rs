@@ -9,7 +9,7 @@ use ferrite_client::server::{Family, Role, ServerInfo};
 use ferrite_client::{Address, ClientError, Connector, Endpoint, ReplyError};
 use tokio::time::sleep;
 
-use super::{Checked, Server};
+use super::{Checked, Server, permissions};
 use crate::config::{Config, OnConflict};
 use crate::engine::Job;
 use crate::error::MigrateError;
@@ -62,6 +62,7 @@ pub async fn check(job: &Job, checked: &mut Checked) -> Result<(), MigrateError>
     }
     let asked = settings(&job.config, checked).await;
     asked.map_err(|error| lost(&checked.target.connector, &error))?;
+    permissions::comparable(job, checked).await?;
     databases(checked).await;
     source_rights(&job.config, checked).await;
     reached(job, checked).await;

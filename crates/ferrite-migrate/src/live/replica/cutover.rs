@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use ferrite_client::{ClientError, Connection};
 use serde_json::json;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::{sleep, timeout};
 
 use super::Replica;
 use super::attach::FENCE_BEFORE;
+use super::compare::Work;
 use super::facts::{Fact, Found};
 use super::watch::Sample;
 use super::way_back::WayBack;
@@ -145,8 +147,9 @@ impl Replica {
         if wanted.reverse {
             self.try_way_back().await?;
         }
+        let work = self.quiet().await?;
         let mut fence = Fence::new(&mut source, self.progress.replid());
-        let switched = self.switch_over(wanted, &mut fence, &mut target, replier).await;
+        let switched = self.switch_over(wanted, work, &mut fence, &mut target, replier).await;
         let Switched { offset, paused, hook, way_back } = match switched {
             Ok(switched) => switched,
             Err(given_up) => {
@@ -173,6 +176,7 @@ impl Replica {
     async fn switch_over(
         &mut self,
         wanted: &Wanted,
+        mut work: Option<OwnedMutexGuard<Work>>,
         fence: &mut Fence<'_>,
         target: &mut Connection,
         replier: &mut Replier,
@@ -184,7 +188,7 @@ impl Replica {
         let began = Instant::now();
         let offset = fence.raise(max_pause + PAUSE_SLACK).await.map_err(lost)?;
         let left = max_pause.saturating_sub(began.elapsed());
-        let run_id = match timeout(left, self.drained(target, offset)).await {
+        let run_id = match timeout(left, self.level(target, offset, work.as_deref_mut())).await {
             Ok(drained) => drained?,
             Err(_) => {
                 return Err(GivenUp::failed(format!(
@@ -211,6 +215,29 @@ impl Replica {
         let took = switch(hook, &self.job.id, fence, max_pause, replier).await?;
         fence.check()?;
         Ok(Switched { offset, paused, hook: Some(took), way_back })
+    }
+
+    /// Has nothing compared as long as the returned value lives, where anything is.
+    async fn quiet(&self) -> Result<Option<OwnedMutexGuard<Work>>, GivenUp> {
+        let Some(comparison) = &self.comparison else { return Ok(None) };
+        let late = || GivenUp::failed("a comparison of keys has not ended in time");
+        comparison.quiet().await.map(Some).ok_or_else(late)
+    }
+
+    /// Waits until the target has everything, and compares what could not be before; the id of its
+    /// process.
+    async fn level(
+        &self,
+        target: &mut Connection,
+        offset: u64,
+        work: Option<&mut Work>,
+    ) -> Result<String, GivenUp> {
+        let run_id = self.drained(target, offset).await?;
+        if let (Some(comparison), Some(work)) = (&self.comparison, work) {
+            let compared = comparison.last_look(work).await;
+            compared.map_err(|why| GivenUp { why, code: ExitCode::Mismatch })?;
+        }
+        Ok(run_id)
     }
 
     /// Waits until the target has applied everything up to the source's offset; the id of its

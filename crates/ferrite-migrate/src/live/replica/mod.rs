@@ -12,9 +12,11 @@
 //! following. What we did to the target stands in the journal before it is done (see [`facts`]).
 
 mod attach;
+mod compare;
 mod cutover;
 mod facts;
 mod lag;
+mod look;
 mod orders;
 mod settings;
 mod status;
@@ -27,6 +29,7 @@ use std::time::{Duration, Instant};
 use ferrite_client::replication::ReplicationLink;
 use tokio::time::sleep;
 
+use self::compare::{Comparing, Comparison};
 use self::facts::{Fact, Next, next};
 use self::lag::Moments;
 use self::watch::{Sample, Seen, Watcher};
@@ -51,7 +54,7 @@ const REASON: &str = "asked for with --strategy replica: the target is a replica
 /// A live migration by a replica that runs.
 pub struct Replica {
     job: Arc<Job>,
-    checked: Checked,
+    checked: Arc<Checked>,
     dir: JobDir,
     progress: Arc<Progress>,
     control: control::Server,
@@ -64,6 +67,10 @@ pub struct Replica {
     source: Watcher,
     target: Watcher,
     moments: Moments,
+    /// Compares both ends meanwhile, where that was asked for.
+    comparison: Option<Arc<Comparison>>,
+    /// Comparing that goes on.
+    comparing: Option<Comparing>,
     /// A cutover that begins when it can, and who asked for it.
     waiting: Option<(Wanted, control::Replier)>,
     cutover: Option<Cutover>,
@@ -108,6 +115,8 @@ impl Replica {
         let control = control::Server::bind(&dir).map_err(journal_error)?;
         let progress = Arc::new(Progress::default());
         job.follow(Arc::clone(&progress));
+        let checked = Arc::new(checked);
+        let comparison = Comparison::new(&job, &checked, &progress).map(Arc::new);
         job.emit(Event::Strategy { strategy: Strategy::Replica.name(), reason: REASON.to_owned() });
         let mut replica = Self {
             source: Watcher::start(checked.source.connector.clone()),
@@ -121,6 +130,8 @@ impl Replica {
             since: Instant::now(),
             before: None,
             moments: Moments::default(),
+            comparison,
+            comparing: None,
             waiting: None,
             cutover: None,
             way_back: None,
@@ -248,6 +259,7 @@ impl Replica {
             let again = matches!(state, State::CatchingUp | State::Live);
             let why = again.then_some("the source has not kept what the target missed");
             self.enter(State::Copying, why)?;
+            self.comparing = None;
             self.copying_since = Some(Instant::now());
         }
         self.copied = copied;
@@ -283,6 +295,7 @@ impl Replica {
                 self.job.tally(|tally| (tally.keys.copied, tally.bytes) = (keys, bytes));
             }
             self.enter(State::CatchingUp, None)?;
+            self.comparing = self.comparison.as_ref().map(Comparison::start);
         }
         let applied = sample.applied();
         let level_at = self.moments.level_at(applied).unwrap_or(sample.asked_ms);
@@ -383,7 +396,7 @@ impl Replica {
             refetched: 0,
             applied_offset: self.progress.applied(),
             cutover: self.cutover.take(),
-            verified: None,
+            verified: self.comparison.as_ref().map(|it| it.tally.report()),
         });
         Ok(report)
     }

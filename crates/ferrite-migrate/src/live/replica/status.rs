@@ -20,6 +20,7 @@ impl Replica {
             let (lag, most) = (lag_ms as f64 / 1000.0, CUTOVER_LAG_MS as f64 / 1000.0);
             reasons.push(format!("the target is {lag:.1} s behind (at most {most:.1} s)"));
         }
+        reasons.extend(self.comparison.iter().flat_map(|it| it.tally.reasons()));
         if !self.checked.source.can_pause_writes() {
             reasons.push(String::from(
                 "the source cannot hold writes back: CLIENT PAUSE … WRITE came with Redis 6.2",
@@ -63,6 +64,7 @@ impl Replica {
                 seconds: Some(self.progress.lag_ms() as f64 / 1000.0),
                 ..JobLag::default()
             },
+            verify: self.comparison.as_ref().map(|it| it.tally.status()).unwrap_or_default(),
             shards: vec![self.shard()],
             next_steps,
             warnings: self.job.tally(|tally| tally.warnings()),

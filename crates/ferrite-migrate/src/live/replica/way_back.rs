@@ -69,6 +69,7 @@ impl Replica {
     /// # Errors
     /// Why it could not go on; it can be resumed then.
     pub async fn go_back(self, link: ReplicationLink) -> Result<Report, MigrateError> {
+        let verified = self.comparison.as_ref().map(|it| it.tally.report());
         let Self { job, checked, dir, control, cutover, copy_ms, .. } = self;
         let cutover = cutover.ok_or_else(|| {
             MigrateError::new(ErrorKind::Internal, "going the way back", "there was no cutover")
@@ -78,6 +79,9 @@ impl Replica {
         report.strategy = Strategy::Replica.name();
         report.strategy_reason = REASON.to_owned();
         report.copy_ms = copy_ms;
+        if let Some(live) = &mut report.live {
+            live.verified = verified;
+        }
         Ok(report)
     }
 }
