@@ -107,7 +107,6 @@ fn refusals_say_why() {
         (&["--strategy", "replica"], "is for --mode live"),
         (&["--mode", "live", "--strategy", "replica", "-p", "8"], "--parallel has no effect"),
         (&["--mode", "live", "--strategy", "replica", "-f", "a*"], "cannot choose keys"),
-        (&["--mode", "live", "--strategy", "replica", "--verify"], "ferrite-migrate verify"),
         (&["--mode", "live", "--replica-source", "a:1"], "for --strategy replica"),
         (
             &["--mode", "live", "--strategy", "replica", "--replica-source", "redis://a:1"],

@@ -16,7 +16,7 @@ fn the_servers_do_the_work_and_no_write_is_lost() {
     ended.explains(&["100 keys", "loses everything", "--on-conflict replace"]);
     assert!(jobs.list().is_empty());
 
-    let options = ["--strategy", "replica", "--on-conflict", "replace"];
+    let options = ["--strategy", "replica", "--on-conflict", "replace", "--verify"];
     let (running, id) = jobs.live(&from, &to, &options);
     let status = jobs.until_live(&id);
     assert_eq!(status["strategy"], "replica");
@@ -32,6 +32,7 @@ fn the_servers_do_the_work_and_no_write_is_lost() {
     load.wait_for(1000);
     let ended = jobs.cut_over(&id);
     ended.reports(&["CUTOVER REPORT", "refuses writes (CONFIG SET min-replicas-to-write"]);
-    running.end().exits(0).reports(&["FOLLOWED", "COMPLETED", "the target is the one to write to"]);
+    let reported = ["FOLLOWED", "COMPARED WHILE FOLLOWING", "the target is the one to write to"];
+    running.end().exits(0).reports(&reported);
     assert_exact(&source, &target, &load.stop());
 }
