@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::apply::home;
 use super::checkpoint::Checkpoint;
+use super::clock;
 use super::links::attach_now;
 use super::progress::Progress;
 use super::run::{Following, Live, journal_error, spool_error};
@@ -19,8 +20,9 @@ use super::settle::Settler;
 use super::spool;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
-use crate::jobs::{JournalRecord, State};
+use crate::jobs::{JobDir, JournalRecord, State, control};
 use crate::preflight::Checked;
+use crate::report::{Cutover, Report};
 use crate::sources::redis_scan::source_error;
 
 /// The name under which the journal has the position the way back begins from.
@@ -124,6 +126,28 @@ impl Live {
         following.replace(receiving, applying);
         self.applier_waits = None;
         Ok(())
+    }
+
+    /// Goes the way back after a cutover by another strategy, which the journal has as done, with
+    /// the link to the target's stream.
+    ///
+    /// # Errors
+    /// Why it could not go on; it can be resumed then.
+    pub async fn go_back(
+        job: Arc<Job>,
+        checked: Arc<Checked>,
+        dir: JobDir,
+        control: control::Server,
+        (cutover, link): (Cutover, ReplicationLink),
+    ) -> Result<Report, MigrateError> {
+        let clock_skew_ms = match checked.target.connector.connect().await {
+            Ok(mut target) => clock::skew_ms(&mut target).await.unwrap_or(0),
+            Err(_) => 0,
+        };
+        let mut live = Self::with(job, checked, dir, control, clock_skew_ms, false);
+        (live.cutover, live.way_back) = (Some(cutover), Some(link));
+        let ended = live.run().await;
+        live.end(ended)
     }
 
     /// From here on, source and target have changed places.

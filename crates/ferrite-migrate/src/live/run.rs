@@ -80,7 +80,7 @@ pub struct Live {
     /// How it ended in a cutover.
     pub cutover: Option<Cutover>,
     /// The link to the target's stream, where the way back begins with it.
-    way_back: Option<ReplicationLink>,
+    pub way_back: Option<ReplicationLink>,
     began: Instant,
     copy_ms: u64,
     target_was_empty: bool,
@@ -178,7 +178,7 @@ impl Live {
         Ok(live)
     }
 
-    fn with(
+    pub(super) fn with(
         job: Arc<Job>,
         checked: Arc<Checked>,
         dir: JobDir,
@@ -215,29 +215,7 @@ impl Live {
         }
     }
 
-    /// Goes the way back after a cutover by another strategy, which the journal has as done, with
-    /// the link to the target's stream.
-    ///
-    /// # Errors
-    /// As [`run`].
-    pub(super) async fn go_back(
-        job: Arc<Job>,
-        checked: Arc<Checked>,
-        dir: JobDir,
-        control: control::Server,
-        (cutover, link): (Cutover, ReplicationLink),
-    ) -> Result<Report, MigrateError> {
-        let clock_skew_ms = match checked.target.connector.connect().await {
-            Ok(mut target) => clock::skew_ms(&mut target).await.unwrap_or(0),
-            Err(_) => 0,
-        };
-        let mut live = Self::with(job, checked, dir, control, clock_skew_ms, false);
-        (live.cutover, live.way_back) = (Some(cutover), Some(link));
-        let ended = live.run().await;
-        live.end(ended)
-    }
-
-    async fn run(&mut self) -> Result<(), MigrateError> {
+    pub(super) async fn run(&mut self) -> Result<(), MigrateError> {
         self.find_direction().await?;
         let mut again = None;
         while !self.job.stop.is_stopped() {
@@ -564,7 +542,7 @@ impl Live {
     }
 
     /// Records how it ended.
-    fn end(mut self, ended: Result<(), MigrateError>) -> Result<Report, MigrateError> {
+    pub(super) fn end(mut self, ended: Result<(), MigrateError>) -> Result<Report, MigrateError> {
         let is_over = self.dir.state().is_final();
         if !is_over {
             let (state, reason) = match &ended {
