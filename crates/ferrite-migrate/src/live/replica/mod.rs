@@ -291,6 +291,8 @@ impl Replica {
             let took = self.copying_since.take().map(|since| since.elapsed());
             if let Some(took) = took {
                 self.copy_ms += u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                // What came after the last look belongs to it.
+                self.copied.0 = self.copied.1.unwrap_or(self.copied.0);
                 let (keys, bytes) = (sample.keys(), self.copied.0);
                 self.job.tally(|tally| (tally.keys.copied, tally.bytes) = (keys, bytes));
             }
