@@ -1,5 +1,7 @@
 //! What a migration is to do: the whole of its configuration, checked before anything connects.
 
+mod replica;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,6 +64,9 @@ pub enum Strategy {
     Fenced,
     /// `SCAN`, then `DUMP` and the expiry of every key.
     Scan,
+    /// Make the target a replica of the source, by `REPLICAOF`: it loses all it has, and gets all
+    /// the source has. Only with [`Mode::Live`], and never chosen by [`Strategy::Auto`].
+    Replica,
 }
 
 impl Strategy {
@@ -73,6 +78,7 @@ impl Strategy {
             Self::Psync => "psync",
             Self::Fenced => "fenced",
             Self::Scan => "scan",
+            Self::Replica => "replica",
         }
     }
 }
@@ -176,6 +182,9 @@ pub struct Config {
     /// Whether a live migration keeps what the target has before it writes there, so that it can
     /// be brought back.
     pub undo: bool,
+    /// Where the target reaches the source, with [`Strategy::Replica`]; the source's own address
+    /// unless told otherwise.
+    pub replica_source: Option<Address>,
 }
 
 impl Config {
@@ -196,6 +205,14 @@ impl Config {
     #[must_use]
     pub fn target_db(&self) -> Option<u32> {
         self.target.address.named_database()
+    }
+
+    /// Host and port by which the target reaches the source as a replica; `None` where the source
+    /// is a Unix socket and no other way is given.
+    #[must_use]
+    pub fn replicates_from(&self) -> Option<(&str, u16)> {
+        let address = self.replica_source.as_ref().unwrap_or(&self.source.address);
+        Some((address.host()?, address.port()?))
     }
 
     /// The size in bytes from which one value is streamed in parts instead of held whole.
@@ -248,6 +265,7 @@ pub struct ConfigBuilder {
     every: Option<Duration>,
     limits: Limits,
     undo: bool,
+    replica_source: Option<String>,
 }
 
 impl Default for ConfigBuilder {
@@ -276,6 +294,7 @@ impl Default for ConfigBuilder {
             every: None,
             limits: Limits::default(),
             undo: true,
+            replica_source: None,
         }
     }
 }
@@ -447,6 +466,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// `host:port` by which the target reaches the source, with [`Strategy::Replica`]; by default
+    /// the one we reach it by.
+    #[must_use]
+    pub fn replica_source(mut self, address: impl Into<String>) -> Self {
+        self.replica_source = Some(address.into());
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -458,9 +485,16 @@ impl ConfigBuilder {
             Mode::Incremental => self.check_incremental()?,
             Mode::Snapshot => self.check_snapshot()?,
         }
+        replica::check(&self)?;
         let source = endpoint("source", self.source, self.source_tls)?;
         let target = endpoint("target", self.target, self.target_tls)?;
         self.limits.check()?;
+        let replica_source = replica::source(
+            self.strategy,
+            self.replica_source.as_deref(),
+            &source.address,
+            &target.address,
+        )?;
         between("parallel", self.parallel, 1, PARALLEL_MAX)?;
         between("batch-size", self.batch_size, 1, BATCH_SIZE_MAX)?;
         if let (None, Some(db)) = (source.address.named_database(), target.address.named_database())
@@ -509,6 +543,7 @@ impl ConfigBuilder {
             every: self.every,
             limits: self.limits,
             undo: self.undo,
+            replica_source,
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Mode, OnConflict};
+use crate::config::{Config, Mode, OnConflict, Strategy};
 use crate::engine::{Job, run};
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::{JobDir, JobError, JobStore, Plan, State};
@@ -82,6 +82,10 @@ impl Migration {
         }
         if config.limits != dir.plan().limits {
             dir.write_limits(config.limits).map_err(job_error)?;
+        }
+        if live::is_on_the_way_back(dir.journal()) {
+            // Whoever led there, the way back is gone by the target's stream.
+            config.strategy = Strategy::Psync;
         }
         // What is on the target already is our own.
         config.on_conflict = OnConflict::Replace;

@@ -114,6 +114,12 @@ impl Job {
         self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Sets how much is through, where somebody else counts it.
+    pub fn done_so_far(&self, keys: u64, bytes: u64) {
+        self.keys_done.store(keys, Ordering::Relaxed);
+        self.bytes_done.store(bytes, Ordering::Relaxed);
+    }
+
     /// Tells where to read how far the target is behind; what is told first counts.
     pub fn follow(&self, progress: Arc<Progress>) {
         *lock(&self.following) = Some(progress);

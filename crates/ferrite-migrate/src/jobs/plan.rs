@@ -65,6 +65,9 @@ pub struct Plan {
     /// Whether what the target had is kept.
     #[serde(default)]
     pub undo: bool,
+    /// `host:port` by which the target reaches the source, where that was given.
+    #[serde(default)]
+    pub replica_source: Option<String>,
 }
 
 /// A glob pattern: text where it is UTF-8, else its bytes as numbers.
@@ -121,6 +124,7 @@ impl Plan {
                 .map(|every| u64::try_from(every.as_millis()).unwrap_or(u64::MAX)),
             limits: config.limits,
             undo: config.undo,
+            replica_source: config.replica_source.as_ref().map(|to| to.endpoint().to_string()),
         }
     }
 
@@ -149,6 +153,9 @@ impl Plan {
         if let Some(every_ms) = self.every_ms {
             config = config.every(Duration::from_millis(every_ms));
         }
+        if let Some(address) = &self.replica_source {
+            config = config.replica_source(address);
+        }
         for pattern in &self.include {
             config = config.include_pattern(pattern.bytes());
         }
@@ -162,8 +169,8 @@ impl Plan {
     }
 }
 
-const STRATEGIES: [Strategy; 4] =
-    [Strategy::Auto, Strategy::Psync, Strategy::Fenced, Strategy::Scan];
+const STRATEGIES: [Strategy; 5] =
+    [Strategy::Auto, Strategy::Psync, Strategy::Fenced, Strategy::Scan, Strategy::Replica];
 const MODES: [Mode; 3] = [Mode::Snapshot, Mode::Live, Mode::Incremental];
 const CONFLICTS: [OnConflict; 3] = [OnConflict::Fail, OnConflict::Replace, OnConflict::Skip];
 const KEY_TYPES: [KeyType; 6] =

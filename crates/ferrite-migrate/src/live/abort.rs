@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::cutover::{REPLICAS_FENCE, REPLICAS_SETTING};
 use super::run::{Live, journal_error, ticks};
 use super::{checkpoint, undo};
+use crate::config::Strategy;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::control::{Replier, Request};
@@ -83,6 +84,11 @@ fn refusal(dir: &JobDir, clean: bool, traffic_stayed: bool) -> Option<(ErrorKind
             "if it is the target, the migration is done; if it is still the source: \
              ferrite-migrate abort --id {id} --traffic-stayed"
         );
+        return Some((ErrorKind::Config, cause.to_owned(), hint));
+    }
+    if dir.plan().strategy == Strategy::Replica.name() {
+        let cause = "the target is a replica of the source, and what it had before is gone";
+        let hint = String::from("REPLICAOF NO ONE on the target detaches it");
         return Some((ErrorKind::Config, cause.to_owned(), hint));
     }
     if clean && Before::of(journal) == Before::Unknown {

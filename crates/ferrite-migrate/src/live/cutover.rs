@@ -27,7 +27,7 @@ use super::reverse::Reverse;
 use super::run::{Following, Live};
 use super::settle::{Pass, Settler, master_offset, pause};
 use super::verify::Work;
-use crate::engine::now_ms;
+use crate::engine::{Job, now_ms};
 use crate::error::MigrateError;
 use crate::jobs::State;
 use crate::jobs::control::Replier;
@@ -35,11 +35,11 @@ use crate::report::{Cutover, ExitCode};
 use crate::sources::redis_scan::source_error;
 
 /// How long writes may be held back until the target has everything, unless told otherwise.
-const MAX_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// How long the hook may take; writes are held back meanwhile.
 const HOOK_MAX: Duration = Duration::from_secs(10);
 /// What the source's pause lasts beyond what we need of it.
-const PAUSE_SLACK: Duration = Duration::from_secs(1);
+pub(super) const PAUSE_SLACK: Duration = Duration::from_secs(1);
 /// Expiries closer than this stay held until writes are, in ms: longer than the passes take.
 const NEAR_MS: u64 = 60_000;
 /// Keys a second that a pass gets through at least; sets how much longer than [`NEAR_MS`].
@@ -73,13 +73,16 @@ pub struct Wanted {
 }
 
 /// Why a cutover was given up; the job goes on.
-struct GivenUp {
-    why: String,
-    code: ExitCode,
+pub(super) struct GivenUp {
+    /// What failed, or took too long.
+    pub why: String,
+    /// The exit code for the command that asked.
+    pub code: ExitCode,
 }
 
 impl GivenUp {
-    fn failed(why: impl ToString) -> Self {
+    /// Something failed.
+    pub fn failed(why: impl ToString) -> Self {
         Self { why: why.to_string(), code: ExitCode::Failed }
     }
 }
@@ -286,21 +289,14 @@ impl Live {
         let recorded = self.dir.transition_with(self.dir.state(), None, detail);
         recorded.map_err(GivenUp::failed)?;
         let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
-        self.switch(hook, fence, max_pause, replier).await.map(Some)
+        switch(hook, &self.job.id, fence, max_pause, replier).await.map(Some)
     }
 
     /// Leaves the old source as it is to be: following, or refusing writes; by which setting, and
     /// what that was before.
     async fn leave(&self, fence: &mut Fence<'_>, follows: bool) -> Option<(String, String)> {
         if follows {
-            // It will be written to, by us alone: the writes that wait end with their connections.
-            if fence.end_clients().await.is_err() {
-                self.job.warn(
-                    "the old source does not let us end its clients (CLIENT KILL is refused \
-                     there): writes that waited for the switch were made there, and nowhere else",
-                );
-            }
-            fence.lower().await;
+            leave_following(&self.job, fence).await;
             return None;
         }
         let closed = fence.close().await;
@@ -379,41 +375,6 @@ impl Live {
         Ok(settler.release(held).await?)
     }
 
-    /// Runs the hook that moves the traffic; how long it took.
-    async fn switch(
-        &self,
-        hook: &str,
-        fence: &mut Fence<'_>,
-        max_pause: Duration,
-        replier: &mut Replier,
-    ) -> Result<Duration, GivenUp> {
-        replier.step(format!("running the hook: {hook}")).await;
-        fence.check()?;
-        let lost = |error: ClientError| GivenUp::failed(format!("holding writes back: {error}"));
-        fence.raise(HOOK_MAX + max_pause + PAUSE_SLACK).await.map_err(lost)?;
-        let began = Instant::now();
-        let running = Command::new("sh")
-            .args(["-c", hook])
-            .env("FERRITE_JOB", &self.job.id)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let output = match tokio::time::timeout(HOOK_MAX, running).await {
-            Ok(Ok(output)) => output,
-            Ok(Err(error)) => return Err(GivenUp::failed(format!("the hook cannot run: {error}"))),
-            Err(_) => {
-                let most = HOOK_MAX.as_secs();
-                return Err(GivenUp::failed(format!("the hook took more than {most} s")));
-            }
-        };
-        if output.status.success() {
-            return Ok(began.elapsed());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said: String = said.trim().chars().take(HOOK_OUTPUT_MAX).collect();
-        Err(GivenUp::failed(format!("the hook failed ({}): {said}", output.status)))
-    }
-
     /// After a cutover that was given up: everything is held again.
     pub async fn hold_again(&mut self, following: &mut Following) {
         let again = async {
@@ -428,6 +389,53 @@ impl Live {
             self.job.warn(format!("expiries on the target are not held any more: {why}"));
         }
     }
+}
+
+/// Runs the hook that moves the traffic; how long it took.
+pub(super) async fn switch(
+    hook: &str,
+    job_id: &str,
+    fence: &mut Fence<'_>,
+    max_pause: Duration,
+    replier: &mut Replier,
+) -> Result<Duration, GivenUp> {
+    replier.step(format!("running the hook: {hook}")).await;
+    fence.check()?;
+    let lost = |error: ClientError| GivenUp::failed(format!("holding writes back: {error}"));
+    fence.raise(HOOK_MAX + max_pause + PAUSE_SLACK).await.map_err(lost)?;
+    let began = Instant::now();
+    let running = Command::new("sh")
+        .args(["-c", hook])
+        .env("FERRITE_JOB", job_id)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = match tokio::time::timeout(HOOK_MAX, running).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => return Err(GivenUp::failed(format!("the hook cannot run: {error}"))),
+        Err(_) => {
+            let most = HOOK_MAX.as_secs();
+            return Err(GivenUp::failed(format!("the hook took more than {most} s")));
+        }
+    };
+    if output.status.success() {
+        return Ok(began.elapsed());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said: String = said.trim().chars().take(HOOK_OUTPUT_MAX).collect();
+    Err(GivenUp::failed(format!("the hook failed ({}): {said}", output.status)))
+}
+
+/// Leaves the old source taking writes, which will be ours alone: those that wait end with their
+/// connections.
+pub(super) async fn leave_following(job: &Job, fence: &mut Fence<'_>) {
+    if fence.end_clients().await.is_err() {
+        job.warn(
+            "the old source does not let us end its clients (CLIENT KILL is refused there): \
+             writes that waited for the switch were made there, and nowhere else",
+        );
+    }
+    fence.lower().await;
 }
 
 fn no_way_back(error: MigrateError) -> GivenUp {
@@ -445,7 +453,7 @@ async fn hold_before(until_ms: u64, following: &Following) -> Result<(), GivenUp
 }
 
 /// Keeps the source from being written to.
-struct Fence<'a> {
+pub(super) struct Fence<'a> {
     connection: &'a mut Connection,
     /// The history that was followed.
     replid: String,
@@ -455,13 +463,13 @@ struct Fence<'a> {
 
 impl<'a> Fence<'a> {
     /// Not raised yet.
-    fn new(connection: &'a mut Connection, replid: String) -> Self {
+    pub fn new(connection: &'a mut Connection, replid: String) -> Self {
         Self { connection, replid, up_until: Instant::now() }
     }
 
     /// Holds writes back for this long at most, counted anew with every call; the source's offset
     /// from here on.
-    async fn raise(&mut self, at_most: Duration) -> Result<u64, ClientError> {
+    pub async fn raise(&mut self, at_most: Duration) -> Result<u64, ClientError> {
         let ms = at_most.as_millis().to_string();
         let began = Instant::now();
         self.connection.call(&["CLIENT", "PAUSE", &ms, "WRITE"]).await?;
@@ -486,7 +494,7 @@ impl<'a> Fence<'a> {
     }
 
     /// Fails when writes may have gone through since the offset was asked for.
-    fn check(&self) -> Result<(), GivenUp> {
+    pub fn check(&self) -> Result<(), GivenUp> {
         if Instant::now() < self.up_until {
             return Ok(());
         }
@@ -494,18 +502,18 @@ impl<'a> Fence<'a> {
     }
 
     /// Lets writes through again. Should that fail, the source does it when the time is up.
-    async fn lower(&mut self) {
+    pub async fn lower(&mut self) {
         let _ = self.connection.call(&["CLIENT", "UNPAUSE"]).await;
     }
 
     /// Ends the connections of all other clients, and with them the writes that wait.
-    async fn end_clients(&mut self) -> Result<(), ClientError> {
+    pub async fn end_clients(&mut self) -> Result<(), ClientError> {
         self.connection.call(&["CLIENT", "KILL", "TYPE", "normal"]).await.map(drop)
     }
 
     /// Has the source refuse writes from now on, those that wait included; by which setting, and
     /// what that was.
-    async fn close(&mut self) -> Option<(String, String)> {
+    pub async fn close(&mut self) -> Option<(String, String)> {
         let before = self.replicas_to_write().await;
         let setting = ["CONFIG", "SET", REPLICAS_SETTING, REPLICAS_FENCE];
         let refused = self.connection.call(&setting).await.is_err();
@@ -516,17 +524,17 @@ impl<'a> Fence<'a> {
 
     /// How many good replicas the source needs for taking writes; what a cutover has set that was
     /// not finished does not count.
-    async fn replicas_to_write(&mut self) -> String {
+    pub async fn replicas_to_write(&mut self) -> String {
         let known = self.connection.call(&["CONFIG", "GET", REPLICAS_SETTING]).await.ok();
         let value = known.as_ref().and_then(|known| known.as_array()?.get(1)?.as_str());
         value.filter(|value| *value != REPLICAS_FENCE).unwrap_or("0").to_owned()
     }
 }
 
-fn ms(duration: Duration) -> String {
+pub(super) fn ms(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

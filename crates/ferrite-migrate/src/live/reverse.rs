@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::apply::home;
 use super::checkpoint::Checkpoint;
+use super::clock;
 use super::guard::Guard;
 use super::links::attach_now;
 use super::progress::Progress;
@@ -20,9 +21,19 @@ use super::settle::Settler;
 use super::spool;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
-use crate::jobs::State;
+use crate::jobs::{JobDir, JournalRecord, State, control};
 use crate::preflight::Checked;
+use crate::report::{Cutover, Report};
 use crate::sources::redis_scan::source_error;
+
+/// The name under which the journal has the position the way back begins from.
+const REVERSE: &str = "reverse";
+
+/// For the journal: the position the way back begins from, and the database selected there.
+#[must_use]
+pub fn recorded(replid: &str, offset: u64, db: u32) -> Value {
+    json!({ REVERSE: { "replid": replid, "offset": offset, "db": db } })
+}
 
 /// The other direction, attached and not begun.
 #[derive(Debug)]
@@ -33,6 +44,13 @@ pub struct Reverse {
     position: Position,
     /// Where in the target's stream others begin to write.
     pub from: u64,
+}
+
+/// Whether a job with this journal has been cut over, and has a way back.
+#[must_use]
+pub fn is_on_the_way_back(journal: &[JournalRecord]) -> bool {
+    let mut details = journal.iter().filter_map(|record| record.detail.as_ref());
+    details.any(|detail| detail.get(REVERSE).is_some())
 }
 
 /// Reads over what we wrote ourselves.
@@ -90,9 +108,8 @@ impl Live {
             sweep: false,
             pending: Vec::new(),
         };
-        let detail = json!({ "reverse": {
-            "replid": checkpoint.replid, "offset": checkpoint.offset, "db": checkpoint.db,
-        }, "guard": guard });
+        let mut detail = recorded(&checkpoint.replid, checkpoint.offset, checkpoint.db);
+        detail["guard"] = json!(guard);
         self.dir.transition_with(State::CutOver, None, detail).map_err(journal_error)?;
         // Not before that is recorded: it is what says that the target is level.
         if let Ok(settler) = Settler::connect(&self.job, &self.checked).await {
@@ -115,6 +132,28 @@ impl Live {
         Ok(())
     }
 
+    /// Goes the way back after a cutover by another strategy, which the journal has as done, with
+    /// the link to the target's stream.
+    ///
+    /// # Errors
+    /// Why it could not go on; it can be resumed then.
+    pub async fn go_back(
+        job: Arc<Job>,
+        checked: Arc<Checked>,
+        dir: JobDir,
+        control: control::Server,
+        (cutover, link): (Cutover, ReplicationLink),
+    ) -> Result<Report, MigrateError> {
+        let clock_skew_ms = match checked.target.connector.connect().await {
+            Ok(mut target) => clock::skew_ms(&mut target).await.unwrap_or(0),
+            Err(_) => 0,
+        };
+        let mut live = Self::with(job, checked, dir, control, clock_skew_ms, false);
+        (live.cutover, live.way_back) = (Some(cutover), Some(link));
+        let ended = live.run().await;
+        live.end(ended)
+    }
+
     /// From here on, source and target have changed places.
     pub fn change_ends(&mut self, job: Arc<Job>, checked: Arc<Checked>) {
         self.job = job;
@@ -128,7 +167,7 @@ impl Live {
     #[must_use]
     pub fn recorded_reverse(&self) -> Option<Checkpoint> {
         let details = self.dir.journal().iter().rev().filter_map(|record| record.detail.as_ref());
-        let reverse = details.filter_map(|detail| detail.get("reverse")).next()?;
+        let reverse = details.filter_map(|detail| detail.get(REVERSE)).next()?;
         let number = |name: &str| reverse.get(name).and_then(Value::as_u64);
         Some(Checkpoint {
             replid: reverse.get("replid")?.as_str()?.to_owned(),

@@ -31,6 +31,7 @@ use super::ladder::{self, Chosen};
 use super::links::{AttachError, attach};
 use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
+use super::replica;
 use super::rewrite::HOLD_MS;
 use super::schedule::Scheduled;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
@@ -48,7 +49,7 @@ use crate::sources::redis_scan::source_error;
 /// How often the status is written.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// Below this lag, in ms, the target counts as following.
-const LIVE_LAG_MS: u64 = 1000;
+pub(super) const LIVE_LAG_MS: u64 = 1000;
 /// Orders that wait for the applier.
 const REQUESTS_MAX: usize = 4;
 
@@ -92,6 +93,8 @@ pub struct Live {
     pub cutover: Option<Cutover>,
     /// How keys are copied, and why.
     pub chosen: Chosen,
+    /// The link to the target's stream, where the way back begins with it.
+    pub way_back: Option<ReplicationLink>,
     began: Instant,
     /// How long copying has taken, in ms.
     pub copy_ms: u64,
@@ -159,6 +162,9 @@ enum Next {
 /// # Errors
 /// Why it could not go on; it can be resumed then.
 pub async fn run(job: Arc<Job>, checked: Checked, dir: JobDir) -> Result<Report, MigrateError> {
+    if job.config.strategy == Strategy::Replica {
+        return replica::run(job, checked, dir).await;
+    }
     let mut live = Live::new(job, checked, dir).await?;
     let ended = live.run().await;
     let ended = live.finish_abort(ended).await;
@@ -172,14 +178,7 @@ impl Live {
         mut dir: JobDir,
     ) -> Result<Self, MigrateError> {
         if is_switching(&dir) && !job.config.traffic_stayed {
-            let doing = format!("resuming the migration {}", job.id);
-            let cause = "its process ended while the hook of a cutover moved the traffic: nobody \
-                         knows which server the application writes to";
-            return Err(MigrateError::new(ErrorKind::Config, doing, cause).with_hint(format!(
-                "if it is the target, the migration is done; if it is still the source: \
-                 ferrite-migrate migrate --resume {} --traffic-stayed",
-                job.id
-            )));
+            return Err(traffic_unknown(&job));
         }
         let connector = checked.source.connector.clone();
         let skew = clock::skew_ms(&mut checked.source.control).await;
@@ -194,13 +193,27 @@ impl Live {
         let not_held = died_cutting_over(&dir);
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
+        let checked = Arc::new(checked);
+        let mut live = Self::with(job, checked, dir, control, clock_skew_ms, target_was_empty);
+        live.not_held = not_held;
+        Ok(live)
+    }
+
+    pub(super) fn with(
+        job: Arc<Job>,
+        checked: Arc<Checked>,
+        dir: JobDir,
+        control: control::Server,
+        clock_skew_ms: i64,
+        target_was_empty: bool,
+    ) -> Self {
         let progress = Progress::default();
         progress.set_clock_skew_ms(clock_skew_ms);
-        let (progress, checked) = (Arc::new(progress), Arc::new(checked));
+        let progress = Arc::new(progress);
         job.follow(Arc::clone(&progress));
         let chosen = ladder::choose(&job.config, &checked);
         let verifier = Verifier::new(&job, &checked, &progress, clock_skew_ms, target_was_empty);
-        Ok(Self {
+        Self {
             progress,
             is_reversed: false,
             first: Arc::clone(&job),
@@ -221,13 +234,14 @@ impl Live {
             scheduled: None,
             guarding: None,
             aborting: None,
-            not_held,
+            not_held: false,
             cutover: None,
+            way_back: None,
             told: [false; 2],
-        })
+        }
     }
 
-    async fn run(&mut self) -> Result<(), MigrateError> {
+    pub(super) async fn run(&mut self) -> Result<(), MigrateError> {
         self.recover_schedule()?;
         self.find_direction().await?;
         let mut again = None;
@@ -365,7 +379,8 @@ impl Live {
         self.progress.set_received(writer.end());
         self.progress.set_trouble(Side::Source, Some(String::from(receive::CONNECTING)));
         tracing::debug!(offset = from, kept = writer.end() - from, "going on");
-        let receiving = self.receive(writer, None);
+        let link = self.way_back.take().filter(|link| link.offset() == writer.end());
+        let receiving = self.receive(writer, link);
         Ok(Start { receiving, reader })
     }
 
@@ -613,7 +628,7 @@ impl Live {
     }
 
     /// Records how it ended.
-    fn end(mut self, ended: Result<(), MigrateError>) -> Result<Report, MigrateError> {
+    pub(super) fn end(mut self, ended: Result<(), MigrateError>) -> Result<Report, MigrateError> {
         let is_idle = ended.is_ok() && self.dir.state() == State::Idle;
         let is_over = self.dir.state().is_final();
         let is_aborting = self.dir.state() == State::Aborting;
@@ -677,9 +692,11 @@ impl Live {
 }
 
 /// Whether the last process to run the job died in a cutover, and none has held expiries since.
+/// After the cutover, on the way back, none are held.
 fn died_cutting_over(dir: &JobDir) -> bool {
     let states = dir.journal().iter().rev().map(|record| record.state);
-    let mut telling = states.filter(|state| matches!(state, State::Live | State::CuttingOver));
+    let mut telling =
+        states.filter(|state| matches!(state, State::Live | State::CuttingOver | State::CutOver));
     telling.next() == Some(State::CuttingOver)
 }
 
@@ -691,8 +708,20 @@ pub async fn end<T>(task: &mut JoinHandle<T>) {
     }
 }
 
+/// Why a job is not taken up whose process ended while the hook of a cutover ran.
+pub(super) fn traffic_unknown(job: &Job) -> MigrateError {
+    let doing = format!("resuming the migration {}", job.id);
+    let cause = "its process ended while the hook of a cutover moved the traffic: nobody \
+                 knows which server the application writes to";
+    MigrateError::new(ErrorKind::Config, doing, cause).with_hint(format!(
+        "if it is the target, the migration is done; if it is still the source: \
+         ferrite-migrate migrate --resume {} --traffic-stayed",
+        job.id
+    ))
+}
+
 /// Whether the process ended while the hook of a cutover ran.
-fn is_switching(dir: &JobDir) -> bool {
+pub(super) fn is_switching(dir: &JobDir) -> bool {
     let last = dir.journal().last().and_then(|record| record.detail.as_ref());
     last.is_some_and(|detail| detail.get("switching").is_some())
 }

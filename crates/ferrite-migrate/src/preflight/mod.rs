@@ -3,6 +3,7 @@
 mod conflicts;
 mod latency;
 mod permissions;
+mod replica;
 pub mod rivals;
 mod server;
 mod state;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use ferrite_rdb::transcode::Target;
 
-use crate::config::Config;
+use crate::config::{Config, Strategy};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::report::PreflightReport;
@@ -116,6 +117,10 @@ impl Checked {
 /// # Errors
 /// An end that breaks while it is being asked. A check that fails is a line of the report.
 pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
+    let is_replica = job.config.strategy == Strategy::Replica;
+    if is_replica {
+        replica::until_loaded(job).await;
+    }
     let mut report = PreflightReport::default();
     let source = state::reach(job, &job.config.source, "source", &mut report).await;
     let target = state::reach(job, &job.config.target, "target", &mut report).await;
@@ -123,15 +128,20 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
         return Err(MigrateError::blocked(report));
     };
     let mut checked = Checked { report, source, target, scannable: true, restore: true, set: true };
-    state::check(&mut checked);
+    state::check(&mut checked, is_replica);
     if !checked.report.is_blocked() {
-        permissions::check(job, &mut checked).await?;
+        match is_replica {
+            true => replica::check(job, &mut checked).await?,
+            false => permissions::check(job, &mut checked).await?,
+        }
     }
     if !checked.report.is_blocked() {
         latency::check(job, &mut checked).await?;
         rivals::check(job, &mut checked).await;
         state::databases(job, &mut checked).await?;
-        conflicts::check(job, &mut checked).await?;
+        if !is_replica {
+            conflicts::check(job, &mut checked).await?;
+        }
     }
     Ok(checked)
 }

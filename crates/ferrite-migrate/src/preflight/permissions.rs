@@ -92,7 +92,18 @@ async fn readable(
     Ok(denied)
 }
 
-async fn target(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
+/// Checks whether both ends let us read keys, where they are to be compared.
+///
+/// # Errors
+/// As [`check`].
+pub async fn comparable(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
+    if job.config.verify {
+        source(job, checked).await?;
+    }
+    target_readable(job, checked).await
+}
+
+async fn target_readable(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
     if job.config.verify || job.config.only_differing {
         let denied = readable(job, &mut checked.target).await;
         let lost = |error| target_error("checking permissions", &checked.target.connector, &error);
@@ -104,6 +115,11 @@ async fn target(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
             );
         }
     }
+    Ok(())
+}
+
+async fn target(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
+    target_readable(job, checked).await?;
     let key = probe_key(job);
     let restore = ask(checked, &[b"RESTORE", &key, b"0", b"not a payload"]).await?;
     let set = ask(checked, &[b"SET", &key, b"", b"NOSUCHOPTION"]).await?;

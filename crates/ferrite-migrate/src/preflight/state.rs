@@ -62,14 +62,17 @@ pub fn reach_fix(error: &ClientError) -> String {
     fix.to_owned()
 }
 
-/// Everything that follows from what both ends say of themselves.
-pub fn check(checked: &mut Checked) {
+/// Everything that follows from what both ends say of themselves; a target that becomes a replica
+/// need not be writable, and its formats are another matter.
+pub fn check(checked: &mut Checked, is_replica: bool) {
     let Checked { report, source, target, .. } = checked;
     told(&source.info, &target.info, report);
     same_server(&source.info, &target.info, report);
     loading(&source.info, &target.info, report);
     cluster(&source.info, &target.info, report);
-    role(target, report);
+    if !is_replica {
+        role(target, report);
+    }
     if source.info.master_link_up == Some(false) {
         report.warn(
             "source replication",
@@ -77,7 +80,9 @@ pub fn check(checked: &mut Checked) {
             "read from the primary, or wait until the link is up",
         );
     }
-    formats(source, target, report);
+    if !is_replica {
+        formats(source, target, report);
+    }
     memory(&source.info, &target.info, report);
     eviction(&target.info, report);
     persistence(&target.info, report);

@@ -135,10 +135,15 @@ impl Live {
         self.run().runtime.spawn(async move { call(&path, &request, |_| ()).await });
     }
 
+    /// The journal as it is on the disk.
+    pub fn journal(&self) -> String {
+        let path = self.store.read(&self.id).expect("the job's folder").path;
+        std::fs::read_to_string(path.join("journal.jsonl")).expect("a journal")
+    }
+
     /// All states the job has been in.
     fn states(&self) -> Vec<Value> {
-        let path = self.store.read(&self.id).expect("the job's folder").path;
-        let journal = std::fs::read_to_string(path.join("journal.jsonl")).expect("a journal");
+        let journal = self.journal();
         let records = journal.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         records.map(|record| record["state"].clone()).collect()
     }

@@ -82,6 +82,9 @@ pub struct LiveArgs {
     /// Run in the background, with a log in the migration's directory
     #[arg(long)]
     detach: bool,
+    /// With --strategy replica: where the target reaches the source [default: as in --source]
+    #[arg(long, value_name = "HOST:PORT")]
+    replica_source: Option<String>,
     /// Upper bound for the source's commands that wait on disk until the target has them
     #[arg(long, value_name = "SIZE", default_value = "8GiB", value_parser = parse_size)]
     spool_limit: u64,
@@ -92,7 +95,7 @@ pub struct LiveArgs {
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 12] = [
+const PLANNED: [&str; 13] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -105,6 +108,7 @@ const PLANNED: [&str; 12] = [
     "batch_size",
     "memory_limit",
     "no_undo",
+    "replica_source",
 ];
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -118,6 +122,9 @@ enum StrategyArg {
     Fenced,
     /// SCAN and DUMP: works with any access, reads different keys at different moments
     Scan,
+    /// With --mode live: the target becomes a replica of the source (REPLICAOF), and loses all it
+    /// has; never chosen by `auto`
+    Replica,
 }
 
 impl From<StrategyArg> for Strategy {
@@ -127,6 +134,7 @@ impl From<StrategyArg> for Strategy {
             StrategyArg::Psync => Self::Psync,
             StrategyArg::Fenced => Self::Fenced,
             StrategyArg::Scan => Self::Scan,
+            StrategyArg::Replica => Self::Replica,
         }
     }
 }
@@ -193,6 +201,7 @@ Examples:
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --detach
   ferrite-migrate migrate -s redis://old -t redis://new --mode incremental --every 1h --detach
   ferrite-migrate migrate -s redis://old -t redis://new --rate 50MB --max-source-latency 2ms
+  ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --strategy replica
   ferrite-migrate migrate --resume mig_abc123def456
   ferrite-migrate migrate -s rediss://old:6380 --source-tls-ca ca.pem -t unix:///run/new.sock
   ferrite-migrate migrate -s redis://old -t redis://new -f 'user:*' -e 'user:tmp:*' --type hash
@@ -230,6 +239,9 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
         let failure = Failure::usage("the command line", "--every is for incremental migrations");
         return Err(failure.with_hint("--mode incremental"));
     }
+    if matches!(args.run.strategy, StrategyArg::Replica) {
+        refuse_copy_options(matches)?;
+    }
     let store = if is_live { Some(args.state.store()?) } else { None };
     let background = args.live.detach;
     let parallel = args.resources.parallel();
@@ -256,6 +268,26 @@ fn refuse_live_options(matches: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Options about copying, which a replica does by itself.
+fn refuse_copy_options(matches: &ArgMatches) -> Result<(), Failure> {
+    for (id, option) in [
+        ("parallel", "--parallel"),
+        ("batch_size", "--batch-size"),
+        ("spool_limit", "--spool-limit"),
+        ("no_undo", "--no-undo"),
+        ("rate", "--rate"),
+        ("max_source_latency", "--max-source-latency"),
+        ("max_target_latency", "--max-target-latency"),
+    ] {
+        if matches.value_source(id) == Some(ValueSource::CommandLine) {
+            let cause = format!("{option} has no effect with --strategy replica");
+            let hint = "leave it out: the target copies and follows by itself";
+            return Err(Failure::usage("the command line", cause).with_hint(hint));
+        }
+    }
+    Ok(())
+}
+
 fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure> {
     let MigrateArgs { source, target, run, keys, live, resources, limits, .. } = args;
     if let Some(id) = live.resume.clone() {
@@ -274,6 +306,7 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
             .undo(!live.no_undo);
         let every = live.every.map(Duration::from_millis);
         let config = every.into_iter().fold(config, ConfigBuilder::every);
+        let config = live.replica_source.into_iter().fold(config, ConfigBuilder::replica_source);
         store.iter().fold(config, |config, store| config.state_dir(store.root()))
     })?;
     Ok(Wanted::New { config, is_everything: keys.is_everything() })

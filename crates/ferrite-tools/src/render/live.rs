@@ -175,7 +175,9 @@ impl Output {
 pub fn followed(followed: &Followed, sheet: &mut Sheet) {
     sheet.section("FOLLOWED");
     sheet.pair("State", followed.state);
-    sheet.pair("Commands", format!("{} applied", count(followed.commands)));
+    if followed.commands > 0 {
+        sheet.pair("Commands", format!("{} applied", count(followed.commands)));
+    }
     if followed.refetched > 0 {
         sheet.pair("Keys read again", count(followed.refetched));
     }

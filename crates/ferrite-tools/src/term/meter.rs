@@ -159,14 +159,14 @@ impl Figures {
     /// What is said while the target follows, with counts of this kind.
     fn followed(&self, counted: fn(u64) -> String) -> Option<String> {
         let Following { lag_bytes, lag_ms, commands } = self.following?;
-        Some(format!(
-            "{} · lag {}, {} · {} commands · {}/s",
-            self.phase_name(),
-            bytes(lag_bytes),
-            duration(lag_ms),
-            counted(commands),
-            counted(self.keys_rate),
-        ))
+        let lag = format!("lag {}, {}", bytes(lag_bytes), duration(lag_ms));
+        let line = format!("{} · {lag}", self.phase_name());
+        // A replica reads the source by itself: nobody counts.
+        if commands == 0 {
+            return Some(line);
+        }
+        let rate = counted(self.keys_rate);
+        Some(format!("{line} · {} commands · {rate}/s", counted(commands)))
     }
 
     /// A line for a terminal, of at most 80 columns, with a bar if the share is known.

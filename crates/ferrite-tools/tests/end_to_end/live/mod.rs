@@ -3,6 +3,7 @@
 //! ```text
 //! story.rs       from the first command to the cutover
 //! resumed.rs     processes that are killed, interrupted, stopped, and go on
+//! replica.rs     --strategy replica
 //! refused.rs     what cannot be done, and what it says
 //! background.rs  --detach
 //! throttled.rs   limits of the copy
@@ -13,6 +14,7 @@
 mod aborted;
 mod background;
 mod refused;
+mod replica;
 mod resumed;
 mod scheduled;
 mod story;
