@@ -153,6 +153,9 @@ pub struct Config {
     /// When a job is taken up again whose process ended while the hook of a cutover ran: that the
     /// application still writes to the source.
     pub traffic_stayed: bool,
+    /// When a job is taken up again whose source came back without its keys: that the target is to
+    /// lose them too.
+    pub source_emptied: bool,
 }
 
 impl Config {
@@ -220,6 +223,7 @@ pub struct ConfigBuilder {
     state_dir: Option<PathBuf>,
     spool_limit: u64,
     traffic_stayed: bool,
+    source_emptied: bool,
 }
 
 impl Default for ConfigBuilder {
@@ -243,6 +247,7 @@ impl Default for ConfigBuilder {
             state_dir: None,
             spool_limit: SPOOL_LIMIT_DEFAULT,
             traffic_stayed: false,
+            source_emptied: false,
         }
     }
 }
@@ -376,6 +381,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// When a job is taken up again whose source came back without its keys: says that the target
+    /// is to lose them too.
+    #[must_use]
+    pub fn source_emptied(mut self, emptied: bool) -> Self {
+        self.source_emptied = emptied;
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -426,6 +439,7 @@ impl ConfigBuilder {
             state_dir: self.state_dir,
             spool_limit: self.spool_limit,
             traffic_stayed: self.traffic_stayed,
+            source_emptied: self.source_emptied,
         })
     }
 

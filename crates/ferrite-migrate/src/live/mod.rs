@@ -11,6 +11,7 @@ mod checkpoint;
 mod classify;
 mod clock;
 mod cutover;
+mod emptied;
 mod links;
 mod marks;
 mod orders;

@@ -80,7 +80,10 @@ pub struct Live {
     pub cutover: Option<Cutover>,
     began: Instant,
     copy_ms: u64,
-    target_was_empty: bool,
+    /// Whether all keys on the target that take part are ours.
+    pub target_was_empty: bool,
+    /// Whether the operator knows that the source has lost its keys: counts until it is copied.
+    pub may_be_emptied: bool,
     /// The sides whose trouble was told.
     told: [bool; 2],
 }
@@ -171,6 +174,7 @@ impl Live {
         let target_was_empty = known.unwrap_or_else(|| checked.target.info.keys() == 0);
         let detail = json!({ "target_was_empty": target_was_empty });
         let not_held = died_cutting_over(&dir);
+        let may_be_emptied = job.config.source_emptied;
         dir.transition_with(State::Attaching, None, detail).map_err(journal_error)?;
         let control = control::Server::bind(&dir).map_err(journal_error)?;
         let progress = Progress::default();
@@ -191,6 +195,7 @@ impl Live {
             began: Instant::now(),
             copy_ms: 0,
             target_was_empty,
+            may_be_emptied,
             paused: None,
             applier_waits: None,
             verifying: None,
@@ -323,6 +328,9 @@ impl Live {
     async fn copy_all(&mut self, again: Option<&str>) -> Result<Option<Start>, MigrateError> {
         let is_first = !self.dir.journal().iter().any(|record| record.state == State::Copying);
         self.enter(State::Attaching, again)?;
+        if !is_first {
+            self.refuse_emptied_source().await?;
+        }
         self.forget(!is_first && self.target_was_empty).await?;
         let job = Arc::clone(&self.job);
         let connector = self.checked.source.connector.clone();
@@ -342,6 +350,7 @@ impl Live {
         let (sweep, pending) = (false, Vec::new());
         let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, sweep, pending };
         self.store(&checkpoint).await?;
+        self.may_be_emptied = false;
         if !is_first && !self.target_was_empty {
             job.warn(
                 "keys that were deleted on the source meanwhile, or made anew, may still have \

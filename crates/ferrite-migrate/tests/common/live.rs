@@ -101,6 +101,11 @@ impl Live {
         self.config = self.config.clone().traffic_stayed(true);
     }
 
+    /// Says that the target is to lose what the source has lost.
+    pub fn source_emptied(&mut self, emptied: bool) {
+        self.config = self.config.clone().source_emptied(emptied);
+    }
+
     /// Gives an order and waits for the answer.
     pub fn order(&self, request: &Request) -> Result<Value, CallError> {
         let path = self.store.read(&self.id).expect("the job's folder").path;

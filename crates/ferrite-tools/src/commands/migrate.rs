@@ -68,6 +68,9 @@ struct LiveArgs {
     /// still writes to the source
     #[arg(long, requires = "resume")]
     traffic_stayed: bool,
+    /// With --resume, after a source that came back without its keys: the target is to lose them too
+    #[arg(long, requires = "resume")]
+    source_emptied: bool,
     /// Run in the background, with a log in the migration's directory
     #[arg(long)]
     detach: bool,
@@ -271,6 +274,7 @@ async fn run_here(
             let config = plan.configure()?.mode(Mode::Live);
             let config = config.state_dir(store.root()).spool_limit(live.spool_limit);
             let config = config.traffic_stayed(live.traffic_stayed);
+            let config = config.source_emptied(live.source_emptied);
             let config = complete(config, source, target)?;
             let migration = Migration::resume(config.clone(), &id).await?;
             (config, patterns == 0, migration)

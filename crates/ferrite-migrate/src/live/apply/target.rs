@@ -135,6 +135,14 @@ impl Target {
         Ok((Link { sender, receiver }, checkpoint))
     }
 
+    /// How far the target is, by what it says; `None` if it does not say so.
+    ///
+    /// # Errors
+    /// A target that cannot be asked.
+    pub async fn checkpoint(&self) -> Result<Option<Checkpoint>, ClientError> {
+        self.ask().await.map(|(_, checkpoint)| checkpoint)
+    }
+
     /// Writes the checkpoint a copy ends with.
     ///
     /// # Errors

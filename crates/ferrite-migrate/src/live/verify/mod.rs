@@ -27,6 +27,7 @@ use tokio::time::{sleep, timeout};
 
 use self::looker::Looker;
 use self::tally::Tally;
+pub use self::tally::grouped;
 pub use self::watched::Watched;
 pub use self::work::Work;
 use self::work::{BATCH_KEYS, SUSPECTS_MAX};
