@@ -165,6 +165,12 @@ impl Job {
     pub fn client_name(&self) -> String {
         format!("{CLIENT_NAME_PREFIX}{}", self.id)
     }
+
+    /// The name of the connections that write a copy.
+    #[must_use]
+    pub fn copy_client_name(&self) -> String {
+        format!("{}:copy", self.client_name())
+    }
 }
 
 /// What the names of all our connections begin with.

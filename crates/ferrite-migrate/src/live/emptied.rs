@@ -8,8 +8,8 @@
 use ferrite_client::ClientError;
 use ferrite_client::server::ServerInfo;
 
+use super::again::Beginning;
 use super::apply::{Target, home};
-use super::run::Live;
 use super::verify::grouped;
 use crate::error::{ErrorKind, MigrateError};
 use crate::sources::redis_scan::source_error;
@@ -19,7 +19,7 @@ use crate::targets::redis::target_error;
 /// application that goes on writes its first keys before we are there to count.
 const KEYS_LOST: u64 = 10;
 
-impl Live {
+impl Beginning {
     /// Sees to it that making the copy anew does not take the keys away that the source has lost.
     ///
     /// Nothing is deleted on a target that had keys of its own, so nothing is asked of it. Of a
@@ -29,9 +29,6 @@ impl Live {
     /// The source has next to no keys, the target has many, and nobody said that this is so; or an
     /// end that cannot be asked.
     pub async fn refuse_emptied_source(&self) -> Result<(), MigrateError> {
-        if !self.target_was_empty || self.may_be_emptied {
-            return Ok(());
-        }
         let (source, target) = (&self.checked.source.connector, &self.checked.target.connector);
         let there = self.keys_of_source().await;
         let there = there.map_err(|error| source_error(source, "counting keys", &error))?;

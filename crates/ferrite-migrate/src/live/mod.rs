@@ -6,6 +6,7 @@
 //!    └──RDB──► copy ──► target             └── checkpoint, in the target
 //! ```
 
+mod again;
 mod apply;
 mod checkpoint;
 mod classify;

@@ -13,31 +13,31 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ferrite_client::Connector;
 use ferrite_client::replication::{Position, ReplicationLink};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::again::Beginning;
 use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
 use super::cutover::{READY_EVERY, Wanted};
-use super::links::{AttachError, attach};
 use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::rewrite::HOLD_MS;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use super::verify::{Verifier, Verifying};
 use crate::config::{OnConflict, Strategy};
-use crate::engine::{Job, copy, report};
+use crate::engine::{Job, Tally, copy, report};
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::{JobDir, JobError, State, control};
 use crate::preflight::Checked;
 use crate::report::{Cutover, Event, Followed, Phase, Report};
 use crate::sources::redis_psync;
 use crate::sources::redis_scan::source_error;
+use crate::targets::redis::target_error;
 
 /// How often the status is written.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -89,7 +89,7 @@ pub struct Live {
 }
 
 /// What following needs at its beginning.
-struct Start {
+pub struct Start {
     receiving: Receiving,
     reader: Reader,
 }
@@ -217,7 +217,7 @@ impl Live {
             let start = match checkpoint {
                 Some(checkpoint) => self.go_on(&checkpoint).await?,
                 None if self.is_reversed => return Err(self.way_back_lost(again.as_deref())?),
-                None => self.copy_all(again.as_deref()).await?,
+                None => self.copy_patiently(again.as_deref()).await?,
             };
             let Some(start) = start else { return Ok(()) };
             match self.follow(start).await? {
@@ -325,34 +325,38 @@ impl Live {
     }
 
     /// Copies everything; `None` if that was stopped.
-    async fn copy_all(&mut self, again: Option<&str>) -> Result<Option<Start>, MigrateError> {
+    ///
+    /// # Errors
+    /// An end that refuses, or is lost.
+    pub async fn copy_all(&mut self, again: Option<&str>) -> Result<Option<Start>, MigrateError> {
         let is_first = !self.dir.journal().iter().any(|record| record.state == State::Copying);
         self.enter(State::Attaching, again)?;
-        if !is_first {
-            self.refuse_emptied_source().await?;
-        }
-        self.forget(!is_first && self.target_was_empty).await?;
-        let job = Arc::clone(&self.job);
-        let connector = self.checked.source.connector.clone();
-        let links = tokio::select! {
-            links = attach(&connector) => links.map_err(|error| attach_error(&connector, error))?,
-            () = job.stop.stopped() => return Ok(None),
-        };
+        let (job, checked) = (Arc::clone(&self.job), Arc::clone(&self.checked));
+        let clears = !is_first && self.target_was_empty;
+        let refuses_emptied = clears && !self.may_be_emptied;
+        let beginning = Beginning { job, checked, refuses_emptied, clears };
+        let Some(links) = self.meanwhile(beginning.attach()).await else { return Ok(None) };
+        let links = links?;
         let Position { replid, offset } = links.position;
         let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
         self.progress.restart(&replid, offset);
+        self.progress.set_trouble(Side::Target, None);
+        self.job.tally(Tally::restart);
         let mut receiving = self.receive(writer, Some(links.stream));
         let copied = self.copy_rdb(links.rdb, is_first).await;
-        if copied.is_err() || job.stop.is_stopped() {
+        if copied.is_err() || self.job.stop.is_stopped() {
             end(&mut receiving).await;
             return copied.map(|()| None);
         }
         let (sweep, pending) = (false, Vec::new());
         let checkpoint = Checkpoint { replid, offset, fence: offset, db: 0, sweep, pending };
-        self.store(&checkpoint).await?;
+        if let Err(error) = self.store(&checkpoint).await {
+            end(&mut receiving).await;
+            return Err(error);
+        }
         self.may_be_emptied = false;
         if !is_first && !self.target_was_empty {
-            job.warn(
+            self.job.warn(
                 "keys that were deleted on the source meanwhile, or made anew, may still have \
                  their old values on the target, which had keys of its own: run \
                  `ferrite-migrate verify`",
@@ -390,31 +394,15 @@ impl Live {
         copied
     }
 
-    /// Takes the position away that the target has, before the copy makes it untrue, and the
-    /// keys if they all are ours: one that is not in the RDB would live on, and be written to
-    /// should it be made anew.
-    async fn forget(&self, with_keys: bool) -> Result<(), MigrateError> {
-        let target = Target::new(&self.job, &self.checked);
-        let forgotten = async {
-            target.forget().await?;
-            if with_keys { target.clear().await } else { Ok(()) }
-        };
-        forgotten.await.map_err(|error| {
-            let doing = format!("deleting an earlier copy on the target {}", target.address());
-            MigrateError::new(ErrorKind::Target, doing, error)
-        })
-    }
-
     /// Writes a position to the target.
     ///
     /// # Errors
     /// A target that cannot be written.
     pub async fn store(&self, checkpoint: &Checkpoint) -> Result<(), MigrateError> {
         let target = Target::new(&self.job, &self.checked);
-        target.store(checkpoint).await.map_err(|error| {
-            let doing = format!("writing the checkpoint to the target {}", target.address());
-            MigrateError::new(ErrorKind::Target, doing, error)
-        })
+        let connector = &self.checked.target.connector;
+        let stored = target.store(checkpoint).await;
+        stored.map_err(|error| target_error("writing the checkpoint", connector, &error))
     }
 
     /// Follows the source until the run is over or has to start over.
@@ -524,7 +512,7 @@ impl Live {
     }
 
     /// Tells of a side that has trouble, once, and once when that is over.
-    fn tell_trouble(&mut self) {
+    pub fn tell_trouble(&mut self) {
         for side in Side::ALL {
             let reason = self.progress.trouble_of(side);
             let told = &mut self.told[side as usize];
@@ -609,32 +597,10 @@ fn is_switching(dir: &JobDir) -> bool {
 }
 
 /// Ticks that do not come in heaps after a long wait.
-fn ticks() -> tokio::time::Interval {
+pub fn ticks() -> tokio::time::Interval {
     let mut ticks = interval(STATUS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
-}
-
-fn attach_error(connector: &Connector, error: AttachError) -> MigrateError {
-    match error {
-        AttachError::Client(error) => {
-            let is_refused = error.reply().is_some() || error.is_refusal();
-            let failed = source_error(connector, "attaching as a replica", &error);
-            match is_refused {
-                true => failed.with_hint(
-                    "a live migration reads the replication stream: ACL SETUSER <user> +psync \
-                     +replconf on the source; where that cannot be, --mode snapshot",
-                ),
-                false => failed,
-            }
-        }
-        AttachError::NoBacklog => {
-            let doing = format!("attaching as a replica of the source {}", connector.address());
-            let cause = "its backlog turns over faster than a replica can attach";
-            MigrateError::new(ErrorKind::Source, doing, cause)
-                .with_hint("CONFIG SET repl-backlog-size 64mb on the source, then try again")
-        }
-    }
 }
 
 fn internal(panic: tokio::task::JoinError) -> MigrateError {

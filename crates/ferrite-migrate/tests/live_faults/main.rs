@@ -9,6 +9,7 @@
 mod common;
 
 mod commands;
+mod copying;
 mod cutover;
 mod expiry;
 mod failover;

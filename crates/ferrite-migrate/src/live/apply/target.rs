@@ -122,12 +122,7 @@ impl Target {
 
     async fn ask(&self) -> Result<(Link, Option<Checkpoint>), ClientError> {
         let mut connection = self.connector.connect().await?;
-        if let Err(error) = end_others(&mut connection).await
-            && error.reply().is_none()
-            && !error.is_refusal()
-        {
-            return Err(error);
-        }
+        end_all_others(&mut connection).await?;
         connection.call(&["SELECT", &self.home.to_string()]).await?;
         let value = connection.call(&[b"GET", self.key.as_slice()]).await?;
         let checkpoint = value.as_bytes().and_then(Checkpoint::parse);
@@ -161,12 +156,15 @@ impl Target {
         }
     }
 
-    /// Takes away what the target says about how far it is.
+    /// Takes away what the target says about how far it is, and ends what is left of an earlier
+    /// copy: a batch may still wait in the target's socket, and must not be written behind ours.
     ///
     /// # Errors
     /// A target that cannot be written.
     pub async fn forget(&self) -> Result<(), ClientError> {
-        let mut connection = self.connector.connect().await?;
+        let connector = self.lists.clone().client_name(self.job.copy_client_name());
+        let mut connection = connector.connect().await?;
+        end_all_others(&mut connection).await?;
         connection.call(&["SELECT", &self.home.to_string()]).await?;
         connection.call(&[b"DEL", self.key.as_slice()]).await?;
         Ok(())
@@ -290,6 +288,14 @@ impl Target {
 #[must_use]
 pub fn home(config: &Config) -> u32 {
     config.target_db().or(config.source_db()).unwrap_or(0)
+}
+
+/// Ends all other connections of our own name, where we may.
+async fn end_all_others(connection: &mut Connection) -> Result<(), ClientError> {
+    match end_others(connection).await {
+        Err(error) if error.reply().is_none() && !error.is_refusal() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Ends all other connections of our own name.
