@@ -39,6 +39,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 const HOOK_MAX: Duration = Duration::from_secs(10);
 /// What the source's pause lasts beyond what we need of it.
 const PAUSE_SLACK: Duration = Duration::from_secs(1);
+/// How often expiries are released from the beginning when databases change places meanwhile.
+const PASSES_MAX: u32 = 5;
 /// Expiries closer than this stay held until writes are, in ms: longer than the passes take.
 const NEAR_MS: u64 = 60_000;
 /// Keys a second that a pass gets through at least; sets how much longer than [`NEAR_MS`].
@@ -191,7 +193,7 @@ impl Live {
         self.compare_ahead(work.as_deref_mut(), replier, following).await?;
         let mut settler = Settler::connect(&self.job, &self.checked).await?;
         let mut reverse = self.way_back(wanted).await?;
-        let mut held = self.release_far(&mut settler, replier, following).await?;
+        let (mut held, swaps) = self.release_far(&mut settler, replier, following).await?;
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
         let mut source = connector.connect().await.map_err(|error| lost(&error))?;
@@ -200,7 +202,11 @@ impl Live {
         let began = Instant::now();
         let fenced = async {
             let offset = fence.raise(max_pause + PAUSE_SLACK).await.map_err(|e| lost(&e))?;
-            let drained = self.drain(offset, work, &mut held, &mut settler, following);
+            let drained = async {
+                let released = self.drain(offset, work, &mut held, &mut settler, following).await?;
+                let is_same = self.is_reversed || swaps == self::swaps(following).await?;
+                if is_same { Ok(released) } else { Err(swapped()) }
+            };
             match tokio::time::timeout(max_pause.saturating_sub(began.elapsed()), drained).await {
                 Ok(released) => released.map(|released| (offset, released)),
                 Err(_) => Err(GivenUp::failed(format!(
@@ -320,22 +326,30 @@ impl Live {
         Ok(())
     }
 
-    /// Releases expiries that are far off while everything goes on; the keys that stay held.
+    /// Releases expiries that are far off while everything goes on; the keys that stay held, and
+    /// how often databases had changed places.
     async fn release_far(
         &self,
         settler: &mut Settler,
         replier: &mut Replier,
         following: &Following,
-    ) -> Result<HashSet<Key>, GivenUp> {
+    ) -> Result<(HashSet<Key>, u64), GivenUp> {
         if self.is_reversed {
-            return Ok(HashSet::new());
+            return Ok((HashSet::new(), 0));
         }
         replier.step("releasing expiries; the source is written to as before").await;
         let keys = self.checked.source.keys_total(&self.job.config);
-        let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
-        let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
-        hold_before(near, following).await?;
-        Ok(settler.pass(Pass::ReleaseFrom(near), &following.requests).await?)
+        for _ in 0..PASSES_MAX {
+            let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
+            let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
+            hold_before(near, following).await?;
+            let before = swaps(following).await?;
+            let held = settler.pass(Pass::ReleaseFrom(near), &following.requests).await?;
+            if swaps(following).await? == before {
+                return Ok((held, before));
+            }
+        }
+        Err(swapped())
     }
 
     /// Brings the target to the offset at which writes were held back, and releases what is held.
@@ -402,8 +416,9 @@ impl Live {
         let again = async {
             hold_before(u64::MAX, following).await?;
             let mut settler = Settler::connect(&self.job, &self.checked).await?;
+            let before = swaps(following).await?;
             settler.pass(Pass::Hold, &following.requests).await?;
-            Ok::<_, GivenUp>(())
+            if swaps(following).await? == before { Ok(()) } else { Err(swapped()) }
         };
         let again = again.await;
         self.not_held = again.is_err();
@@ -425,6 +440,19 @@ async fn hold_before(until_ms: u64, following: &Following) -> Result<(), GivenUp
     let gone = || GivenUp::failed("nothing is being applied any more");
     following.requests.send(request).await.map_err(|_| gone())?;
     is_done.await.map_err(|_| gone())
+}
+
+/// How often databases have changed places.
+async fn swaps(following: &Following) -> Result<u64, GivenUp> {
+    let (answer, answered) = oneshot::channel();
+    let gone = || GivenUp::failed("nothing is being applied any more");
+    following.requests.send(Request::Swaps(answer)).await.map_err(|_| gone())?;
+    answered.await.map_err(|_| gone())
+}
+
+/// Keys of a database were missed, because it was another one before.
+fn swapped() -> GivenUp {
+    GivenUp::failed("the source exchanged two databases (SWAPDB) while their expiries were changed")
 }
 
 /// Keeps the source from being written to.

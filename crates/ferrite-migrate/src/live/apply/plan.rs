@@ -63,6 +63,7 @@ pub struct Plan {
     unknown: HashSet<Vec<u8>>,
     rewritten: Vec<u8>,
     held: HashSet<Key>,
+    swaps: u64,
 }
 
 /// Commands at most that the target does not accept: a target that refuses more is not one that
@@ -95,6 +96,7 @@ impl Plan {
             unknown: HashSet::new(),
             rewritten: Vec::new(),
             held: HashSet::new(),
+            swaps: 0,
         }
     }
 
@@ -289,6 +291,13 @@ impl Plan {
         std::mem::take(&mut self.held)
     }
 
+    /// How often databases have changed places: whoever goes through the keys of one after the
+    /// other has missed some when this has changed.
+    #[must_use]
+    pub fn swaps(&self) -> u64 {
+        self.swaps
+    }
+
     fn keys(
         &mut self,
         call: &Call<'_>,
@@ -434,6 +443,7 @@ impl Plan {
             let why = "the source exchanged two databases (SWAPDB) where that cannot be followed";
             return Err(Ended::Lost(String::from(why)));
         }
+        self.swaps += 1;
         self.send(call, transaction);
         let home = home(&self.job.config);
         let there = match home {

@@ -5,14 +5,16 @@
 //! resumed.rs     processes that are killed, interrupted, stopped, and go on
 //! refused.rs     what cannot be done, and what it says
 //! background.rs  --detach
+//! disk.rs        a disk that is full
 //! ```
 
 mod background;
+mod disk;
 mod refused;
 mod resumed;
 mod story;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -32,16 +34,23 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(20);
 
 /// The migrations of one test.
 struct Jobs {
-    state: TempDir,
+    dir: PathBuf,
+    _state: Option<TempDir>,
 }
 
 impl Jobs {
     fn new() -> Self {
-        Self { state: tempfile::tempdir().unwrap() }
+        let state = tempfile::tempdir().unwrap();
+        Self { dir: state.path().to_owned(), _state: Some(state) }
+    }
+
+    /// Those of a folder that is there.
+    fn at(dir: PathBuf) -> Self {
+        Self { dir, _state: None }
     }
 
     fn dir(&self) -> &Path {
-        self.state.path()
+        &self.dir
     }
 
     fn command(&self, args: &[&str]) -> Command {
