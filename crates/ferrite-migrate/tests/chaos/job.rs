@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use ferrite_migrate::control::{CallError, Request, call};
-use ferrite_migrate::{Config, ConfigBuilder, JobStatus, JobStore, Migration, Mode, State};
+use ferrite_migrate::{Config, ConfigBuilder, JobStore, Migration, Mode, State};
 use ferrite_testkit::wait_until;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ use crate::common::runtime;
 /// The first word of the job's own command line.
 pub const RUN: &str = "--job";
 /// How long an order may take.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(180);
 /// Lines of the job's log that are shown when a round fails.
 const LOG_LINES: usize = 60;
 
@@ -159,20 +159,6 @@ impl Job {
     /// Its state, by its journal.
     pub fn state(&self) -> State {
         self.store.read(&self.id).expect("the job's folder").state()
-    }
-
-    /// What it says about itself.
-    pub fn status(&mut self) -> JobStatus {
-        let told = self.order(&Request::Status).unwrap_or_else(|error| {
-            self.assert_runs();
-            panic!("no status: {error:?}")
-        });
-        serde_json::from_value(told).expect("a status")
-    }
-
-    /// Waits until it follows.
-    pub fn until_live(&mut self) {
-        wait_until("the job is LIVE", || self.status().state == State::Live);
     }
 
     /// Gives an order and waits for the answer.

@@ -21,6 +21,8 @@ const FAULTS: (u64, u64) = (4, 8);
 const BETWEEN: u64 = 8000;
 /// How long what was lost stays away at most, in operations.
 const AWAY: u64 = 6000;
+/// How often it is looked whether a cutover has begun, each after some operations.
+const LOOKS: u64 = 4000;
 /// How often a cutover may be given up: a pause may be too short for a machine that is busy.
 const CUTOVERS: usize = 3;
 
@@ -44,12 +46,13 @@ impl Dice {
 
 struct Round {
     dice: Dice,
+    // Ends before the servers do: what it tells of itself is then about the round.
+    job: Job,
     source: Peer,
     target: Peer,
     from: Proxy,
     to: Proxy,
     load: Load,
-    job: Job,
     told: Told,
 }
 
@@ -61,7 +64,10 @@ pub fn run(seed: u64) -> String {
     let mut dice = Dice(seed);
     let count = SERVERS.len() as u64;
     let server = |number: u64| SERVERS[(number % count) as usize];
-    let (source, target) = (durable(server(seed)), durable(server(seed / count)));
+    let faults = FAULTS.0 + dice.below(FAULTS.1 - FAULTS.0 + 1);
+    let faults: Vec<u64> = (0..faults).map(|_| dice.below(NAMES.len() as u64)).collect();
+    let source = start(server(seed), faults.contains(&SOURCE_KILLED));
+    let target = start(server(seed / count), faults.contains(&TARGET_KILLED));
     Dataset::mixed(KEYS).load(&mut source.client()).unwrap();
     let load = load(source.server(), target.server()).seed(seed);
     let load = load.start(Connector::new(source.addr())).unwrap();
@@ -71,21 +77,23 @@ pub fn run(seed: u64) -> String {
     let what = if verify { format!("{what}, verified") } else { what };
     load.wait_for(1 + dice.below(BETWEEN));
     let job = Job::start(&from.url(), &to.url(), verify);
-    let mut round = Round { dice, source, target, from, to, load, job, told: Told::default() };
-    let faults = FAULTS.0 + round.dice.below(FAULTS.1 - FAULTS.0 + 1);
-    for _ in 0..faults {
+    let mut round = Round { dice, job, source, target, from, to, load, told: Told::default() };
+    for fault in faults {
         round.load.wait_for(1 + round.dice.below(BETWEEN));
-        round.fault();
+        round.fault(fault);
     }
     let told = round.told.0.join(", ");
     let operations = round.end();
     format!("{what}: {told}: {operations} operations")
 }
 
-/// A server that keeps every write.
-fn durable(server: Server) -> Peer {
-    let durable = Peer::builder(server).arg("appendonly", "yes").arg("appendfsync", "always");
-    durable.start().unwrap_or_else(|error| panic!("{error}"))
+/// A server; one that is to be killed keeps every write.
+fn start(server: Server, is_killed: bool) -> Peer {
+    let mut builder = Peer::builder(server);
+    if is_killed {
+        builder = builder.arg("appendonly", "yes").arg("appendfsync", "always");
+    }
+    builder.start().unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Everything that both servers have and replicate.
@@ -93,7 +101,12 @@ fn load(source: Server, target: Server) -> LoadBuilder {
     let mut load = Load::builder().writers(3).dbs(&[0, 1, 2]).rate(Some(RATE));
     // PFCOUNT stores the number it tells, and replicates that by the way at best.
     load = load.without(Feature::HyperLogLogs);
-    load = load.with(Feature::FlushDb).with(Feature::SwapDb);
+    load = load.with(Feature::FlushDb);
+    // A target that refuses commands has keys read again, and then everything is at each SWAPDB:
+    // it would do nothing else.
+    if target.version() >= source.version() || target.is_valkey() {
+        load = load.with(Feature::SwapDb);
+    }
     let both = |has: fn(Server) -> bool| has(source) && has(target);
     if both(Server::has_functions) {
         load = load.with(Feature::Functions);
@@ -112,9 +125,8 @@ fn load(source: Server, target: Server) -> LoadBuilder {
 
 impl Round {
     /// Something happens, and is over.
-    fn fault(&mut self) {
+    fn fault(&mut self, which: u64) {
         let away = 1 + self.dice.below(AWAY);
-        let which = self.dice.below(13);
         self.told.0.push(NAMES[which as usize]);
         match which {
             0..3 => {
@@ -122,11 +134,11 @@ impl Round {
                 self.load.wait_for(away);
                 self.job.resume();
             }
-            3 => {
+            SOURCE_KILLED => {
                 self.source.kill();
                 self.source.restart().unwrap();
             }
-            4 => {
+            TARGET_KILLED => {
                 self.target.kill();
                 self.load.wait_for(away);
                 self.target.restart().unwrap();
@@ -172,8 +184,8 @@ impl Round {
         if self.dice.once_in(4) {
             // Its process dies on the way, or just after.
             self.told.0.push("cutover killed");
-            self.job.until_live();
             self.job.order_and_forget(&cutover());
+            self.until_cutting_over();
             self.load.wait_for(1 + self.dice.below(AWAY / 10));
             self.job.kill();
         }
@@ -189,6 +201,17 @@ impl Round {
         assert!(wrong.is_empty(), "{wrong:?}");
         assert_nothing_held(&self.target);
         written.operations
+    }
+
+    /// Waits until a cutover that was ordered begins.
+    fn until_cutting_over(&mut self) {
+        for _ in 0..LOOKS {
+            if matches!(self.job.state(), State::CuttingOver | State::Completed) {
+                return;
+            }
+            self.load.wait_for(RATE / 20);
+        }
+        panic!("no cutover began in {} operations", LOOKS * RATE / 20);
     }
 
     fn cut_over(&mut self) {
@@ -216,6 +239,10 @@ impl Drop for Told {
         }
     }
 }
+
+/// The faults that need a server that keeps every write.
+const SOURCE_KILLED: u64 = 3;
+const TARGET_KILLED: u64 = 4;
 
 /// The faults by their numbers.
 const NAMES: [&str; 13] = [

@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clock;
 mod commands;
 mod copying;
 mod cutover;
