@@ -193,7 +193,7 @@ impl Live {
         self.compare_ahead(work.as_deref_mut(), replier, following).await?;
         let mut settler = Settler::connect(&self.job, &self.checked).await?;
         let mut reverse = self.way_back(wanted).await?;
-        let (mut held, swaps) = self.release_far(&mut settler, replier, following).await?;
+        let mut held = self.release_far(&mut settler, replier, following).await?;
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
         let mut source = connector.connect().await.map_err(|error| lost(&error))?;
@@ -202,11 +202,7 @@ impl Live {
         let began = Instant::now();
         let fenced = async {
             let offset = fence.raise(max_pause + PAUSE_SLACK).await.map_err(|e| lost(&e))?;
-            let drained = async {
-                let released = self.drain(offset, work, &mut held, &mut settler, following).await?;
-                let is_same = self.is_reversed || swaps == self::swaps(following).await?;
-                if is_same { Ok(released) } else { Err(swapped()) }
-            };
+            let drained = self.drain(offset, work, &mut held, &mut settler, following);
             match tokio::time::timeout(max_pause.saturating_sub(began.elapsed()), drained).await {
                 Ok(released) => released.map(|released| (offset, released)),
                 Err(_) => Err(GivenUp::failed(format!(
@@ -352,12 +348,13 @@ impl Live {
         Err(swapped())
     }
 
-    /// Brings the target to the offset at which writes were held back, and releases what is held.
+    /// Brings the target to the offset at which writes were held back, and releases what is held,
+    /// if no databases have changed places since the rest was released.
     async fn drain(
         &self,
         offset: u64,
         work: Option<&mut Work>,
-        held: &mut HashSet<Key>,
+        (held, before): &mut (HashSet<Key>, u64),
         settler: &mut Settler,
         following: &Following,
     ) -> Result<u64, GivenUp> {
@@ -373,7 +370,8 @@ impl Live {
         let gone = || GivenUp::failed("nothing is being applied any more");
         following.requests.send(Request::Held(answer)).await.map_err(|_| gone())?;
         held.extend(answered.await.map_err(|_| gone())?);
-        Ok(settler.release(held).await?)
+        let released = settler.release(held).await?;
+        if swaps(following).await? == *before { Ok(released) } else { Err(swapped()) }
     }
 
     /// Runs the hook that moves the traffic; how long it took.
