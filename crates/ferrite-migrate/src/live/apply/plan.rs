@@ -329,8 +329,9 @@ impl Plan {
 
     fn is_of_groups(&self, call: &Call<'_>) -> bool {
         let name = call.words.first().copied().unwrap_or_default();
-        let is_one_of = |names: [&[u8]; 2]| names.iter().any(|one| name.eq_ignore_ascii_case(one));
-        self.rereads_groups && is_one_of([b"XCLAIM", b"XGROUP"])
+        let is_one_of = |names: [&[u8]; 3]| names.iter().any(|one| name.eq_ignore_ascii_case(one));
+        // XSETID says from 7.0 on how many entries there were, which older ones refuse.
+        self.rereads_groups && is_one_of([b"XCLAIM", b"XGROUP", b"XSETID"])
     }
 
     fn key<'a>(&self, call: &Call<'a>, key: KeyUse) -> (u32, &'a [u8]) {
