@@ -5,11 +5,13 @@ CARGO ?= cargo
 PYTHON ?= python3
 FUZZ_SECONDS ?= 60
 FUZZ_TOOLCHAIN ?= nightly
+CHAOS_ROUNDS ?= 100
+CHAOS_SEED ?= $(shell date +%s)
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt peers bench fuzz fuzz-tools lint-tools
+.PHONY: help demo test lint fmt peers bench chaos fuzz fuzz-tools lint-tools
 
 help: ## Say what there is
 	@echo "usage: make <verb>"
@@ -34,6 +36,9 @@ peers: ## Get the real servers tests run against (apt and pip, no root, once)
 
 bench: ## Measure against other tools, side by side; see bench/
 	$(PYTHON) bench/run
+
+chaos: ## CHAOS_ROUNDS (100) live migrations to which everything happens at once
+	$(CARGO) test -p ferrite-migrate --test chaos -- --rounds $(CHAOS_ROUNDS) --seed $(CHAOS_SEED)
 
 fuzz: fuzz-tools ## Run every fuzz target for FUZZ_SECONDS (60) each
 	@targets=$$($(CARGO) +$(FUZZ_TOOLCHAIN) fuzz list --fuzz-dir fuzz) || exit 1; \

@@ -185,6 +185,9 @@ pub struct Config {
     /// Where the target reaches the source, with [`Strategy::Replica`]; the source's own address
     /// unless told otherwise.
     pub replica_source: Option<Address>,
+    /// When a job is taken up again whose source came back without its keys: that the target is to
+    /// lose them too.
+    pub source_emptied: bool,
 }
 
 impl Config {
@@ -266,6 +269,7 @@ pub struct ConfigBuilder {
     limits: Limits,
     undo: bool,
     replica_source: Option<String>,
+    source_emptied: bool,
 }
 
 impl Default for ConfigBuilder {
@@ -295,6 +299,7 @@ impl Default for ConfigBuilder {
             limits: Limits::default(),
             undo: true,
             replica_source: None,
+            source_emptied: false,
         }
     }
 }
@@ -474,6 +479,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// When a job is taken up again whose source came back without its keys: says that the target
+    /// is to lose them too.
+    #[must_use]
+    pub fn source_emptied(mut self, emptied: bool) -> Self {
+        self.source_emptied = emptied;
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -544,6 +557,7 @@ impl ConfigBuilder {
             limits: self.limits,
             undo: self.undo,
             replica_source,
+            source_emptied: self.source_emptied,
         })
     }
 

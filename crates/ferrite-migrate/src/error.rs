@@ -40,6 +40,8 @@ pub struct MigrateError {
     pub keys_copied: u64,
     /// The checks, where they are what stopped the run.
     pub preflight: Option<PreflightReport>,
+    /// Whether the same may work in a while by itself: an end was lost, or is starting.
+    pub may_pass: bool,
 }
 
 impl MigrateError {
@@ -52,7 +54,15 @@ impl MigrateError {
             hint: None,
             keys_copied: 0,
             preflight: None,
+            may_pass: false,
         }
+    }
+
+    /// The same failure, which may pass.
+    #[must_use]
+    pub(crate) fn passing(mut self, may_pass: bool) -> Self {
+        self.may_pass = may_pass;
+        self
     }
 
     /// The same failure with what to do next.

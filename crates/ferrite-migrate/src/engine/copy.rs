@@ -101,7 +101,9 @@ pub async fn copy(
 
     let mut writing = JoinSet::new();
     for _ in 0..workers {
-        let connector = checked.target.connector.clone().client_name(job.copier_name());
+        // A copy that begins anew ends what is left of the one before by that name.
+        let name = job.copier_name();
+        let connector = checked.target.connector.clone().client_name(name);
         writing.spawn(work(Arc::clone(job), connector, capabilities.clone(), Arc::clone(&items)));
     }
     // Only the workers hold the receiving end: when the last one is gone, the source is told.

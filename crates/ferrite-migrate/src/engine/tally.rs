@@ -33,6 +33,12 @@ impl Tally {
         entry.1 += bytes;
     }
 
+    /// A copy begins anew: what the last one counted is copied again.
+    pub fn restart(&mut self) {
+        let warnings = std::mem::take(&mut self.warnings);
+        *self = Self { warnings, ..Self::default() };
+    }
+
     /// A key was left out.
     pub fn skip(&mut self, db: u32, key: &[u8], reason: &str) {
         self.keys.skipped += 1;

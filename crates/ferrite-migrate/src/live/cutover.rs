@@ -40,6 +40,8 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(1);
 const HOOK_MAX: Duration = Duration::from_secs(10);
 /// What the source's pause lasts beyond what we need of it.
 pub(super) const PAUSE_SLACK: Duration = Duration::from_secs(1);
+/// How often expiries are released from the beginning when databases change places meanwhile.
+const PASSES_MAX: u32 = 5;
 /// Expiries closer than this stay held until writes are, in ms: longer than the passes take.
 const NEAR_MS: u64 = 60_000;
 /// Keys a second that a pass gets through at least; sets how much longer than [`NEAR_MS`].
@@ -333,30 +335,39 @@ impl Live {
         Ok(())
     }
 
-    /// Releases expiries that are far off while everything goes on; the keys that stay held.
+    /// Releases expiries that are far off while everything goes on; the keys that stay held, and
+    /// how often databases had changed places.
     async fn release_far(
         &self,
         settler: &mut Settler,
         replier: &mut Replier,
         following: &Following,
-    ) -> Result<HashSet<Key>, GivenUp> {
+    ) -> Result<(HashSet<Key>, u64), GivenUp> {
         if self.is_reversed {
-            return Ok(HashSet::new());
+            return Ok((HashSet::new(), 0));
         }
         replier.step("releasing expiries; the source is written to as before").await;
         let keys = self.checked.source.keys_total(&self.job.config);
-        let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
-        let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
-        hold_before(near, following).await?;
-        Ok(settler.pass(Pass::ReleaseFrom(near), &following.requests).await?)
+        for _ in 0..PASSES_MAX {
+            let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
+            let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
+            hold_before(near, following).await?;
+            let before = swaps(following).await?;
+            let held = settler.pass(Pass::ReleaseFrom(near), &following.requests).await?;
+            if swaps(following).await? == before {
+                return Ok((held, before));
+            }
+        }
+        Err(swapped())
     }
 
-    /// Brings the target to the offset at which writes were held back, and releases what is held.
+    /// Brings the target to the offset at which writes were held back, and releases what is held,
+    /// if no databases have changed places since the rest was released.
     async fn drain(
         &self,
         offset: u64,
         work: Option<&mut Work>,
-        held: &mut HashSet<Key>,
+        (held, before): &mut (HashSet<Key>, u64),
         settler: &mut Settler,
         following: &Following,
     ) -> Result<u64, GivenUp> {
@@ -372,7 +383,8 @@ impl Live {
         let gone = || GivenUp::failed("nothing is being applied any more");
         following.requests.send(Request::Held(answer)).await.map_err(|_| gone())?;
         held.extend(answered.await.map_err(|_| gone())?);
-        Ok(settler.release(held).await?)
+        let released = settler.release(held).await?;
+        if swaps(following).await? == *before { Ok(released) } else { Err(swapped()) }
     }
 
     /// After a cutover that was given up: everything is held again.
@@ -380,8 +392,9 @@ impl Live {
         let again = async {
             hold_before(u64::MAX, following).await?;
             let mut settler = Settler::connect(&self.job, &self.checked).await?;
+            let before = swaps(following).await?;
             settler.pass(Pass::Hold, &following.requests).await?;
-            Ok::<_, GivenUp>(())
+            if swaps(following).await? == before { Ok(()) } else { Err(swapped()) }
         };
         let again = again.await;
         self.not_held = again.is_err();
@@ -450,6 +463,19 @@ async fn hold_before(until_ms: u64, following: &Following) -> Result<(), GivenUp
     let gone = || GivenUp::failed("nothing is being applied any more");
     following.requests.send(request).await.map_err(|_| gone())?;
     is_done.await.map_err(|_| gone())
+}
+
+/// How often databases have changed places.
+async fn swaps(following: &Following) -> Result<u64, GivenUp> {
+    let (answer, answered) = oneshot::channel();
+    let gone = || GivenUp::failed("nothing is being applied any more");
+    following.requests.send(Request::Swaps(answer)).await.map_err(|_| gone())?;
+    answered.await.map_err(|_| gone())
+}
+
+/// Keys of a database were missed, because it was another one before.
+fn swapped() -> GivenUp {
+    GivenUp::failed("the source exchanged two databases (SWAPDB) while their expiries were changed")
 }
 
 /// Keeps the source from being written to.

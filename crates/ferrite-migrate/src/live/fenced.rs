@@ -25,14 +25,16 @@ use ferrite_client::replication::Position;
 use ferrite_client::server::ServerInfo;
 use tokio::sync::oneshot;
 
+use super::again::{Beginning, attach_error};
 use super::apply::Target;
 use super::checkpoint::{Checkpoint, Copying};
 use super::links::attach_stream;
 use super::missing::delete_missing;
-use super::run::{Live, Start, attach_error, end, internal, spool_error, ticks};
+use super::progress::Side;
+use super::run::{Live, Start, end, internal, spool_error, ticks};
 use super::{receive, spool};
 use crate::config::OnConflict;
-use crate::engine::copy;
+use crate::engine::{Tally, copy};
 use crate::error::MigrateError;
 use crate::fetch::offset_in;
 use crate::jobs::State;
@@ -81,56 +83,70 @@ impl Live {
                 return Ok(Copied::Stopped);
             }
         }
-        let stop = Arc::clone(&self.job.stop);
-        let begun = async {
-            match goes_on {
-                Some(checkpoint) => self.go_on_copying(checkpoint).await,
-                None => self.begin_copying().await,
-            }
+        let begun = match goes_on {
+            Some(checkpoint) => Some(self.go_on_copying(checkpoint).await?),
+            None => self.begin_copying().await?,
         };
-        let mut copying = tokio::select! {
-            copying = begun => copying?,
-            () = stop.stopped() => return Ok(Copied::Stopped),
-        };
+        let Some(mut copying) = begun else { return Ok(Copied::Stopped) };
         let began = Instant::now();
         let copied = self.copy_parts(&mut copying).await;
         self.copy_ms += u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let Copy { mut start, checkpoint, .. } = copying;
-        let is_whole = matches!(copied, Ok(None)) && !stop.is_stopped();
-        if is_whole {
-            self.store(&checkpoint).await?;
+        let stored = match copied {
+            Ok(None) if !self.job.stop.is_stopped() => self.store(&checkpoint).await.map(Some),
+            Ok(None) => Ok(None),
+            Ok(Some(why)) => {
+                end(&mut start.receiving).await;
+                return Ok(Copied::Lost(why));
+            }
+            Err(error) => Err(error),
+        };
+        if let Ok(Some(())) = stored {
+            self.may_be_emptied = false;
             return Ok(Copied::Whole(start));
         }
         end(&mut start.receiving).await;
-        copied.map(|lost| lost.map_or(Copied::Stopped, Copied::Lost))
+        stored.map(|_| Copied::Stopped)
     }
 
-    /// Attaches to the source and says so in the target.
-    async fn begin_copying(&mut self) -> Result<Copy, MigrateError> {
+    /// Attaches to the source and says so in the target; `None` if that was stopped.
+    async fn begin_copying(&mut self) -> Result<Option<Copy>, MigrateError> {
         let is_first = self.is_first_copy();
-        self.forget(false).await?;
+        let deletes = self.job.config.delete_missing || !is_first && self.target_was_empty;
+        let beginning = self.beginning(deletes);
+        if beginning.refuses_emptied {
+            beginning.refuse_emptied_source().await?;
+        }
+        Beginning { clears: false, ..beginning }.forget().await?;
         let connector = self.checked.source.connector.clone();
         let filters = self.checked.source.is_at_least(7, 0);
-        let attached = attach_stream(&connector, filters).await;
-        let (link, Position { replid, offset }) =
-            attached.map_err(|error| attach_error(&connector, error))?;
-        let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
-        self.progress.restart(&replid, offset);
-        let receiving = self.receive(writer, Some(link));
+        let attaching = async move {
+            let attached = attach_stream(&connector, filters).await;
+            attached.map_err(|error| attach_error(&connector, error))
+        };
+        let Some(attached) = self.meanwhile(attaching).await else { return Ok(None) };
+        let (link, Position { replid, offset }) = attached?;
+        // Listed after attaching: what comes to be later is in the stream.
         let (dbs, run_id) = self.source_now().await?;
         let compares = !is_first || self.job.config.only_differing;
         let differing = compares && self.target_has_keys().await?;
+        if !differing {
+            self.job.tally(Tally::restart);
+        }
         let copying = Some(Copying { run_id: run_id.clone(), place: None, differing });
         let (fence, db, sweep, pending) = (offset, 0, false, Vec::new());
         let checkpoint = Checkpoint { replid, offset, fence, db, copying, sweep, pending };
         self.enter(State::Copying, None)?;
         self.store(&checkpoint).await?;
-        Ok(Copy { start: Start { receiving, reader }, checkpoint, dbs, run_id })
+        let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
+        self.progress.restart(&checkpoint.replid, offset);
+        self.progress.set_trouble(Side::Target, None);
+        let receiving = self.receive(writer, Some(link));
+        Ok(Some(Copy { start: Start { receiving, reader }, checkpoint, dbs, run_id }))
     }
 
     /// Takes up a copy that a process left.
     async fn go_on_copying(&mut self, checkpoint: Checkpoint) -> Result<Copy, MigrateError> {
-        let start = self.go_on(&checkpoint).await?;
         let (dbs, run_id) = self.source_now().await?;
         let mut checkpoint = checkpoint;
         match &mut checkpoint.copying {
@@ -139,6 +155,8 @@ impl Live {
             None => {}
         }
         self.enter(State::Copying, Some("going on where it was left"))?;
+        let start = self.go_on(&checkpoint).await?;
+        self.progress.set_trouble(Side::Target, None);
         Ok(Copy { start, checkpoint, dbs, run_id })
     }
 

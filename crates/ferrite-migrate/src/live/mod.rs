@@ -7,11 +7,13 @@
 //! ```
 
 mod abort;
+mod again;
 mod apply;
 mod checkpoint;
 mod classify;
 mod clock;
 mod cutover;
+mod emptied;
 mod fenced;
 mod guard;
 mod incremental;

@@ -13,7 +13,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ferrite_client::Connector;
 use ferrite_client::replication::{Position, ReplicationLink};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -28,7 +27,6 @@ use super::cutover::{READY_EVERY, Wanted};
 use super::fenced::Copied;
 use super::guard::Guarding;
 use super::ladder::{self, Chosen};
-use super::links::{AttachError, attach};
 use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::replica;
@@ -38,13 +36,14 @@ use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use super::undo;
 use super::verify::{Verifier, Verifying};
 use crate::config::{OnConflict, Strategy};
-use crate::engine::{Job, copy, report};
+use crate::engine::{Job, Tally, copy, report};
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::{JobDir, JobError, State, control};
 use crate::preflight::Checked;
 use crate::report::{Cutover, Event, Followed, Phase, Report};
 use crate::sources::redis_psync;
 use crate::sources::redis_scan::source_error;
+use crate::targets::redis::target_error;
 
 /// How often the status is written.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -98,8 +97,10 @@ pub struct Live {
     began: Instant,
     /// How long copying has taken, in ms.
     pub copy_ms: u64,
-    /// Whether the target had no keys when the job began.
+    /// Whether all keys on the target that take part are ours.
     pub target_was_empty: bool,
+    /// Whether the operator knows that the source has lost its keys: counts until it is copied.
+    pub may_be_emptied: bool,
     /// The sides whose trouble was told.
     told: [bool; 2],
 }
@@ -207,6 +208,7 @@ impl Live {
         clock_skew_ms: i64,
         target_was_empty: bool,
     ) -> Self {
+        let may_be_emptied = job.config.source_emptied;
         let progress = Progress::default();
         progress.set_clock_skew_ms(clock_skew_ms);
         let progress = Arc::new(progress);
@@ -227,6 +229,7 @@ impl Live {
             began: Instant::now(),
             copy_ms: 0,
             target_was_empty,
+            may_be_emptied,
             paused: None,
             applier_waits: None,
             verifying: None,
@@ -255,7 +258,7 @@ impl Live {
                     Copied::Whole(self.go_on(&checkpoint).await?)
                 }
                 None if self.is_reversed => return Err(self.way_back_lost(again.as_deref())?),
-                checkpoint => self.copy(checkpoint, again.as_deref()).await?,
+                checkpoint => self.copy_patiently(checkpoint, again.as_deref()).await?,
             };
             let why = match copied {
                 Copied::Stopped => return Ok(()),
@@ -277,7 +280,10 @@ impl Live {
     }
 
     /// Copies everything, or what is left of it when the target knows a place.
-    async fn copy(
+    ///
+    /// # Errors
+    /// An end that refuses, or is lost.
+    pub async fn copy(
         &mut self,
         goes_on: Option<Checkpoint>,
         again: Option<&str>,
@@ -331,13 +337,14 @@ impl Live {
         ))
     }
 
-    async fn ask_target(&self) -> Result<Option<Checkpoint>, MigrateError> {
-        let mut target = Target::new(&self.job, &self.checked);
-        let connected = target.connect().await;
-        connected.map(|(_, checkpoint)| checkpoint).map_err(|error| {
-            let doing = format!("asking the target {} how far it is", target.address());
-            MigrateError::new(ErrorKind::Target, doing, error)
-        })
+    /// How far the target is, by what it says; `None` if it does not say so.
+    ///
+    /// # Errors
+    /// A target that cannot be asked.
+    pub async fn ask_target(&self) -> Result<Option<Checkpoint>, MigrateError> {
+        let checkpoint = Target::new(&self.job, &self.checked).checkpoint().await;
+        let connector = &self.checked.target.connector;
+        checkpoint.map_err(|error| target_error("asking how far it is", connector, &error))
     }
 
     /// Records a state, then enters it.
@@ -404,28 +411,30 @@ impl Live {
         if !self.keep_undo().await? {
             return Ok(None);
         }
-        self.forget(!is_first && self.target_was_empty).await?;
-        let job = Arc::clone(&self.job);
-        let connector = self.checked.source.connector.clone();
-        let links = tokio::select! {
-            links = attach(&connector) => links.map_err(|error| attach_error(&connector, error))?,
-            () = job.stop.stopped() => return Ok(None),
-        };
+        let beginning = self.beginning(!is_first && self.target_was_empty);
+        let Some(links) = self.meanwhile(beginning.attach()).await else { return Ok(None) };
+        let links = links?;
         let Position { replid, offset } = links.position;
         let (writer, reader) = spool::create(self.spool_options(), offset).map_err(spool_error)?;
         self.progress.restart(&replid, offset);
+        self.progress.set_trouble(Side::Target, None);
+        self.job.tally(Tally::restart);
         let mut receiving = self.receive(writer, Some(links.stream));
         let copied = self.copy_rdb(links.rdb, is_first).await;
-        if copied.is_err() || job.stop.is_stopped() {
+        if copied.is_err() || self.job.stop.is_stopped() {
             end(&mut receiving).await;
             return copied.map(|()| None);
         }
         let (sweep, pending) = (false, Vec::new());
         let (fence, db, copying) = (offset, 0, None);
         let checkpoint = Checkpoint { replid, offset, fence, db, copying, sweep, pending };
-        self.store(&checkpoint).await?;
+        if let Err(error) = self.store(&checkpoint).await {
+            end(&mut receiving).await;
+            return Err(error);
+        }
+        self.may_be_emptied = false;
         if !is_first && !self.target_was_empty {
-            job.warn(
+            self.job.warn(
                 "keys that were deleted on the source meanwhile, or made anew, may still have \
                  their old values on the target, which had keys of its own: run \
                  `ferrite-migrate verify`",
@@ -463,34 +472,15 @@ impl Live {
         copied
     }
 
-    /// Takes the position away that the target has, before the copy makes it untrue, and the
-    /// keys if they all are ours: one that is not in the RDB would live on, and be written to
-    /// should it be made anew.
-    ///
-    /// # Errors
-    /// A target that cannot be written.
-    pub async fn forget(&self, with_keys: bool) -> Result<(), MigrateError> {
-        let target = Target::new(&self.job, &self.checked);
-        let forgotten = async {
-            target.forget().await?;
-            if with_keys { target.clear().await } else { Ok(()) }
-        };
-        forgotten.await.map_err(|error| {
-            let doing = format!("deleting an earlier copy on the target {}", target.address());
-            MigrateError::new(ErrorKind::Target, doing, error)
-        })
-    }
-
     /// Writes a position to the target.
     ///
     /// # Errors
     /// A target that cannot be written.
     pub async fn store(&self, checkpoint: &Checkpoint) -> Result<(), MigrateError> {
         let target = Target::new(&self.job, &self.checked);
-        target.store(checkpoint).await.map_err(|error| {
-            let doing = format!("writing the checkpoint to the target {}", target.address());
-            MigrateError::new(ErrorKind::Target, doing, error)
-        })
+        let connector = &self.checked.target.connector;
+        let stored = target.store(checkpoint).await;
+        stored.map_err(|error| target_error("writing the checkpoint", connector, &error))
     }
 
     /// Follows the source until the run is over or has to start over.
@@ -732,29 +722,6 @@ pub fn ticks() -> tokio::time::Interval {
     let mut ticks = interval(STATUS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
-}
-
-/// A source that does not let us follow it, as the end of the job.
-pub fn attach_error(connector: &Connector, error: AttachError) -> MigrateError {
-    match error {
-        AttachError::Client(error) => {
-            let is_refused = error.reply().is_some() || error.is_refusal();
-            let failed = source_error(connector, "attaching as a replica", &error);
-            match is_refused {
-                true => failed.with_hint(
-                    "a live migration reads the replication stream: ACL SETUSER <user> +psync \
-                     +replconf on the source; where that cannot be, --mode snapshot",
-                ),
-                false => failed,
-            }
-        }
-        AttachError::NoBacklog => {
-            let doing = format!("attaching as a replica of the source {}", connector.address());
-            let cause = "its backlog turns over faster than a replica can attach";
-            MigrateError::new(ErrorKind::Source, doing, cause)
-                .with_hint("CONFIG SET repl-backlog-size 64mb on the source, then try again")
-        }
-    }
 }
 
 /// A task that panicked, as the end of the job.

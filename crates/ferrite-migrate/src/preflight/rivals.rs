@@ -26,13 +26,13 @@ pub async fn check(job: &Job, checked: &mut Checked) {
     let our_first = clients.iter().filter(|(_, name)| *name == ours).map(|(id, _)| *id).min();
     let rival = clients
         .iter()
-        .filter(|(_, name)| name.starts_with(CLIENT_NAME_PREFIX) && !name.starts_with(&ours))
+        .filter(|(_, name)| name.starts_with(CLIENT_NAME_PREFIX) && !is_of(&ours, name))
         .find(|(id, _)| our_first.is_none_or(|first| *id < first));
     match rival {
         None => checked.report.ok("no other run", "nothing else of ours is on the target"),
         Some((_, name)) => {
-            let id = name.trim_start_matches(CLIENT_NAME_PREFIX);
-            let id = id.split(':').next().unwrap_or(id);
+            let id = name.trim_start_matches(CLIENT_NAME_PREFIX).split(':').next();
+            let id = id.unwrap_or_default();
             checked.report.block(
                 "no other run",
                 format!("the migration {id} is using this target"),
@@ -40,6 +40,11 @@ pub async fn check(job: &Job, checked: &mut Checked) {
             );
         }
     }
+}
+
+/// Whether a connection is one of a run, for whatever it uses it.
+fn is_of(run: &str, name: &str) -> bool {
+    name.strip_prefix(run).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// Id and name in one line of `CLIENT LIST`.

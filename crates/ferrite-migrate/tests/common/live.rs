@@ -111,6 +111,11 @@ impl Live {
         self.config = self.config.clone().traffic_stayed(true);
     }
 
+    /// Says that the target is to lose what the source has lost.
+    pub fn source_emptied(&mut self, emptied: bool) {
+        self.config = self.config.clone().source_emptied(emptied);
+    }
+
     /// Gives an order and waits for the answer.
     pub fn order(&self, request: &Request) -> Result<Value, CallError> {
         let path = self.store.read(&self.id).expect("the job's folder").path;
@@ -252,7 +257,7 @@ pub fn offset(source: &Peer) -> u64 {
 /// What differs; an error where a key went away while it was looked at.
 pub fn differences(source: &Peer, target: &Peer) -> Result<Vec<String>, String> {
     let list = |peer: &Peer| snapshot(&mut peer.client()).map_err(|error| error.to_string());
-    let mut differences = list(source)?.diff(&list(target)?);
+    let mut differences = list(source)?.diff_all(&list(target)?);
     // Redis 7.0 does not replicate how many entries a group has read, nor do its own replicas
     // know (docs/limits.md).
     differences.retain(|difference| !difference.contains(" entries-read is "));

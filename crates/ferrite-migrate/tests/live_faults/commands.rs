@@ -92,3 +92,19 @@ fn a_target_without_restore_is_refused_before_anything_is_written() {
     assert!(refused.cause.contains("RESTORE is refused"), "{refused}");
     assert_eq!(ok(&mut target.client(), &["DBSIZE"]).int(), Some(0));
 }
+
+#[test]
+fn a_stream_set_back_by_redis_70_breaks_no_transaction_off_on_redis_62() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis62));
+    let mut writer = source.client();
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    ok(&mut writer, &["XADD", "stream", "1-1", "field", "value"]);
+    ok(&mut writer, &["XSETID", "stream", "5-5", "ENTRIESADDED", "9", "MAXDELETEDID", "1-0"]);
+    live.until_applied(&source);
+    let errors = ok(&mut target.client(), &["INFO", "errorstats"]).text();
+    assert!(!errors.contains("EXECABORT"), "{errors}");
+    live.cut_over();
+    let before = target.client().call(&["XADD", "stream", "5-5", "field", "value"]);
+    assert!(before.is_error(), "the last id is below 5-5");
+}

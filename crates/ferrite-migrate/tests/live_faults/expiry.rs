@@ -1,15 +1,19 @@
 //! Keys that live short lives while the target is behind.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ferrite_migrate::State;
 use ferrite_migrate::control::Request;
 use ferrite_testkit::{Client, Server, wait_until};
 
-use crate::common::live::{Live, assert_nothing_held, assert_same_soon, held};
+use crate::common::live::{Live, assert_nothing_held, assert_same_soon, cutover, held};
 use crate::common::ok;
 use crate::{between, pair};
 
 /// A key's first life in ms: over before the target hears of it.
 const LIFE_MS: u64 = 800;
+/// Keys in each of two databases that change places.
+const SWAPPED: usize = 5000;
 /// How often it is renewed.
 const RENEWALS: u64 = 4;
 
@@ -108,4 +112,41 @@ fn a_job_killed_while_it_cuts_over_holds_expiries_again() {
     live.cut_over();
     assert_same_soon(&source, &target);
     assert_nothing_held(&target);
+}
+
+#[test]
+fn databases_that_change_places_while_expiries_are_released_keep_none_held() {
+    let (source, target) = pair(Server::Redis70);
+    let mut writer = source.client();
+    for db in ["1", "2"] {
+        writer.queue(&["SELECT", db]);
+        for number in 0..SWAPPED {
+            writer.queue(&["SET", &format!("{db}:{number}"), "1", "EX", "100000"]);
+        }
+        writer.flush().unwrap();
+        (0..=SWAPPED).for_each(|_| drop(writer.read().unwrap()));
+    }
+    let live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = source.client();
+            while !stop.load(Ordering::Relaxed) {
+                ok(&mut client, &["SWAPDB", "1", "2"]);
+            }
+        });
+        let refused = live.order(&cutover());
+        stop.store(true, Ordering::Relaxed);
+        let refused = format!("{refused:?}");
+        assert!(refused.contains("exchanged two databases"), "{refused}");
+    });
+    wait_until("everything is held again", || {
+        [1, 2].iter().all(|db| held(&target, *db).len() == SWAPPED)
+    });
+    live.cut_over();
+    for db in [1, 2] {
+        assert_eq!(held(&target, db), Vec::<String>::new());
+    }
+    assert_same_soon(&source, &target);
 }

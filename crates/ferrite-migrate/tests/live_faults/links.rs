@@ -5,7 +5,7 @@ use ferrite_testkit::{Direction, Server, wait_until};
 
 use crate::common::live::Live;
 use crate::common::{ok, start};
-use crate::{Dice, between, load, pair, proxy, write_to};
+use crate::{Dice, between, full_synchronizations, load, pair, proxy, write_to};
 
 /// How often a link is cut in a test.
 const CUTS: u64 = 12;
@@ -45,13 +45,6 @@ fn a_target_link_that_breaks_applies_nothing_twice() {
         load.wait_for(1 + dice.below(500));
     }
     live.finish(load, &source, &target);
-}
-
-/// Full synchronizations the source has begun; a link that resumes needs none.
-fn full_synchronizations(source: &ferrite_testkit::Peer) -> u64 {
-    let info = ok(&mut source.client(), &["INFO", "stats"]).text();
-    let line = info.lines().find_map(|line| line.strip_prefix("sync_full:"));
-    line.and_then(|count| count.parse().ok()).unwrap()
 }
 
 #[test]

@@ -8,10 +8,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod again;
+mod clock;
 mod commands;
 mod copying;
 mod cutover;
 mod expiry;
+mod failover;
 mod filters;
 mod killed;
 mod large;
@@ -20,7 +23,7 @@ mod source;
 mod spool;
 mod target;
 
-use common::start;
+use common::{ok, start};
 use ferrite_migrate::{Config, ConfigBuilder};
 use ferrite_testkit::client::Connector;
 use ferrite_testkit::load::{Feature, LoadBuilder};
@@ -46,6 +49,13 @@ fn load() -> LoadBuilder {
 /// Begins to write to a server.
 fn write_to(peer: &Peer, load: LoadBuilder) -> Load {
     load.start(Connector::new(peer.addr())).unwrap()
+}
+
+/// Full synchronizations the source has begun; a link that resumes needs none.
+fn full_synchronizations(source: &Peer) -> u64 {
+    let info = ok(&mut source.client(), &["INFO", "stats"]).text();
+    let line = info.lines().find_map(|line| line.strip_prefix("sync_full:"));
+    line.and_then(|count| count.parse().ok()).unwrap()
 }
 
 /// A proxy to a server.

@@ -8,7 +8,7 @@ use std::{fs, io, thread};
 
 use super::error::{PeerError, tail};
 use super::process::{Launch, Peer};
-use super::{Binary, Server};
+use super::{Binary, Server, clock};
 use crate::client::{Client, Reply};
 use crate::tls::TlsFiles;
 
@@ -33,6 +33,7 @@ pub struct PeerBuilder {
     unix_socket: bool,
     rdb: Option<Vec<u8>>,
     own_group: bool,
+    clock_ahead: i32,
 }
 
 /// Why one attempt to start did not give a peer.
@@ -53,6 +54,7 @@ impl PeerBuilder {
             unix_socket: false,
             rdb: None,
             own_group: false,
+            clock_ahead: 0,
         }
     }
 
@@ -113,6 +115,14 @@ impl PeerBuilder {
         self
     }
 
+    /// Gives the server a clock that is so many seconds ahead of ours, or behind. Works with
+    /// [`Server::Redis62`] and [`Server::Valkey91`], whose builds are others than Debian's.
+    #[must_use]
+    pub fn clock_ahead(mut self, seconds: i32) -> PeerBuilder {
+        self.clock_ahead = seconds;
+        self
+    }
+
     /// Starts the server and waits until it answers.
     ///
     /// # Errors
@@ -121,6 +131,10 @@ impl PeerBuilder {
         let binary = match &self.binary {
             Some(binary) => binary.clone(),
             None => self.server.binary()?,
+        };
+        let binary = match self.clock_ahead {
+            0 => binary,
+            seconds => clock::ahead(self.server, &binary, seconds)?,
         };
         for _ in 0..PORT_ATTEMPTS {
             match self.attempt(&binary) {

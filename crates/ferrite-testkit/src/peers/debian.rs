@@ -159,6 +159,7 @@ fn unpack(debs: &[PathBuf], root: &Path) -> Result<(), String> {
 pub(super) struct Tree {
     root: PathBuf,
     loader: PathBuf,
+    folders: Vec<PathBuf>,
     libraries: String,
 }
 
@@ -171,7 +172,12 @@ impl Tree {
             .find_map(|folder| loader_in(folder))
             .ok_or_else(|| format!("no dynamic loader under {}", root.display()))?;
         let names: Vec<String> = folders.iter().map(|path| path.display().to_string()).collect();
-        Ok(Tree { root, loader, libraries: names.join(":") })
+        Ok(Tree { root, loader, libraries: names.join(":"), folders })
+    }
+
+    /// A file beside the libraries of the tree.
+    pub(super) fn library(&self, name: &str) -> Option<PathBuf> {
+        self.folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file())
     }
 
     /// A program of the tree: what to execute and the arguments that come first.

@@ -7,6 +7,7 @@
 mod apt_sources;
 mod builder;
 mod cache;
+mod clock;
 mod debian;
 mod error;
 mod process;

@@ -79,6 +79,9 @@ pub struct LiveArgs {
     /// With --mode incremental: run again that long after each run, such as 15m or 1h
     #[arg(long, value_name = "DURATION", value_parser = parse_pause, conflicts_with = "resume")]
     every: Option<u64>,
+    /// With --resume, after a source that came back without its keys: the target is to lose them too
+    #[arg(long, requires = "resume")]
+    source_emptied: bool,
     /// Run in the background, with a log in the migration's directory
     #[arg(long)]
     detach: bool,
@@ -352,6 +355,7 @@ async fn run_here(
             let config = plan.configure()?.limits(limits.limits(plan.limits));
             let config = config.state_dir(store.root()).spool_limit(live.spool_limit);
             let config = config.traffic_stayed(live.traffic_stayed);
+            let config = config.source_emptied(live.source_emptied);
             let config = complete(config, source, target)?;
             let migration = Migration::resume(config.clone(), &id).await?;
             (config, patterns == 0, migration)

@@ -53,6 +53,8 @@ pub enum Request {
     HoldBefore(u64, oneshot::Sender<()>),
     /// Tell which keys may have a held expiry that was written since not all are held.
     Held(oneshot::Sender<Vec<Key>>),
+    /// Tell how often databases have changed places.
+    Swaps(oneshot::Sender<u64>),
     /// Apply nothing until the sender of the second channel is gone; the first says that
     /// everything planned before is on the target.
     Pause(oneshot::Sender<()>, oneshot::Receiver<()>),
@@ -559,6 +561,9 @@ impl Applier {
                 let mut held: Vec<Key> = self.plan.take_held().into_iter().collect();
                 held.append(&mut self.refetch.held);
                 let _ = answer.send(held);
+            }
+            Request::Swaps(answer) => {
+                let _ = answer.send(self.plan.swaps());
             }
             Request::Refetch(keys, done) => {
                 keys.iter().for_each(|(db, key)| self.marks.mark_dirty(*db, key));

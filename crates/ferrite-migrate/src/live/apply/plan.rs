@@ -68,6 +68,7 @@ pub struct Plan {
     unknown: HashSet<Vec<u8>>,
     rewritten: Vec<u8>,
     held: HashSet<Key>,
+    swaps: u64,
 }
 
 /// Commands at most that the target does not accept: a target that refuses more is not one that
@@ -101,6 +102,7 @@ impl Plan {
             unknown: HashSet::new(),
             rewritten: Vec::new(),
             held: HashSet::new(),
+            swaps: 0,
         }
     }
 
@@ -332,6 +334,13 @@ impl Plan {
         std::mem::take(&mut self.held)
     }
 
+    /// How often databases have changed places: whoever goes through the keys of one after the
+    /// other has missed some when this has changed.
+    #[must_use]
+    pub fn swaps(&self) -> u64 {
+        self.swaps
+    }
+
     fn keys(
         &mut self,
         call: &Call<'_>,
@@ -363,8 +372,9 @@ impl Plan {
 
     fn is_of_groups(&self, call: &Call<'_>) -> bool {
         let name = call.words.first().copied().unwrap_or_default();
-        let is_one_of = |names: [&[u8]; 2]| names.iter().any(|one| name.eq_ignore_ascii_case(one));
-        self.rereads_groups && is_one_of([b"XCLAIM", b"XGROUP"])
+        let is_one_of = |names: [&[u8]; 3]| names.iter().any(|one| name.eq_ignore_ascii_case(one));
+        // XSETID says from 7.0 on how many entries there were, which older ones refuse.
+        self.rereads_groups && is_one_of([b"XCLAIM", b"XGROUP", b"XSETID"])
     }
 
     fn key<'a>(&self, call: &Call<'a>, key: KeyUse) -> (u32, &'a [u8]) {
@@ -477,6 +487,7 @@ impl Plan {
             let why = "the source exchanged two databases (SWAPDB) where that cannot be followed";
             return Err(Ended::Lost(String::from(why)));
         }
+        self.swaps += 1;
         self.send(call, transaction);
         let home = home(&self.job.config);
         let there = match home {

@@ -121,12 +121,7 @@ impl Target {
 
     async fn ask(&self) -> Result<(Link, Option<Checkpoint>), ClientError> {
         let mut connection = self.connector.connect().await?;
-        if let Err(error) = self.end_others(&mut connection).await
-            && error.reply().is_none()
-            && !error.is_refusal()
-        {
-            return Err(error);
-        }
+        self.end_others(&mut connection).await?;
         connection.call(&["SELECT", &self.home.to_string()]).await?;
         let value = connection.call(&[b"GET", self.key.as_slice()]).await?;
         let checkpoint = value.as_bytes().and_then(Checkpoint::parse);
@@ -134,8 +129,15 @@ impl Target {
         Ok((Link { sender, receiver }, checkpoint))
     }
 
-    /// Ends all other connections of the job that write.
+    /// Ends all other connections of the job that write, where we may.
     async fn end_others(&self, connection: &mut Connection) -> Result<(), ClientError> {
+        match self.end_writers(connection).await {
+            Err(error) if error.reply().is_none() && !error.is_refusal() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn end_writers(&self, connection: &mut Connection) -> Result<(), ClientError> {
         let own = connection.call(&["CLIENT", "ID"]).await?.as_int();
         let own = own.and_then(|id| u64::try_from(id).ok());
         let clients = connection.call(&["CLIENT", "LIST"]).await?;
@@ -147,6 +149,14 @@ impl Target {
             }
         }
         Ok(())
+    }
+
+    /// How far the target is, by what it says; `None` if it does not say so.
+    ///
+    /// # Errors
+    /// A target that cannot be asked.
+    pub async fn checkpoint(&self) -> Result<Option<Checkpoint>, ClientError> {
+        self.ask().await.map(|(_, checkpoint)| checkpoint)
     }
 
     /// Writes the checkpoint a copy ends with.
@@ -167,12 +177,14 @@ impl Target {
         }
     }
 
-    /// Takes away what the target says about how far it is.
+    /// Takes away what the target says about how far it is, and ends what is left of an earlier
+    /// copy: a batch may still wait in the target's socket, and must not be written behind ours.
     ///
     /// # Errors
     /// A target that cannot be written.
     pub async fn forget(&self) -> Result<(), ClientError> {
-        let mut connection = self.connector.connect().await?;
+        let mut connection = self.lists.connect().await?;
+        self.end_others(&mut connection).await?;
         connection.call(&["SELECT", &self.home.to_string()]).await?;
         connection.call(&[b"DEL", self.key.as_slice()]).await?;
         Ok(())

@@ -26,7 +26,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use self::looker::Looker;
-pub use self::tally::Tally;
+pub use self::tally::{Tally, grouped};
 pub use self::watched::Watched;
 pub use self::work::Work;
 use self::work::{BATCH_KEYS, SUSPECTS_MAX};

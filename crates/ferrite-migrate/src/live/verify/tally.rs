@@ -191,7 +191,8 @@ fn sentence(difference: &Difference) -> String {
 }
 
 /// A number with a comma between thousands.
-fn grouped(number: u64) -> String {
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -227,6 +227,7 @@ impl PsyncSource {
         let doing = format!("receiving the RDB from the source {}", self.connector.address());
         let cause = format!("it ends early, after {} bytes", self.link.rdb_received());
         MigrateError::new(ErrorKind::Source, doing, cause)
+            .passing(true)
             .with_hint("see the source's log, then run the same command with --on-conflict replace")
     }
 

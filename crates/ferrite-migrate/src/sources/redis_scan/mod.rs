@@ -347,7 +347,8 @@ impl Reader {
 /// A client error at the source, as the end of the run.
 pub fn source_error(connector: &Connector, doing: &str, error: &ClientError) -> MigrateError {
     let doing = format!("{doing} on the source {}", connector.address());
-    MigrateError::new(ErrorKind::Source, doing, error).with_hint(
+    let failure = MigrateError::new(ErrorKind::Source, doing, error).passing(error.is_transient());
+    failure.with_hint(
         "see that the source is up, then run the same command with --on-conflict replace",
     )
 }

@@ -204,7 +204,9 @@ impl KeyWriter {
     fn refused(&self, record: &LargeRecord, error: &ReplyError) -> MigrateError {
         let (key, address) = (key_text(&record.key), self.connector.address());
         let doing = format!("writing key \"{key}\" to the target {address}");
-        MigrateError::new(ErrorKind::Target, doing, error).with_hint(hint(&error.code))
+        MigrateError::new(ErrorKind::Target, doing, error)
+            .passing(error.is_transient())
+            .with_hint(hint(&error.code))
     }
 
     /// Removes a temporary key after a failure. A half-sent command dies with its connection; if

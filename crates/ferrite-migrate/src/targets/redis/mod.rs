@@ -75,7 +75,7 @@ pub fn target_error(
     error: &ferrite_client::ClientError,
 ) -> MigrateError {
     let doing = format!("{} on the target {}", doing.into(), connector.address());
-    let failure = MigrateError::new(ErrorKind::Target, doing, error);
+    let failure = MigrateError::new(ErrorKind::Target, doing, error).passing(error.is_transient());
     match error.reply().map(|reply| reply.code.as_str()) {
         Some(code) => failure.with_hint(hint(code)),
         None => failure.with_hint(AGAIN),

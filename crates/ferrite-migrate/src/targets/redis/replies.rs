@@ -243,6 +243,7 @@ impl Replies {
             format!("writing key \"{key}\" to the target {address}"),
             error,
         )
+        .passing(error.is_transient())
         .with_hint(hint(&error.code))
     }
 }

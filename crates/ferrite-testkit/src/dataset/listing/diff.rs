@@ -12,6 +12,11 @@ const MAX_DIFFERENCES: usize = 100;
 const MAX_PER_KEY: usize = 5;
 
 pub(super) fn differences(first: &Listing, second: &Listing, strict: bool) -> Vec<String> {
+    shorten(all(first, second, strict), MAX_DIFFERENCES)
+}
+
+/// Every difference, however many.
+pub(super) fn all(first: &Listing, second: &Listing, strict: bool) -> Vec<String> {
     let mut found = Vec::new();
     if let (Some(first), Some(second)) = (&first.functions, &second.functions) {
         found.extend(maps(first, second, "function library", |_| true));
@@ -23,7 +28,7 @@ pub(super) fn differences(first: &Listing, second: &Listing, strict: bool) -> Ve
         let second = second.databases.get(number).unwrap_or(&empty);
         databases(*number, first, second, strict, &mut found);
     }
-    shorten(found, MAX_DIFFERENCES)
+    found
 }
 
 fn databases(

@@ -106,6 +106,11 @@ impl Listing {
         diff::differences(self, other, false)
     }
 
+    /// As [`diff`](Listing::diff), with all keys that differ: for those who sort some out.
+    pub fn diff_all(&self, other: &Listing) -> Vec<String> {
+        diff::all(self, other, false)
+    }
+
     /// As [`diff`](Listing::diff), and compares when consumers were last seen and active too.
     pub fn diff_strict(&self, other: &Listing) -> Vec<String> {
         diff::differences(self, other, true)

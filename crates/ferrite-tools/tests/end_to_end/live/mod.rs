@@ -9,10 +9,12 @@
 //! throttled.rs   limits of the copy
 //! aborted.rs     given up before the cutover
 //! scheduled.rs   cutovers at a time, and ways back that nobody orders
+//! disk.rs        a disk that is full
 //! ```
 
 mod aborted;
 mod background;
+mod disk;
 mod refused;
 mod replica;
 mod resumed;
@@ -20,7 +22,7 @@ mod scheduled;
 mod story;
 mod throttled;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -40,16 +42,23 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(20);
 
 /// The migrations of one test.
 struct Jobs {
-    state: TempDir,
+    dir: PathBuf,
+    _state: Option<TempDir>,
 }
 
 impl Jobs {
     fn new() -> Self {
-        Self { state: tempfile::tempdir().unwrap() }
+        let state = tempfile::tempdir().unwrap();
+        Self { dir: state.path().to_owned(), _state: Some(state) }
+    }
+
+    /// Those of a folder that is there.
+    fn at(dir: PathBuf) -> Self {
+        Self { dir, _state: None }
     }
 
     fn dir(&self) -> &Path {
-        self.state.path()
+        &self.dir
     }
 
     fn command(&self, args: &[&str]) -> Command {
