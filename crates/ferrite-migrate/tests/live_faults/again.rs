@@ -1,7 +1,7 @@
 //! An end is lost before everything is copied: the copy begins anew by itself.
 
-use ferrite_migrate::State;
 use ferrite_migrate::control::Request;
+use ferrite_migrate::{State, Strategy};
 use ferrite_testkit::{Dataset, Peer, Proxy, Server, wait_until};
 
 use crate::common::live::{Live, assert_same_soon};
@@ -60,7 +60,7 @@ fn what_is_copied_twice_counts_once() {
     let keys = ok(&mut client, &["DBSIZE"]).int().unwrap();
     let way = proxy(&source);
     way.throttle(Some(SLOW));
-    let live = Live::start(between(way.url(), target.url()));
+    let live = Live::start(between(way.url(), target.url()).strategy(Strategy::Psync));
     until_copying(&live, 1);
     way.cut();
     wait_until("it copies again", || live.copies() > 1);

@@ -1,7 +1,7 @@
 //! Commands that the target does not know.
 
 use ferrite_migrate::{ErrorKind, Migration, Mode, State};
-use ferrite_testkit::{Peer, Server};
+use ferrite_testkit::{Peer, Server, wait_until};
 
 use crate::common::live::{Live, assert_same_soon};
 use crate::common::{ok, runtime, start};
@@ -19,9 +19,13 @@ fn commands_that_were_renamed_away_are_done_without() {
     load.wait_for(2000);
     let live = Live::start(between(source.url(), target.url()));
     live.until(State::Live);
-    load.wait_for(10_000);
-    let report = live.finish(load, &source, &target);
-    assert!(report.warnings.iter().any(|warning| warning.contains("refuses RPOPLPUSH")));
+    for name in ["RPOPLPUSH", "XADD"] {
+        wait_until("it is told what the target refuses", || {
+            let told = format!("refuses {name}");
+            live.status().warnings.iter().any(|warning| warning.contains(&told))
+        });
+    }
+    live.finish(load, &source, &target);
 }
 
 #[test]

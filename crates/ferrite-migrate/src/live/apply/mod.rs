@@ -164,10 +164,13 @@ impl Applier {
         }
     }
 
-    /// The same applier, which writes expiries as they are.
+    /// The same applier, which writes expiries as they are. Keys then expire on the target by
+    /// themselves, be it before a command that renews them: so no command is applied to them, and
+    /// what they write is read again.
     #[must_use]
     pub fn holding_nothing(mut self, checked: &Arc<Checked>) -> Self {
         self.plan.hold_before(HOLD_NOTHING);
+        self.plan.reread();
         self.refetch = Refetch::new(&self.job, checked, false);
         self
     }

@@ -13,7 +13,6 @@ use ferrite_resp::encode as resp;
 use super::Ended;
 use super::target::home;
 use super::transaction::Transaction;
-use crate::config::Mode;
 use crate::engine::Job;
 use crate::live::checkpoint;
 use crate::live::classify::{Class, KeyAccess, KeyUse, classify, split};
@@ -60,7 +59,7 @@ pub struct Plan {
     getack: bool,
     /// Up to this offset, single keys may be newer on the target.
     uncertain_until: u64,
-    /// Whether no command is applied: the keys they write are read again.
+    /// Whether the keys that commands write are read again, instead of applying the commands.
     rereads: bool,
     /// Commands that the target does not accept, by where they end.
     refused_at: HashSet<u64>,
@@ -97,7 +96,7 @@ impl Plan {
             in_transaction: false,
             getack: false,
             uncertain_until: 0,
-            rereads: config.mode == Mode::Incremental,
+            rereads: false,
             refused_at: HashSet::new(),
             unknown: HashSet::new(),
             rewritten: Vec::new(),
@@ -110,7 +109,7 @@ impl Plan {
     pub fn begin(&mut self, db: u32, uncertain_until: u64) {
         self.db = db;
         self.in_transaction = false;
-        self.uncertain_until = if self.rereads { u64::MAX } else { uncertain_until };
+        self.uncertain_until = uncertain_until;
     }
 
     /// The database the stream has selected.
@@ -128,6 +127,11 @@ impl Plan {
     /// Whether the source asked how far we are, since this was last asked.
     pub fn take_getack(&mut self) -> bool {
         std::mem::take(&mut self.getack)
+    }
+
+    /// From here on, reads the keys again that commands write, instead of applying the commands.
+    pub fn reread(&mut self) {
+        self.rereads = true;
     }
 
     /// Expiries before this time (Unix ms) are held, others are written as they are.
@@ -196,7 +200,7 @@ impl Plan {
             Class::Multi => self.in_transaction = true,
             Class::Exec => self.in_transaction = false,
             Class::Publish | Class::Function if self.is_refused(call) => self.leave_out(call),
-            // Nobody listens any more for what was said between two runs.
+            // Nobody listens there.
             Class::Publish if self.rereads => {}
             Class::Publish => self.send(call, transaction),
             Class::Function if self.functions => self.function(call, transaction),
@@ -348,8 +352,10 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) {
-        let must_read =
-            call.offset <= self.uncertain_until || self.is_of_groups(call) || self.is_refused(call);
+        let must_read = self.rereads
+            || call.offset <= self.uncertain_until
+            || self.is_of_groups(call)
+            || self.is_refused(call);
         if !must_read && marks.is_empty() && self.takes_everything {
             return self.send_rewritten(call, access, transaction, marks);
         }
