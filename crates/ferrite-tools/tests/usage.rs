@@ -68,7 +68,7 @@ fn usage_errors_exit_with_one() {
     refuses(&["-s", SOURCE], "--target <URL>");
     refuses(&["verify", "-s", SOURCE], "--target <URL>");
     refuses(&["wizard"], "unrecognized subcommand 'wizard'");
-    refuses(&["-s", SOURCE, "-t", TARGET, "--mode", "incremental"], "modes `snapshot` and `live`");
+    refuses(&["-s", SOURCE, "-t", TARGET, "--mode", "sideways"], "`sideways` is not a mode");
     refuses(&["-t", TARGET, "--mode", "live"], "--source <URL>");
     refuses(&["-s", SOURCE, "-t", TARGET, "--memory-limit", "lots"], "a size is a whole number");
     refuses(&["-s", SOURCE, "-t", TARGET, "--parallel", "0"], "parallel must be between");
