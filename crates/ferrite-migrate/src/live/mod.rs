@@ -23,6 +23,7 @@ mod marks;
 mod missing;
 mod orders;
 mod progress;
+mod rdb;
 mod receive;
 mod replica;
 mod reverse;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use ferrite_migrate::control::{CallError, Request, call};
-use ferrite_migrate::{Config, ConfigBuilder, JobStore, Migration, Mode, State};
+use ferrite_migrate::{Config, ConfigBuilder, JobStore, Migration, Mode, State, Strategy};
 use ferrite_testkit::wait_until;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -28,9 +28,15 @@ pub fn run(words: &[String]) -> ExitCode {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(1);
     });
-    let [source, target, state, verify, id @ ..] = words else { return ExitCode::FAILURE };
+    let [source, target, state, verify, strategy, id @ ..] = words else {
+        return ExitCode::FAILURE;
+    };
+    let strategies = [Strategy::Psync, Strategy::Fenced];
+    let Some(strategy) = strategies.into_iter().find(|one| one.name() == strategy) else {
+        return ExitCode::FAILURE;
+    };
     let builder = Config::builder().source(source).target(target).mode(Mode::Live);
-    let config = builder.state_dir(state).verify(verify == "verify");
+    let config = builder.state_dir(state).verify(verify == "verify").strategy(strategy);
     match runtime().block_on(migrate(config, id.first())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -65,10 +71,11 @@ pub struct Job {
 
 impl Job {
     /// Begins a live migration.
-    pub fn start(source: &str, target: &str, verify: bool) -> Self {
+    pub fn start(source: &str, target: &str, verify: bool, strategy: Strategy) -> Self {
         let state = tempfile::tempdir().expect("a folder");
         let verify = if verify { "verify" } else { "-" };
-        let words = [source, target, &state.path().display().to_string(), verify];
+        let place = state.path().display().to_string();
+        let words = [source, target, &place, verify, strategy.name()];
         let words = words.map(str::to_owned).to_vec();
         let store = JobStore::at(state.path());
         let runtime = runtime();

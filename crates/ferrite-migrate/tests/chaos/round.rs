@@ -1,7 +1,7 @@
 //! One round: a pair of servers, a load, faults, the cutover.
 
-use ferrite_migrate::State;
 use ferrite_migrate::control::Request;
+use ferrite_migrate::{State, Strategy};
 use ferrite_testkit::client::Connector;
 use ferrite_testkit::load::{Feature, LoadBuilder};
 use ferrite_testkit::{Dataset, Direction, Load, Peer, Proxy, Server, wait_until};
@@ -73,10 +73,12 @@ pub fn run(seed: u64) -> String {
     let load = load.start(Connector::new(source.addr())).unwrap();
     let (from, to) = (Proxy::start(source.addr()).unwrap(), Proxy::start(target.addr()).unwrap());
     let verify = dice.once_in(2);
-    let what = format!("{} to {}", source.server().name(), target.server().name());
+    let strategy = if dice.once_in(2) { Strategy::Psync } else { Strategy::Fenced };
+    let ends = format!("{} to {}", source.server().name(), target.server().name());
+    let what = format!("{ends}, {}", strategy.name());
     let what = if verify { format!("{what}, verified") } else { what };
     load.wait_for(1 + dice.below(BETWEEN));
-    let job = Job::start(&from.url(), &to.url(), verify);
+    let job = Job::start(&from.url(), &to.url(), verify, strategy);
     let mut round = Round { dice, job, source, target, from, to, load, told: Told::default() };
     for fault in faults {
         round.load.wait_for(1 + round.dice.below(BETWEEN));
