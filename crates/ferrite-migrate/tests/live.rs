@@ -6,7 +6,7 @@ mod common;
 use common::live::{Live, assert_same_soon, reversible_cutover};
 use common::{between, start};
 use ferrite_migrate::control::Request;
-use ferrite_migrate::{State, Strategy};
+use ferrite_migrate::{Config, State, Strategy};
 use ferrite_testkit::load::{Feature, Load, LoadBuilder};
 use ferrite_testkit::{Peer, Server};
 
@@ -107,4 +107,29 @@ fn redis_70_there_and_back() {
 #[test]
 fn redis_62_to_redis_80_there_and_back() {
     goes_there_and_back(Server::Redis62, Server::Redis80);
+}
+
+/// How a live migration between two servers of one kind copies when it may choose, and why.
+fn chosen(server: Server, user: &[&str]) -> (String, String) {
+    let (source, target) = (start(server), start(server));
+    source.client().ok(&[&["ACL", "SETUSER", "mover", "on", ">secret", "~*", "&*"], user].concat());
+    let config = Config::builder().source(source.url_with("mover", "secret")).target(target.url());
+    let live = Live::start(config);
+    live.until(State::Live);
+    let status = live.status();
+    (status.strategy.unwrap(), status.strategy_reason.unwrap())
+}
+
+#[test]
+fn keys_are_copied_one_by_one_where_that_spares_the_source() {
+    let cases: [(Server, &[&str], &str, &str); 3] = [
+        (Server::Redis70, &["+@all"], "fenced", "stays copied"),
+        (Server::Redis62, &["+@all"], "psync", "the source forks all the same"),
+        (Server::Redis70, &["+@all", "-dump"], "psync", "refuses a command that reads keys"),
+    ];
+    for (server, user, strategy, why) in cases {
+        let (chosen, reason) = chosen(server, user);
+        assert_eq!(chosen, strategy, "{reason}");
+        assert!(reason.contains(why), "{reason}");
+    }
 }

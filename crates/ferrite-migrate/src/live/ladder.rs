@@ -3,7 +3,7 @@
 //! Whatever is chosen, the commands of the source are followed from before the copy on: what
 //! differs is what the copy asks of the source, and what is left of it when something dies midway.
 
-use crate::config::{Config, Strategy};
+use crate::config::{Config, Mode, Strategy};
 use crate::preflight::Checked;
 
 /// How keys are copied, and why this way.
@@ -18,22 +18,34 @@ pub struct Chosen {
 /// The best strategy the source allows, or the one that was asked for.
 #[must_use]
 pub fn choose(config: &Config, checked: &Checked) -> Chosen {
-    let (strategy, reason) = match config.strategy {
-        Strategy::Auto if checked.scannable => (
-            Strategy::Fenced,
-            String::from(
-                "keys are read one by one while the source's commands are followed: no fork with \
-                 data, and what is copied stays copied whatever dies",
+    if config.strategy != Strategy::Auto {
+        let reason = format!("asked for with --strategy {}", config.strategy.name());
+        return Chosen { strategy: config.strategy, reason };
+    }
+    let must_compare = config.mode == Mode::Incremental || config.only_differing;
+    match why_not_fenced(checked).filter(|_| !must_compare) {
+        None => Chosen {
+            strategy: Strategy::Fenced,
+            reason: String::from(
+                "keys are read one by one while the source's commands are followed: what is \
+                 copied stays copied whatever dies",
             ),
-        ),
-        Strategy::Auto => (
-            Strategy::Psync,
-            String::from(
-                "not fenced: the source refuses a command that reads keys one by one; it allows \
-                 replication: its RDB is copied, then its commands are followed",
+        },
+        Some(why) => Chosen {
+            strategy: Strategy::Psync,
+            reason: format!(
+                "not fenced: {why}; the source allows replication: its RDB is copied, then its \
+                 commands are followed"
             ),
-        ),
-        asked => (asked, format!("asked for with --strategy {}", asked.name())),
-    };
-    Chosen { strategy, reason }
+        },
+    }
+}
+
+/// What speaks against reading keys one by one.
+fn why_not_fenced(checked: &Checked) -> Option<&'static str> {
+    if !checked.scannable {
+        return Some("the source refuses a command that reads keys one by one");
+    }
+    // It sends an RDB with all keys to whoever attaches: that one can as well be copied.
+    (!checked.source.is_at_least(7, 0)).then_some("before Redis 7.0 the source forks all the same")
 }
