@@ -121,6 +121,8 @@ async fn attach_empty(connector: &Connector) -> Result<(ReplicationLink, Positio
         let count = link.rdb_bytes().len();
         link.rdb_consume(count);
         if filled == RdbFill::End {
+            // Some servers send nothing before they hear of us.
+            link.acknowledge_now();
             let position = Position { replid: start.replid, offset: start.offset };
             return Ok((link, position));
         }

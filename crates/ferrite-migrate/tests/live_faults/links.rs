@@ -3,7 +3,7 @@
 use ferrite_migrate::State;
 use ferrite_testkit::{Direction, Server, wait_until};
 
-use crate::common::live::Live;
+use crate::common::live::{Live, offset};
 use crate::common::{ok, start};
 use crate::{Dice, between, full_synchronizations, load, pair, proxy, write_to};
 
@@ -97,8 +97,12 @@ fn a_small_output_buffer_and_a_slow_target_do_not_meet() {
     let filler = "x".repeat(200_000);
     for number in 0..50 {
         ok(&mut client, &["SET", &format!("filler:{number}"), &filler]);
+        // The source's buffer holds five of them: it is the target that is slow, not we.
+        let sent = offset(&source);
+        wait_until("we have received it", || {
+            live.status().shards.first().and_then(|shard| shard.received) >= Some(sent)
+        });
     }
-    load.wait_for(10_000);
     wait_until("the target is behind", || live.status().lag.bytes > Some(1 << 20));
     way.throttle(None);
     assert_eq!(full_synchronizations(&source), before);

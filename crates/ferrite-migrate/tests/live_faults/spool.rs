@@ -28,8 +28,7 @@ fn a_full_spool_holds_the_source_up_and_loses_nothing() {
             let key = format!("filler:{}", number % 20 + round);
             client.ok(&[&b"SET"[..], key.as_bytes(), &value]);
         }
-        let before = live.status().lag.bytes.unwrap();
-        assert!(before > SPOOL / 2, "{before}");
+        wait_until("the spool is full", || live.status().lag.bytes > Some(SPOOL / 2));
         live.ordered(&Request::Resume);
         load.wait_for(1000);
     }
