@@ -29,6 +29,8 @@ fn a_full_spool_holds_the_source_up_and_loses_nothing() {
             client.ok(&[&b"SET"[..], key.as_bytes(), &value]);
         }
         wait_until("the spool is full", || live.status().lag.bytes > Some(SPOOL / 2));
+        let kept = live.status().lag.spool_bytes;
+        assert!(kept <= SPOOL + SPOOL / 4, "{kept} bytes on disk");
         live.ordered(&Request::Resume);
         load.wait_for(1000);
     }
