@@ -257,7 +257,7 @@ impl Live {
             fence.lower().await;
             return Err(given_up);
         }
-        let source_fence = self.leave(&mut fence, reverse.is_some()).await;
+        let source_fence = leave(&self.job, &mut fence, reverse.is_some()).await;
         self.applier_waits = Some(applier_waits);
         let (source_fence, source_fence_before) = source_fence.unzip();
         let cutover = Cutover {
@@ -292,23 +292,6 @@ impl Live {
         recorded.map_err(GivenUp::failed)?;
         let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
         switch(hook, &self.job.id, fence, max_pause, replier).await.map(Some)
-    }
-
-    /// Leaves the old source as it is to be: following, or refusing writes; by which setting, and
-    /// what that was before.
-    async fn leave(&self, fence: &mut Fence<'_>, follows: bool) -> Option<(String, String)> {
-        if follows {
-            leave_following(&self.job, fence).await;
-            return None;
-        }
-        let closed = fence.close().await;
-        if closed.is_none() {
-            self.job.warn(
-                "the old server cannot be kept from taking writes (CONFIG SET is refused there): \
-                 stop whatever still writes to it",
-            );
-        }
-        closed
     }
 
     /// Prepares the way back, where one is wanted.
@@ -441,7 +424,7 @@ pub(super) async fn switch(
 
 /// Leaves the old source taking writes, which will be ours alone: those that wait end with their
 /// connections.
-pub(super) async fn leave_following(job: &Job, fence: &mut Fence<'_>) {
+async fn leave_following(job: &Job, fence: &mut Fence<'_>) {
     if fence.end_clients().await.is_err() {
         job.warn(
             "the old source does not let us end its clients (CLIENT KILL is refused there): \
@@ -449,6 +432,27 @@ pub(super) async fn leave_following(job: &Job, fence: &mut Fence<'_>) {
         );
     }
     fence.lower().await;
+}
+
+/// Leaves the old source as it is to be: following, or refusing writes; by which setting, and what
+/// that was before.
+pub(super) async fn leave(
+    job: &Job,
+    fence: &mut Fence<'_>,
+    follows: bool,
+) -> Option<(String, String)> {
+    if follows {
+        leave_following(job, fence).await;
+        return None;
+    }
+    let closed = fence.close().await;
+    if closed.is_none() {
+        job.warn(
+            "the old server cannot be kept from taking writes (CONFIG SET is refused there): \
+             stop whatever still writes to it",
+        );
+    }
+    closed
 }
 
 fn no_way_back(error: MigrateError) -> GivenUp {

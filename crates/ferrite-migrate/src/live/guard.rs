@@ -8,10 +8,10 @@
 //! rate = errors / commands, over a window that is full and has enough commands
 //! ```
 //!
-//! Commands are those processed and those rejected before that, without `INFO`, `REPLCONF` and what
-//! reads keys again (`MULTI`, `ROLE`, `PEXPIRETIME`, `DUMP` …),
-//! which are what we call there ourselves. Errors are all error replies but `NOSCRIPT`, with which
-//! clients learn that a server does not have their script yet.
+//! Commands are those processed and those rejected before that, without what we call there
+//! ourselves: `INFO`, `REPLCONF`, and what reads keys again (`MULTI`, `ROLE`, `DUMP` …). Errors are
+//! all error replies but `NOSCRIPT`, with which clients learn that a server does not have their
+//! script yet.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

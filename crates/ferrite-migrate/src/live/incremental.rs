@@ -17,6 +17,7 @@ use crate::config::Mode;
 use crate::engine::now_ms;
 use crate::error::MigrateError;
 use crate::jobs::State;
+use crate::time::rfc3339;
 
 /// How often the clock is looked at while the next run is waited for.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -54,8 +55,8 @@ impl Live {
             return Ok(false);
         };
         let next_ms = now_ms() + u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
-        let reason =
-            format!("the target is at offset {offset}; the next run is in {} s", every.as_secs());
+        let at = rfc3339(next_ms);
+        let reason = format!("the target is at offset {offset}; the next run is at {at}");
         self.enter(State::Idle, Some(&reason))?;
         self.write_status();
         // By the clock on the wall: a machine that slept does not wait longer.

@@ -1,13 +1,31 @@
 //! What a running live migration tells about itself.
 
 use super::guard::Guarding;
+use super::progress::Progress;
 use super::run::Live;
 use super::verify::Verifier;
 use crate::engine::now_ms;
 use crate::jobs::{JobLag, JobProgress, JobStatus, Shard, SkippedKeys, State};
+use crate::preflight::Checked;
 
 /// Above this lag, in ms, a cutover would hold writes back for too long.
-pub const CUTOVER_LAG_MS: u64 = 1000;
+const CUTOVER_LAG_MS: u64 = 1000;
+
+/// Why two servers cannot change places now, however one follows the other.
+pub fn reasons_of(progress: &Progress, checked: &Checked) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let lag_ms = progress.lag_ms();
+    if lag_ms > CUTOVER_LAG_MS {
+        let (lag, most) = (lag_ms as f64 / 1000.0, CUTOVER_LAG_MS as f64 / 1000.0);
+        reasons.push(format!("the target is {lag:.1} s behind (at most {most:.1} s)"));
+    }
+    if !checked.source.can_pause_writes() {
+        reasons.push(String::from(
+            "the source cannot hold writes back: CLIENT PAUSE … WRITE came with Redis 6.2",
+        ));
+    }
+    reasons
+}
 
 impl Live {
     /// Why a cutover cannot begin now; nothing if it can.
@@ -27,17 +45,8 @@ impl Live {
         if self.paused.is_some() {
             reasons.push(format!("it is paused: ferrite-migrate resume --id {}", self.job.id));
         }
-        let lag_ms = self.progress.lag_ms();
-        if lag_ms > CUTOVER_LAG_MS {
-            let (lag, most) = (lag_ms as f64 / 1000.0, CUTOVER_LAG_MS as f64 / 1000.0);
-            reasons.push(format!("the target is {lag:.1} s behind (at most {most:.1} s)"));
-        }
+        reasons.extend(reasons_of(&self.progress, &self.checked));
         reasons.extend(self.verifier.iter().flat_map(Verifier::reasons));
-        if !self.checked.source.can_pause_writes() {
-            reasons.push(String::from(
-                "the source cannot hold writes back: CLIENT PAUSE … WRITE came with Redis 6.2",
-            ));
-        }
         reasons
     }
 

@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ferrite_migrate::control::Request;
-use ferrite_migrate::{Aborted, JobRecord, JobStore, Mode};
+use ferrite_migrate::{Aborted, JobRecord, JobStore};
 use serde_json::Value;
 
 use super::{Job, Verb};
@@ -127,7 +127,7 @@ pub async fn abort_here(
     source: SourceArgs,
     target: TargetArgs,
 ) -> Result<Aborted, Failure> {
-    let config = record.plan.configure()?.mode(Mode::Live).state_dir(store.root());
+    let config = record.plan.configure()?.state_dir(store.root());
     let config = complete(config.traffic_stayed(how.traffic_stayed), source, target)?;
     Ok(ferrite_migrate::abort(config, &record.id, how.clean).await?)
 }

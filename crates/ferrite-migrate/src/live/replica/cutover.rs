@@ -26,7 +26,7 @@ use crate::error::MigrateError;
 use crate::jobs::State;
 use crate::jobs::control::Replier;
 use crate::live::cutover::{
-    Fence, GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, leave_following, micros, ms, switch,
+    Fence, GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, leave, micros, ms, switch,
 };
 use crate::live::run::journal_error;
 use crate::report::{Cutover, ExitCode};
@@ -158,7 +158,7 @@ impl Replica {
             }
         };
         let (source_fence, source_fence_before) =
-            self.leave(&mut fence, wanted.reverse).await.unzip();
+            leave(&self.job, &mut fence, wanted.reverse).await.unzip();
         self.put_settings_back().await;
         let cutover = Cutover {
             pause_us: micros(paused),
@@ -284,22 +284,5 @@ impl Replica {
             Found::Master { .. } => Ok(sample),
             _ => Err(GivenUp::failed("the target is still a replica after REPLICAOF NO ONE")),
         }
-    }
-
-    /// Leaves the old source as it is to be: following, or refusing writes; by which setting, and
-    /// what that was before.
-    async fn leave(&self, fence: &mut Fence<'_>, follows: bool) -> Option<(String, String)> {
-        if follows {
-            leave_following(&self.job, fence).await;
-            return None;
-        }
-        let closed = fence.close().await;
-        if closed.is_none() {
-            self.job.warn(
-                "the old server cannot be kept from taking writes (CONFIG SET is refused there): \
-                 stop whatever still writes to it",
-            );
-        }
-        closed
     }
 }

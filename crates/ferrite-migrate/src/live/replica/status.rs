@@ -4,7 +4,7 @@ use super::watch::Seen;
 use super::{REASON, Replica};
 use crate::engine::now_ms;
 use crate::jobs::{JobLag, JobProgress, JobStatus, Shard, State};
-use crate::live::status::CUTOVER_LAG_MS;
+use crate::live::status::reasons_of;
 
 impl Replica {
     /// Why a cutover cannot begin now; nothing if it can.
@@ -15,17 +15,8 @@ impl Replica {
         if state != State::Live {
             reasons.push(format!("the job is {state}, not LIVE"));
         }
-        let lag_ms = self.progress.lag_ms();
-        if lag_ms > CUTOVER_LAG_MS {
-            let (lag, most) = (lag_ms as f64 / 1000.0, CUTOVER_LAG_MS as f64 / 1000.0);
-            reasons.push(format!("the target is {lag:.1} s behind (at most {most:.1} s)"));
-        }
+        reasons.extend(reasons_of(&self.progress, &self.checked));
         reasons.extend(self.comparison.iter().flat_map(|it| it.tally.reasons()));
-        if !self.checked.source.can_pause_writes() {
-            reasons.push(String::from(
-                "the source cannot hold writes back: CLIENT PAUSE … WRITE came with Redis 6.2",
-            ));
-        }
         reasons
     }
 
