@@ -164,7 +164,7 @@ impl Beginning {
     /// # Errors
     /// A target that cannot be written.
     pub async fn forget(&self) -> Result<(), MigrateError> {
-        let target = Target::new(&self.job, &self.checked);
+        let mut target = Target::new(&self.job, &self.checked);
         let forgotten = async {
             target.forget().await?;
             if self.clears { target.clear().await } else { Ok(()) }

@@ -68,6 +68,8 @@ pub struct Target {
     job: Arc<Job>,
     connector: Connector,
     source: Connector,
+    /// Asks the source which keys it has; connected when it is first needed.
+    asking: Option<Connection>,
     /// The same under the job's own name: connections that do not end with the applier's.
     lists: Connector,
     key: Vec<u8>,
@@ -89,6 +91,7 @@ impl Target {
             connector: checked.target.connector.clone().client_name(job.applier_name()),
             lists: checked.target.connector.clone(),
             source: checked.source.connector.clone(),
+            asking: None,
             key: checkpoint::key(&job.id),
             home: home(config),
             only_db: config.source_db().map(|db| (config.target_db().unwrap_or(db), db)),
@@ -241,7 +244,7 @@ impl Target {
     ///
     /// # Errors
     /// A target that cannot be written.
-    pub async fn clear(&self) -> Result<(), ClientError> {
+    pub async fn clear(&mut self) -> Result<(), ClientError> {
         self.delete(false).await.map(drop)
     }
 
@@ -250,11 +253,11 @@ impl Target {
     ///
     /// # Errors
     /// An end that cannot be used.
-    pub async fn clear_missing(&self) -> Result<u64, ClientError> {
+    pub async fn clear_missing(&mut self) -> Result<u64, ClientError> {
         self.delete(true).await
     }
 
-    async fn delete(&self, only_missing: bool) -> Result<u64, ClientError> {
+    async fn delete(&mut self, only_missing: bool) -> Result<u64, ClientError> {
         let mut deleted = 0;
         let mut connection = self.connector.connect().await?;
         for (target_db, db) in self.dbs(None).await? {
@@ -301,7 +304,7 @@ impl Target {
     /// # Errors
     /// A source that cannot be asked.
     pub async fn missing_at_source<'k>(
-        &self,
+        &mut self,
         db: u32,
         keys: Vec<&'k [u8]>,
     ) -> Result<Vec<&'k [u8]>, ClientError> {
@@ -310,7 +313,12 @@ impl Target {
         for key in &keys {
             pipeline.push(&[&b"EXISTS"[..], key]);
         }
-        let replies = self.source.connect().await?.pipeline(&pipeline).await?;
+        let mut asking = match self.asking.take() {
+            Some(asking) => asking,
+            None => self.source.connect().await?,
+        };
+        let replies = asking.pipeline(&pipeline).await?;
+        self.asking = Some(asking);
         let answers = keys.into_iter().zip(replies.into_iter().skip(1));
         let missing = answers.filter(|(_, reply)| matches!(reply, Ok(Value::Integer(0))));
         Ok(missing.map(|(key, _)| key).collect())

@@ -203,7 +203,7 @@ impl Comparison {
     async fn target_keys(&self) -> Result<(), MigrateError> {
         let (source, target) = (&self.checked.source.connector, &self.checked.target.connector);
         let lost = |error: ClientError| target_error("listing keys", target, &error);
-        let ends = Target::new(&self.job, &self.checked);
+        let mut ends = Target::new(&self.job, &self.checked);
         for (target_db, db) in ends.dbs(None).await.map_err(lost)? {
             let mut scanner = ends.scanner(target_db).await.map_err(lost)?;
             let mut cursor = b"0".to_vec();
