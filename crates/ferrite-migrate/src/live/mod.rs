@@ -28,6 +28,7 @@ mod receive;
 mod replica;
 mod reverse;
 mod rewrite;
+mod rounds;
 mod run;
 mod schedule;
 mod settle;
