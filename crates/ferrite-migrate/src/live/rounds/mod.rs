@@ -84,7 +84,7 @@ pub fn is_by_rounds(dir: &JobDir) -> bool {
 /// being what the round before found.
 fn is_converged(differing: u64, before: Option<u64>, keys: u64) -> bool {
     let few = FEW.max(keys / FEW_OF);
-    let is_hardly_better = |before: u64| differing.saturating_mul(4) > before.saturating_mul(3);
+    let is_hardly_better = |before: u64| differing >= before - before / 4;
     differing <= few || before.is_some_and(is_hardly_better)
 }
 
@@ -278,7 +278,7 @@ mod tests {
         assert!(!is_converged(101, None, 10), "nothing is known of the pace");
         assert!(is_converged(1000, None, 1_000_000), "one of a thousand");
         assert!(!is_converged(700, Some(1000), 10), "another round helps");
-        assert!(is_converged(760, Some(1000), 10) && is_converged(2000, Some(1000), 10));
+        assert!(is_converged(750, Some(1000), 10) && is_converged(2000, Some(1000), 10));
         assert!(is_converged(u64::MAX, Some(u64::MAX), 10));
     }
 }
