@@ -1,5 +1,6 @@
 //! What a migration is to do: the whole of its configuration, checked before anything connects.
 
+mod migrate;
 mod replica;
 
 use std::path::PathBuf;
@@ -9,6 +10,8 @@ use ferrite_client::{Address, TlsOptions};
 
 use crate::engine::Limits;
 use crate::glob::KeyFilter;
+
+pub(crate) use migrate::unreachable_from_source;
 
 /// Smallest accepted [`Config::memory_limit`]: below it not even one batch a worker fits.
 pub const MEMORY_LIMIT_MIN: u64 = 32 << 20;
@@ -68,6 +71,9 @@ pub enum Strategy {
     /// Make the target a replica of the source, by `REPLICAOF`: it loses all it has, and gets all
     /// the source has. Only with [`Mode::Live`], and never chosen by [`Strategy::Auto`].
     Replica,
+    /// Have the source send its keys itself, by `MIGRATE`. Only with [`Mode::Snapshot`]; chosen by
+    /// [`Strategy::Auto`] where nothing else is allowed.
+    Migrate,
 }
 
 impl Strategy {
@@ -80,6 +86,7 @@ impl Strategy {
             Self::Fenced => "fenced",
             Self::Scan => "scan",
             Self::Replica => "replica",
+            Self::Migrate => "migrate",
         }
     }
 }
@@ -186,6 +193,9 @@ pub struct Config {
     /// Where the target reaches the source, with [`Strategy::Replica`]; the source's own address
     /// unless told otherwise.
     pub replica_source: Option<Address>,
+    /// Where the source reaches the target, with [`Strategy::Migrate`]; the target's own address
+    /// unless told otherwise.
+    pub migrate_target: Option<Address>,
     /// When a job is taken up again whose source came back without its keys: that the target is to
     /// lose them too.
     pub source_emptied: bool,
@@ -216,6 +226,14 @@ impl Config {
     #[must_use]
     pub fn replicates_from(&self) -> Option<(&str, u16)> {
         let address = self.replica_source.as_ref().unwrap_or(&self.source.address);
+        Some((address.host()?, address.port()?))
+    }
+
+    /// Host and port by which the source reaches the target to send keys there; `None` where the
+    /// target is a Unix socket and no other way is given.
+    #[must_use]
+    pub fn migrates_to(&self) -> Option<(&str, u16)> {
+        let address = self.migrate_target.as_ref().unwrap_or(&self.target.address);
         Some((address.host()?, address.port()?))
     }
 
@@ -270,6 +288,7 @@ pub struct ConfigBuilder {
     limits: Limits,
     undo: bool,
     replica_source: Option<String>,
+    migrate_target: Option<String>,
     source_emptied: bool,
 }
 
@@ -300,6 +319,7 @@ impl Default for ConfigBuilder {
             limits: Limits::default(),
             undo: true,
             replica_source: None,
+            migrate_target: None,
             source_emptied: false,
         }
     }
@@ -480,6 +500,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// `host:port` by which the source reaches the target, with [`Strategy::Migrate`]; by default
+    /// the one we reach it by.
+    #[must_use]
+    pub fn migrate_target(mut self, address: impl Into<String>) -> Self {
+        self.migrate_target = Some(address.into());
+        self
+    }
+
     /// When a job is taken up again whose source came back without its keys: says that the target
     /// is to lose them too.
     #[must_use]
@@ -500,6 +528,8 @@ impl ConfigBuilder {
             Mode::Snapshot => self.check_snapshot()?,
         }
         replica::check(&self)?;
+        migrate::check(&self)?;
+        self.check_memory()?;
         let source = endpoint("source", self.source, self.source_tls)?;
         let target = endpoint("target", self.target, self.target_tls)?;
         self.limits.check()?;
@@ -509,6 +539,7 @@ impl ConfigBuilder {
             &source.address,
             &target.address,
         )?;
+        let migrate_target = migrate::target(self.migrate_target.as_deref())?;
         between("parallel", self.parallel, 1, PARALLEL_MAX)?;
         between("batch-size", self.batch_size, 1, BATCH_SIZE_MAX)?;
         if let (None, Some(db)) = (source.address.named_database(), target.address.named_database())
@@ -517,20 +548,6 @@ impl ConfigBuilder {
                 "the target names database {db}, but the source names none, so all its databases \
                  would go there; name one in the source too, as in redis://host:6379/{db}, or \
                  none in both"
-            )));
-        }
-        if self.memory_limit < MEMORY_LIMIT_MIN {
-            return Err(ConfigError(format!(
-                "memory-limit must be at least {} MiB",
-                MEMORY_LIMIT_MIN >> 20
-            )));
-        }
-        let workers = self.memory_limit / MEMORY_PER_WORKER;
-        if self.parallel as u64 > workers {
-            return Err(ConfigError(format!(
-                "{} parallel workers need a memory-limit of at least {} MiB",
-                self.parallel,
-                (self.parallel as u64 * MEMORY_PER_WORKER) >> 20
             )));
         }
         Ok(Config {
@@ -558,8 +575,27 @@ impl ConfigBuilder {
             limits: self.limits,
             undo: self.undo,
             replica_source,
+            migrate_target,
             source_emptied: self.source_emptied,
         })
+    }
+
+    fn check_memory(&self) -> Result<(), ConfigError> {
+        if self.memory_limit < MEMORY_LIMIT_MIN {
+            return Err(ConfigError(format!(
+                "memory-limit must be at least {} MiB",
+                MEMORY_LIMIT_MIN >> 20
+            )));
+        }
+        let workers = self.memory_limit / MEMORY_PER_WORKER;
+        if self.parallel as u64 > workers {
+            return Err(ConfigError(format!(
+                "{} parallel workers need a memory-limit of at least {} MiB",
+                self.parallel,
+                (self.parallel as u64 * MEMORY_PER_WORKER) >> 20
+            )));
+        }
+        Ok(())
     }
 
     fn check_snapshot(&self) -> Result<(), ConfigError> {

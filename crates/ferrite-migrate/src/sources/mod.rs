@@ -10,6 +10,7 @@
 //!   link is an error.
 
 mod feed;
+pub mod redis_migrate;
 pub mod redis_psync;
 pub mod redis_scan;
 
@@ -61,4 +62,5 @@ pub struct SourceDescriptor {
 }
 
 /// All ways of reading, best first.
-pub const SOURCES: &[SourceDescriptor] = &[redis_psync::DESCRIPTOR, redis_scan::DESCRIPTOR];
+pub const SOURCES: &[SourceDescriptor] =
+    &[redis_psync::DESCRIPTOR, redis_scan::DESCRIPTOR, redis_migrate::DESCRIPTOR];
