@@ -72,11 +72,10 @@ fn follow(page: &str, old: Server, new: Server) {
     let script = script(page)
         .replace("old.example.org:6379", &source.addr().to_string())
         .replace("new.example.org:6379", &target.addr().to_string());
-    let path = std::env::var("PATH").unwrap_or_default();
+    let script = format!("PATH=\"$PWD/bin:$PATH\"\n{script}");
     let ended = Command::new("sh")
         .args(["-eu", "-c", &script])
         .current_dir(desk.path())
-        .env("PATH", format!("{}:{path}", desk.path().join("bin").display()))
         .env("FERRITE_STATE_DIR", desk.path().join("state"))
         .stdin(Stdio::null())
         .output()
