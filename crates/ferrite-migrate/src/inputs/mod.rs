@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use bytes::{Bytes, Place};
+pub use bytes::{Bytes, GZIP_MAGIC, Place};
 
 use crate::engine::Job;
 use crate::error::MigrateError;
