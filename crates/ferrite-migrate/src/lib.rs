@@ -66,7 +66,7 @@ pub use jobs::{
     JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle,
     TtlGuard, control,
 };
-pub use live::Guard;
+pub use live::{Guard, adopt};
 pub use migration::{Migration, Stopper, abort};
 pub use report::{
     Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,

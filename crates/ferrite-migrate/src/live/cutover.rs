@@ -132,6 +132,11 @@ impl Live {
         };
         self.schedule_begins(wanted)?;
         self.enter(doing, None)?;
+        if let Err(error) = self.drop_record().await {
+            self.enter(before, Some(&format!("the switch was given up: {error}")))?;
+            replier.refuse(ExitCode::Failed.into(), error.to_string(), Vec::new()).await;
+            return Ok(());
+        }
         // Nothing else is compared until this is over.
         let mut work = match &self.verifier {
             Some(verifier) if !self.is_reversed => verifier.quiet().await,
@@ -145,6 +150,9 @@ impl Live {
             Err(GivenUp { why, code }) => {
                 if !self.is_reversed {
                     self.hold_again(following).await;
+                    if let Err(error) = self.keep_record().await {
+                        self.job.warn(error.to_string());
+                    }
                 }
                 self.enter(before, Some(&format!("the switch was given up: {why}")))?;
                 self.guard_again(&why);

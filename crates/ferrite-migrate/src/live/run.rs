@@ -245,6 +245,7 @@ impl Live {
     pub(super) async fn run(&mut self) -> Result<(), MigrateError> {
         self.recover_schedule()?;
         self.find_direction().await?;
+        self.keep_record().await?;
         let mut again = None;
         while !self.job.stop.is_stopped() {
             let checkpoint = match &again {

@@ -10,11 +10,13 @@
 //! aborted.rs     given up before the cutover
 //! scheduled.rs   cutovers at a time, and ways back that nobody orders
 //! disk.rs        a disk that is full
+//! lost.rs        machines that are lost with their disk
 //! ```
 
 mod aborted;
 mod background;
 mod disk;
+mod lost;
 mod refused;
 mod replica;
 mod resumed;
