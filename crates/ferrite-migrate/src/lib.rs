@@ -36,6 +36,7 @@ mod files;
 mod glob;
 mod inputs;
 mod jobs;
+mod key_template;
 mod live;
 mod migration;
 mod model;
@@ -66,6 +67,7 @@ pub use jobs::{
     JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle,
     TtlGuard, control,
 };
+pub use key_template::KeyTemplate;
 pub use live::{Guard, adopt};
 pub use migration::{Migration, Stopper, abort};
 pub use report::{

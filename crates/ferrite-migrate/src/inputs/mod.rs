@@ -4,6 +4,7 @@
 //! An input owes the engine what a [`Source`] owes it, and says what it is before anything is
 //! written. It cannot be followed, and it is not asked for single keys.
 
+mod any_file;
 mod bytes;
 mod rdb_file;
 
@@ -12,9 +13,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use bytes::{Bytes, GZIP_MAGIC, Place};
+pub use rdb_file::FileSupply;
 
 use crate::engine::Job;
 use crate::error::MigrateError;
+use crate::key_template::KeyTemplate;
 use crate::report::PreflightReport;
 use crate::sources::{BoxFuture, Source};
 
@@ -64,7 +67,20 @@ impl Input {
     /// An RDB file, plain or compressed with gzip; `-` is standard input.
     #[must_use]
     pub fn rdb_file(path: impl AsRef<Path>) -> Self {
-        Self::of(rdb_file::RdbFile::new(Place::named(path.as_ref())))
+        Self::rdb_file_renamed(path, None)
+    }
+
+    /// The same, with other names for its keys where there is a template for them.
+    #[must_use]
+    pub fn rdb_file_renamed(path: impl AsRef<Path>, rename: Option<KeyTemplate>) -> Self {
+        Self::of(rdb_file::RdbFile::new(Place::named(path.as_ref()), rename))
+    }
+
+    /// A file whose kind its first bytes tell; otherwise as
+    /// [`rdb_file_renamed`](Self::rdb_file_renamed).
+    #[must_use]
+    pub fn any_file(path: impl AsRef<Path>, rename: Option<KeyTemplate>) -> Self {
+        Self::of(any_file::AnyFile::new(Place::named(path.as_ref()), rename))
     }
 
     fn of(kind: impl Kind + 'static) -> Self {

@@ -5,6 +5,7 @@ mod abort;
 mod analyze_rdb;
 mod complete;
 mod cutover;
+mod import;
 mod import_rdb;
 mod list;
 mod migrate;
@@ -34,6 +35,7 @@ use crate::term::screen::Screen;
 const VERBS: &[Verb] = &[
     migrate::VERB,
     sync::VERB,
+    import::VERB,
     import_rdb::VERB,
     verify::VERB,
     analyze_rdb::VERB,
