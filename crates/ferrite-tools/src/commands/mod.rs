@@ -4,7 +4,9 @@
 mod abort;
 mod analyze_rdb;
 mod complete;
+mod convert;
 mod cutover;
+mod export_rdb;
 mod import;
 mod import_rdb;
 mod list;
@@ -39,6 +41,8 @@ const VERBS: &[Verb] = &[
     import_rdb::VERB,
     verify::VERB,
     analyze_rdb::VERB,
+    export_rdb::VERB,
+    convert::VERB,
     list::VERB,
     status::VERB,
     cutover::VERB,
