@@ -41,6 +41,7 @@ mod live;
 mod migration;
 mod model;
 mod preflight;
+mod rdb_diff;
 mod rdb_out;
 mod report;
 mod scan;
@@ -71,6 +72,7 @@ pub use jobs::{
 pub use key_template::KeyTemplate;
 pub use live::{Guard, adopt};
 pub use migration::{Migration, Stopper, abort};
+pub use rdb_diff::diff_rdb;
 pub use rdb_out::{ExportSource, RdbDestination, RdbReport, convert_rdb, export_rdb, parse_server};
 pub use report::{
     Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,

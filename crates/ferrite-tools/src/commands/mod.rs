@@ -6,6 +6,7 @@ mod analyze_rdb;
 mod complete;
 mod convert;
 mod cutover;
+mod diff_rdb;
 mod export_rdb;
 mod import;
 mod import_rdb;
@@ -43,6 +44,7 @@ const VERBS: &[Verb] = &[
     analyze_rdb::VERB,
     export_rdb::VERB,
     convert::VERB,
+    diff_rdb::VERB,
     list::VERB,
     status::VERB,
     cutover::VERB,
