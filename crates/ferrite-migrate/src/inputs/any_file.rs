@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::rdb_file::RdbFile;
-use super::{Bytes, Kind, Opened, Place};
+use super::{Bytes, Comparing, Kind, Opened, Place};
 use crate::engine::Job;
 use crate::error::MigrateError;
+use crate::files::FileBytes;
 use crate::key_template::KeyTemplate;
 use crate::report::PreflightReport;
 use crate::sources::BoxFuture;
+use crate::verify::{FileComparer, WrittenTo};
 
 /// Bytes of a foreign file that are shown.
 const BEGINS_SHOWN: usize = 16;
@@ -22,6 +24,8 @@ struct FileFormat {
     is_begun_by: fn(&[u8]) -> bool,
     /// Reads it from its beginning.
     open: fn(&AnyFile, Arc<Job>, Bytes, &mut PreflightReport) -> Opened,
+    /// Reads it again and compares it with the target.
+    compare: fn(&AnyFile, Arc<Job>, WrittenTo) -> Comparing<'_>,
 }
 
 /// All kinds of file that are told apart.
@@ -30,6 +34,10 @@ const FORMATS: &[FileFormat] = &[FileFormat {
     is_begun_by: RdbFile::is_begun_by,
     open: |file, job, bytes, report| {
         RdbFile::new(file.place.clone(), file.rename.clone()).look(job, bytes, report)
+    },
+    compare: |file, job, target| {
+        let comparer = FileComparer::new(job, file.rename.clone(), target);
+        Box::pin(async { comparer.run(&file.place).await.map(Some) })
     },
 }];
 
@@ -64,6 +72,21 @@ impl Kind for AnyFile {
 
     fn has_databases(&self) -> bool {
         true
+    }
+
+    fn is_comparable(&self) -> bool {
+        matches!(self.place, Place::File(_))
+    }
+
+    fn compare(&self, job: Arc<Job>, target: WrittenTo) -> Comparing<'_> {
+        Box::pin(async {
+            let begins = FileBytes::open(&self.place)?;
+            let format = FORMATS.iter().find(|format| (format.is_begun_by)(begins.head()));
+            match format {
+                Some(format) => (format.compare)(self, job, target).await,
+                None => Ok(None),
+            }
+        })
     }
 
     fn open<'a>(

@@ -18,8 +18,12 @@ pub use rdb_file::FileSupply;
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::key_template::KeyTemplate;
-use crate::report::PreflightReport;
+use crate::report::{PreflightReport, VerificationReport};
 use crate::sources::{BoxFuture, Source};
+use crate::verify::WrittenTo;
+
+/// A comparison with the target that goes on.
+pub type Comparing<'a> = BoxFuture<'a, Result<Option<VerificationReport>, MigrateError>>;
 
 /// How one kind of input is opened.
 pub trait Kind: fmt::Debug + Send + Sync {
@@ -32,6 +36,17 @@ pub trait Kind: fmt::Debug + Send + Sync {
     /// Whether its keys are in several databases, as those of a server are.
     fn has_databases(&self) -> bool {
         false
+    }
+
+    /// Whether it can be read a second time, to be compared with the target.
+    fn is_comparable(&self) -> bool {
+        false
+    }
+
+    /// Reads it a second time and compares it with the target; nothing where it is not comparable.
+    fn compare(&self, job: Arc<Job>, target: WrittenTo) -> Comparing<'_> {
+        drop((job, target));
+        Box::pin(async { Ok(None) })
     }
 
     /// Opens it and looks at its beginning; a check that fails is a line of the report.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Bytes, Kind, Opened, Place};
+use super::{Bytes, Comparing, Kind, Opened, Place};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::key_template::KeyTemplate;
 use crate::report::PreflightReport;
 use crate::sources::BoxFuture;
 use crate::sources::rdb::{RdbSource, Supply};
+use crate::verify::{FileComparer, WrittenTo};
 
 /// What an RDB begins with.
 const MAGICS: [&[u8]; 2] = [b"REDIS", b"VALKEY"];
@@ -61,6 +62,15 @@ impl Kind for RdbFile {
 
     fn has_databases(&self) -> bool {
         true
+    }
+
+    fn is_comparable(&self) -> bool {
+        matches!(self.place, Place::File(_))
+    }
+
+    fn compare(&self, job: Arc<Job>, target: WrittenTo) -> Comparing<'_> {
+        let comparer = FileComparer::new(job, self.rename.clone(), target);
+        Box::pin(async { comparer.run(&self.place).await.map(Some) })
     }
 
     fn open<'a>(

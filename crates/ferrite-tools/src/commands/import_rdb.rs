@@ -48,6 +48,9 @@ struct RunArgs {
     /// Read the file and report what would be written; write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Read the file again when all is written, and compare every key that takes part
+    #[arg(long)]
+    verify: bool,
 }
 
 fn command() -> Command {
@@ -58,7 +61,7 @@ fn command() -> Command {
 
 const AFTER_HELP: &str = "\
 Examples:
-  ferrite-migrate import-rdb dump.rdb -t redis://new:6379
+  ferrite-migrate import-rdb dump.rdb -t redis://new:6379 --verify
   ferrite-migrate import-rdb dump.rdb.gz -t redis://new:6379 -f 'user:*' --dry-run
   ferrite-migrate import-rdb dump.rdb --db 2 -t redis://new:6379/0 --on-conflict replace
   ferrite-migrate import-rdb dump.rdb -t redis://new:6379 --transform-keys 'old:{key}'
@@ -83,13 +86,14 @@ pub fn prepare_with(
     let args = ImportArgs::from_arg_matches(matches)
         .map_err(|error| Failure::usage("the command line", error.to_string()))?;
     let ImportArgs { file, target, run, limits, .. } = args;
-    let RunArgs { db, on_conflict, transform_keys, dry_run } = run;
+    let RunArgs { db, on_conflict, transform_keys, dry_run, verify } = run;
     let parallel = args.resources.parallel();
     let input = input(file, transform_keys);
     let config = configure_input(input, target, &args.keys, &args.resources, |config| {
         let config = config
             .on_conflict(on_conflict.into())
             .dry_run(dry_run)
+            .verify(verify)
             .limits(limits.limits(Limits::default()));
         db.into_iter().fold(config, ferrite_migrate::ConfigBuilder::input_db)
     })?;

@@ -320,3 +320,31 @@ fn keys_get_other_names_on_their_way() {
     let refused = import("import", text, &["--on-conflict", "replace"]).exits(3);
     refused.explains(&["is not an RDB: it begins with \"[package]"]);
 }
+
+#[test]
+fn an_import_is_compared_with_its_file() {
+    for (writer, reader) in [(Server::Redis70, Server::Redis70), (Server::Redis80, Server::Redis62)]
+    {
+        let (file, _) = fixture(writer.name());
+        let target = Peer::start(reader).unwrap_or_else(|error| panic!("{error}"));
+        let url = target.url();
+        let import = |options: &[&str]| {
+            let args = ["import-rdb", file.to_str().unwrap(), "-t", &url, "--verify"];
+            run(&[&args[..], options].concat())
+        };
+        let ended = import(&["--transform-keys", "{key}!"]);
+        match writer == reader {
+            true => {
+                ended.exits(0).reports(&["✅ DONE AND VERIFIED", "Matching:         76 (100%)"])
+            }
+            // Fields that expire, and functions.
+            false => ended.exits(5).reports(&["✅ VERIFIED", "Not compared:     "]),
+        };
+        // A key that is there with another value, of a policy that leaves it alone.
+        target.client().ok(&["SET", "string:lzf!", "other"]);
+        let policy = ["--on-conflict", "skip", "--transform-keys", "{key}!"];
+        import(&policy).exits(4).reports(&["Mismatched:       1\n", "string:lzf!"]);
+    }
+    let piped = run(&["import-rdb", "-", "-t", "redis://127.0.0.1:1", "--verify"]).exits(1);
+    piped.explains(&["a pipe cannot be"]);
+}
