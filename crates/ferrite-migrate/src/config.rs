@@ -66,7 +66,8 @@ pub enum Strategy {
     /// `SCAN`, then `DUMP` and the expiry of every key, while the commands of the source are
     /// followed; for [`Mode::Live`] and [`Mode::Incremental`].
     Fenced,
-    /// `SCAN`, then `DUMP` and the expiry of every key.
+    /// `SCAN`, then `DUMP` and the expiry of every key; with [`Mode::Live`] again and again, where
+    /// what differs is copied, until a last time while writes are held back.
     Scan,
     /// Make the target a replica of the source, by `REPLICAOF`: it loses all it has, and gets all
     /// the source has. Only with [`Mode::Live`], and never chosen by [`Strategy::Auto`].
@@ -694,9 +695,9 @@ impl ConfigBuilder {
                 "cannot choose keys by type, which may change: choose by name, --filter",
             );
         }
-        if self.strategy == Strategy::Scan {
+        if self.strategy == Strategy::Scan && self.mode == Mode::Incremental {
             return refused(
-                "reads the source's replication stream: choose --strategy fenced, psync or auto",
+                "reads the source's replication stream: choose --strategy fenced or auto",
             );
         }
         if self.spool_limit < SPOOL_LIMIT_MIN {

@@ -65,9 +65,9 @@ pub use files::RdbReader;
 pub use glob::{KeyFilter, matches_glob};
 pub use inputs::Input;
 pub use jobs::{
-    JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobStatus, JobStore,
-    JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle,
-    TtlGuard, control,
+    JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobRounds, JobStatus,
+    JobStore, JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State,
+    Throttle, TtlGuard, control,
 };
 pub use key_template::KeyTemplate;
 pub use live::{Guard, adopt};

@@ -141,6 +141,17 @@ impl Job {
         self.record.get().map(Vec::as_slice)
     }
 
+    /// Nothing is told of a stream: there is none.
+    pub fn follows_nothing(&self) {
+        *lock(&self.following) = None;
+    }
+
+    /// Counts from zero, up to so many keys.
+    pub fn count_anew(&self, keys_total: u64) {
+        self.done_so_far(0, 0);
+        self.keys_total.store(keys_total, Ordering::Relaxed);
+    }
+
     /// Works on the counts.
     pub fn tally<R>(&self, work: impl FnOnce(&mut Tally) -> R) -> R {
         work(&mut lock(&self.tally))

@@ -29,6 +29,7 @@ mod record;
 mod replica;
 mod reverse;
 mod rewrite;
+mod rounds;
 mod run;
 mod schedule;
 mod settle;

@@ -137,7 +137,8 @@ enum StrategyArg {
     /// With --mode live: SCAN and DUMP, made whole by the commands of the source; a copy that is
     /// interrupted goes on where it was
     Fenced,
-    /// SCAN and DUMP: works with any access, reads different keys at different moments
+    /// SCAN and DUMP: works with any access, reads different keys at different moments; with --mode
+    /// live again and again, and a last time while writes are held back
     Scan,
     /// With --mode live: the target becomes a replica of the source (REPLICAOF), and loses all it
     /// has; never chosen by `auto`

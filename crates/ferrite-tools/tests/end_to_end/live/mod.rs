@@ -4,6 +4,7 @@
 //! story.rs       from the first command to the cutover
 //! resumed.rs     processes that are killed, interrupted, stopped, and go on
 //! replica.rs     --strategy replica
+//! rounds.rs      a source that lets nobody follow it
 //! refused.rs     what cannot be done, and what it says
 //! background.rs  --detach
 //! throttled.rs   limits of the copy
@@ -20,6 +21,7 @@ mod lost;
 mod refused;
 mod replica;
 mod resumed;
+mod rounds;
 mod scheduled;
 mod story;
 mod throttled;
