@@ -633,8 +633,11 @@ impl ConfigBuilder {
             Some(_) if self.strategy != Strategy::Auto => {
                 refused("a strategy is a way to read a server: leave --strategy out")
             }
-            Some(_) if self.only_differing || self.verify => {
+            Some(_) if self.only_differing => {
                 refused("only a server can be asked for single keys, to compare them")
+            }
+            Some(input) if self.verify && !input.kind().is_comparable() => {
+                refused("what is verified is read twice, which a pipe cannot be: give a file")
             }
             Some(_) => Ok(()),
         }

@@ -2,8 +2,13 @@
 //! [`VERBS`]; its help is pinned in `<verb>.help.txt`.
 
 mod abort;
+mod analyze_rdb;
 mod complete;
+mod convert;
 mod cutover;
+mod diff_rdb;
+mod export_rdb;
+mod import;
 mod import_rdb;
 mod list;
 mod migrate;
@@ -33,8 +38,13 @@ use crate::term::screen::Screen;
 const VERBS: &[Verb] = &[
     migrate::VERB,
     sync::VERB,
+    import::VERB,
     import_rdb::VERB,
     verify::VERB,
+    analyze_rdb::VERB,
+    export_rdb::VERB,
+    convert::VERB,
+    diff_rdb::VERB,
     list::VERB,
     status::VERB,
     cutover::VERB,
