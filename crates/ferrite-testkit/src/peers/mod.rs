@@ -8,9 +8,11 @@ mod apt_sources;
 mod builder;
 mod cache;
 mod clock;
+mod cluster;
 mod debian;
 mod error;
 mod process;
+mod sentinel;
 pub mod usage;
 mod watch;
 mod wheel;
@@ -20,8 +22,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use builder::PeerBuilder;
+pub use cluster::{Cluster, ClusterBuilder};
 pub use error::{FETCH_COMMAND, PeerError};
 pub use process::Peer;
+pub use sentinel::Sentinels;
 pub use usage::Usage;
 
 use debian::Release;
