@@ -27,6 +27,7 @@
 //! The library never prints, never exits and reads no environment; what happens is told by
 //! [`Status`], [`Event`]s and the final [`Report`].
 
+mod cluster;
 mod config;
 mod engine;
 mod error;

@@ -13,13 +13,17 @@ use crate::config::Strategy;
 use crate::error::{ErrorKind, MigrateError};
 use crate::live::delete_missing;
 use crate::preflight::Checked;
-use crate::report::{Phase, Report, VerificationReport};
-use crate::sources::{Feed, Source};
+use crate::report::{Phase, Report, VerificationReport, key_text};
+use crate::sources::{Feed, Source, redis_scan};
 use crate::targets::redis::{Capabilities, work};
+use crate::targets::redis_cluster::{self, ClusterTarget};
 use crate::verify::{Coverage, compare_checked};
 
 /// Batches that wait for a free worker, for each worker.
 const WAITING_PER_WORKER: usize = 2;
+/// How often a key is written again whose node is lost, and the pause before.
+const WRITE_AGAIN_MAX: usize = 50;
+const BEFORE_WRITE_AGAIN: Duration = Duration::from_millis(500);
 /// How long the other workers may finish what they have begun after one has failed.
 const FINISH_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -50,7 +54,8 @@ async fn run_checked(job: &Arc<Job>, checked: Arc<Checked>) -> Result<Report, Mi
     let capabilities = checked.capabilities(&job.config, strategy == Strategy::Scan);
     job.begin(Phase::Copying, keys_total);
     let began = Instant::now();
-    copy(job, &checked, capabilities, source).await?;
+    copy(job, &checked, capabilities.clone(), source).await?;
+    write_again(job, &checked, &capabilities).await?;
     if job.config.delete_missing && !job.stop.is_stopped() {
         delete_missing(job, &checked).await?;
     }
@@ -82,6 +87,33 @@ async fn verify(
     compare_checked(job, checked, Coverage::Full).await.map(Some)
 }
 
+/// Reads and writes again what could not be written to its end, because its node was lost.
+async fn write_again(
+    job: &Arc<Job>,
+    checked: &Arc<Checked>,
+    capabilities: &Capabilities,
+) -> Result<(), MigrateError> {
+    let mut keys = job.take_unwritten();
+    for round in 0..WRITE_AGAIN_MAX {
+        if keys.is_empty() || job.stop.is_stopped() {
+            return Ok(());
+        }
+        tracing::debug!(keys = keys.len(), round, "reading again what was not written");
+        let source = redis_scan::keys(job, checked, keys);
+        copy(job, checked, capabilities.clone(), source).await?;
+        keys = job.take_unwritten();
+        if !keys.is_empty() {
+            tokio::time::sleep(BEFORE_WRITE_AGAIN).await;
+        }
+    }
+    let named = keys.first().map(|(_, key)| key_text(key)).unwrap_or_default();
+    let doing = format!("writing key \"{named}\" to the target");
+    let cause = format!("its node was lost, or its slot moved, {WRITE_AGAIN_MAX} times");
+    Err(MigrateError::new(ErrorKind::Target, doing, cause).with_hint(
+        "wait until the cluster is at rest, then run the same command with --on-conflict replace",
+    ))
+}
+
 /// Runs source and workers until all is written or one of them fails.
 ///
 /// # Errors
@@ -104,7 +136,17 @@ pub async fn copy(
         // A copy that begins anew ends what is left of the one before by that name.
         let name = job.copier_name();
         let connector = checked.target.connector.clone().client_name(name);
-        writing.spawn(work(Arc::clone(job), connector, capabilities.clone(), Arc::clone(&items)));
+        let (job, capabilities) = (Arc::clone(job), capabilities.clone());
+        let items = Arc::clone(&items);
+        match &checked.target.cluster {
+            None => writing.spawn(work(job, connector, capabilities, items)),
+            Some(cluster) => {
+                let expiretime = checked.target.has_expiretime();
+                let cluster = Arc::clone(cluster);
+                let target = ClusterTarget { cluster, connector, expiretime };
+                writing.spawn(redis_cluster::work(job, target, capabilities, items))
+            }
+        };
     }
     // Only the workers hold the receiving end: when the last one is gone, the source is told.
     drop(items);

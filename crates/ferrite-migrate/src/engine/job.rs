@@ -13,6 +13,9 @@ use crate::config::{Config, OnConflict};
 use crate::live::Progress;
 use crate::report::{Event, Following, Phase, Status};
 
+/// Keys that wait to be read again.
+const UNWRITTEN_MAX: usize = 1000;
+
 /// A migration: its name, its configuration, its progress.
 #[derive(Debug)]
 pub struct Job {
@@ -33,6 +36,8 @@ pub struct Job {
     keys_total: AtomicU64,
     bytes_done: AtomicU64,
     following: Mutex<Option<Arc<Progress>>>,
+    /// Keys that could not be written to the end and are to be read again.
+    unwritten: Mutex<Vec<(u32, Vec<u8>)>>,
 }
 
 impl Job {
@@ -58,6 +63,7 @@ impl Job {
             keys_total: AtomicU64::new(0),
             bytes_done: AtomicU64::new(0),
             following: Mutex::new(None),
+            unwritten: Mutex::default(),
         };
         job.emit(Event::Started { id: job.id.clone() });
         job
@@ -83,6 +89,7 @@ impl Job {
             keys_total: AtomicU64::new(0),
             bytes_done: AtomicU64::new(0),
             following: Mutex::new(None),
+            unwritten: Mutex::default(),
         }
     }
 
@@ -123,6 +130,21 @@ impl Job {
     /// Tells where to read how far the target is behind; what is told first counts.
     pub fn follow(&self, progress: Arc<Progress>) {
         *lock(&self.following) = Some(progress);
+    }
+
+    /// Has a key read again when the copy is through; false when there are too many of them.
+    pub fn write_again(&self, db: u32, key: &[u8]) -> bool {
+        let mut unwritten = lock(&self.unwritten);
+        let has_room = unwritten.len() < UNWRITTEN_MAX;
+        if has_room {
+            unwritten.push((db, key.to_vec()));
+        }
+        has_room
+    }
+
+    /// Takes the keys that are to be read again.
+    pub fn take_unwritten(&self) -> Vec<(u32, Vec<u8>)> {
+        std::mem::take(&mut *lock(&self.unwritten))
     }
 
     /// Works on the counts.

@@ -7,6 +7,7 @@ mod replica;
 pub mod rivals;
 mod server;
 mod state;
+mod topology;
 
 use std::sync::Arc;
 
@@ -83,6 +84,7 @@ impl Checked {
             },
             on_conflict: config.on_conflict,
             may_repeat,
+            by_slot: target.cluster.is_some(),
             db: config.target_db(),
         }
     }
@@ -129,6 +131,7 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
     };
     let mut checked = Checked { report, source, target, scannable: true, restore: true, set: true };
     state::check(&mut checked, is_replica);
+    topology::check(job, &mut checked);
     if !checked.report.is_blocked() {
         match is_replica {
             true => replica::check(job, &mut checked).await?,

@@ -324,9 +324,9 @@ impl Cluster {
         let known = format!("cluster_known_nodes:{}", self.nodes.len());
         wait_until("the nodes know each other", || self.all_say(&known));
         wait_until("no node is being introduced", || {
-            self.nodes.iter().all(|node| {
-                !node.client().ok(&["CLUSTER", "NODES"]).text().contains("handshake")
-            })
+            self.nodes
+                .iter()
+                .all(|node| !node.client().ok(&["CLUSTER", "NODES"]).text().contains("handshake"))
         });
     }
 

@@ -4,7 +4,10 @@
 //! The copy is the state of the source at one moment. The source forks, or saves to its disk
 //! first, as its `repl-diskless-sync` says.
 
-use std::sync::Arc;
+mod cluster;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ferrite_client::replication::{AttachOptions, RdbFill, ReplicationLink};
 use ferrite_client::{ClientError, Connector};
@@ -18,6 +21,7 @@ use crate::error::{ErrorKind, MigrateError};
 use crate::live::{HOLD_MS, hold};
 use crate::model::{BatchBuilder, ElementsSink, RecordHead};
 use crate::preflight::Checked;
+use crate::targets::redis::library_name;
 
 /// The entry in the list of sources.
 pub const DESCRIPTOR: SourceDescriptor = SourceDescriptor {
@@ -29,22 +33,31 @@ pub const DESCRIPTOR: SourceDescriptor = SourceDescriptor {
 };
 
 fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
+    if let Some(nodes) = checked.source.cluster.clone() {
+        return Box::pin(cluster::open(job, checked, nodes));
+    }
     Box::pin(async move {
         let connector = checked.source.connector.clone();
-        let options = AttachOptions { rdb_only: true, ..AttachOptions::default() };
-        match ReplicationLink::attach(&connector, &options).await {
-            Ok((link, start)) => {
-                tracing::debug!(replid = start.replid, offset = start.offset, "attached");
-                Ok(Box::new(PsyncSource::new(job, link, connector)) as Box<dyn Source>)
-            }
-            Err(error) if error.reply().is_some() || error.is_refusal() => {
-                Err(OpenError::Refused(format!("the source refuses PSYNC: {error}")))
-            }
-            Err(error) => {
-                Err(OpenError::Failed(source_error(&connector, "attaching as a replica", &error)))
-            }
-        }
+        let link = attach(&connector).await?;
+        Ok(Box::new(PsyncSource::new(job, link, connector)) as Box<dyn Source>)
     })
+}
+
+/// Asks a server for its RDB.
+async fn attach(connector: &Connector) -> Result<ReplicationLink, OpenError> {
+    let options = AttachOptions { rdb_only: true, ..AttachOptions::default() };
+    match ReplicationLink::attach(connector, &options).await {
+        Ok((link, start)) => {
+            tracing::debug!(replid = start.replid, offset = start.offset, "attached");
+            Ok(link)
+        }
+        Err(error) if error.reply().is_some() || error.is_refusal() => {
+            Err(OpenError::Refused(format!("the source refuses PSYNC: {error}")))
+        }
+        Err(error) => {
+            Err(OpenError::Failed(source_error(connector, "attaching as a replica", &error)))
+        }
+    }
 }
 
 /// A source whose RDB is on its way already, for a copy that is followed; `holds` says whether
@@ -68,6 +81,9 @@ struct PsyncSource {
     only_db: Option<u32>,
     /// Whether expiries are held, because the target follows the source after the copy.
     holds: bool,
+    /// The names of the libraries that were handed over; shared by the nodes of a cluster, which
+    /// all have the same.
+    libraries: Arc<Mutex<BTreeSet<Vec<u8>>>>,
     /// Keys being collected, of one database.
     batch: Option<(u32, BatchBuilder)>,
 }
@@ -93,12 +109,23 @@ impl Source for PsyncSource {
 }
 
 impl PsyncSource {
-    fn new(job: Arc<Job>, mut link: ReplicationLink, connector: Connector) -> Self {
+    fn new(job: Arc<Job>, link: ReplicationLink, connector: Connector) -> Self {
         let limit = job.config.value_limit();
+        Self::with_limit(job, link, connector, limit)
+    }
+
+    /// A source that streams values above `limit` bytes.
+    fn with_limit(
+        job: Arc<Job>,
+        mut link: ReplicationLink,
+        connector: Connector,
+        limit: usize,
+    ) -> Self {
         link.set_max_buffer(limit * 2 + (1 << 20));
         let only_db = job.config.source_db();
         let reader = Reader::new(limit);
-        Self { job, link, connector, reader, only_db, holds: false, batch: None }
+        let (holds, libraries, batch) = (false, Arc::default(), None);
+        Self { job, link, connector, reader, only_db, holds, libraries, batch }
     }
 
     async fn run(&mut self, feed: &Feed) -> Result<(), MigrateError> {
@@ -109,6 +136,7 @@ impl PsyncSource {
                     Ok(())
                 }
                 Next::BatchFull => self.flush(feed).await,
+                Next::Then(Then::Function(code)) if !self.is_new(&code) => Ok(()),
                 Next::Then(Then::Function(code)) => feed.function(code).await,
                 Next::Then(Then::Large(db, head, key)) => self.large(feed, db, head, key).await?,
                 Next::End => {
@@ -175,6 +203,12 @@ impl PsyncSource {
         }
         self.link.rdb_consume(taken);
         Ok(next)
+    }
+
+    /// Whether no other node of the cluster has handed this library over.
+    fn is_new(&self, code: &[u8]) -> bool {
+        let mut libraries = self.libraries.lock().unwrap_or_else(PoisonError::into_inner);
+        libraries.insert(library_name(code).to_vec())
     }
 
     fn left_out(&self, what: &str, name: &str) {
