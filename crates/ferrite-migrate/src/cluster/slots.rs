@@ -31,6 +31,11 @@ impl SlotSet {
         self.0.iter_mut().zip(&other.0).for_each(|(ours, theirs)| *ours |= *theirs);
     }
 
+    /// Removes what is not in another set.
+    pub fn keep_common(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(ours, theirs)| *ours &= *theirs);
+    }
+
     /// Whether a key is in one of the slots.
     #[must_use]
     pub fn has_key(&self, key: &[u8]) -> bool {

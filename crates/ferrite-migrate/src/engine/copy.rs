@@ -54,8 +54,10 @@ async fn run_checked(job: &Arc<Job>, checked: Arc<Checked>) -> Result<Report, Mi
     let capabilities = checked.capabilities(&job.config, strategy == Strategy::Scan);
     job.begin(Phase::Copying, keys_total);
     let began = Instant::now();
+    let nodes = target_nodes(&checked);
     copy(job, &checked, capabilities.clone(), source).await?;
     write_again(job, &checked, &capabilities).await?;
+    tell_lost_nodes(job, &checked, &nodes).await;
     if job.config.delete_missing && !job.stop.is_stopped() {
         delete_missing(job, &checked).await?;
     }
@@ -85,6 +87,29 @@ async fn verify(
         return Ok(None);
     }
     compare_checked(job, checked, Coverage::Full).await.map(Some)
+}
+
+/// The primaries of a target that is a cluster, by their ids.
+fn target_nodes(checked: &Checked) -> Vec<String> {
+    let Some(cluster) = &checked.target.cluster else { return Vec::new() };
+    cluster.map().shards().iter().map(|shard| shard.id.clone()).collect()
+}
+
+/// Says which nodes of the target were replaced: replication is asynchronous, so a node that dies
+/// may have acknowledged keys its replica does not have.
+async fn tell_lost_nodes(job: &Job, checked: &Checked, before: &[String]) {
+    let Some(cluster) = &checked.target.cluster else { return };
+    // A node that was lost unnoticed is not known to be gone before somebody asks.
+    let _ = cluster.refresh(&cluster.map()).await;
+    let after = target_nodes(checked);
+    let lost = before.iter().filter(|id| !after.contains(id)).count();
+    if lost > 0 {
+        job.warn(format!(
+            "{lost} primaries of the target were replaced while the copy ran; keys they had \
+             acknowledged last may be lost: compare with `ferrite-migrate verify`, repair with \
+             `ferrite-migrate sync`"
+        ));
+    }
 }
 
 /// Reads and writes again what could not be written to its end, because its node was lost.

@@ -1,11 +1,12 @@
 //! Slots of a cluster that move while it is read.
 //!
 //! ```text
-//! survey ── read every shard ── survey ── read again what moved ── survey ── … until nothing did
+//! survey ── read every shard ── survey ── read again what moved ── survey ── … until none of it did
 //! ```
 //!
 //! A key that moves from a shard that is not read yet to one that is read would be missed, so the
-//! slots that may have moved in between are read again, from all primaries. The same is done for
+//! slots that may have moved in between are read again, from all primaries, until each was at rest
+//! while it was read. The same is done for
 //! the slots of a primary that was lost while it was read.
 //!
 //! A slot that is open all the while is read twice: a key that had left its owner before it was
@@ -92,27 +93,26 @@ impl Moved {
     ///
     /// # Errors
     /// Slots that do not come to rest; a source that cannot be read.
-    pub async fn read_again(mut self, feed: Feed) -> Result<(), MigrateError> {
+    pub async fn read_again(self, feed: Feed) -> Result<(), MigrateError> {
         let feed = feed.again();
-        let mut open = self.before.open();
+        let mut now = survey(&self.checked).await?;
+        let mut left = self.before.changed(&now);
+        left.insert_all(&self.before.open());
+        left.insert_all(&self.missed.take());
         for _ in 0..ROUNDS_MAX {
-            if self.job.stop.is_stopped() {
+            if left.is_empty() || self.job.stop.is_stopped() {
                 return Ok(());
             }
-            let now = survey(&self.checked).await?;
-            let mut slots = self.before.changed(&now);
-            slots.insert_all(&self.missed.take());
-            slots.insert_all(&open);
-            if slots.is_empty() {
-                return Ok(());
-            }
-            self.say(&slots)?;
+            self.say(&left)?;
             let passes = if now.open().is_empty() { 1 } else { 2 };
-            self.before = now;
-            open = SlotSet::default();
             for _ in 0..passes {
-                read_slots(&self.job, &self.checked, &feed, &slots, &self.missed).await?;
+                read_slots(&self.job, &self.checked, &feed, &left, &self.missed).await?;
             }
+            let later = survey(&self.checked).await?;
+            // What was at rest while it was read is through, wherever it goes from here.
+            left.keep_common(&now.changed(&later));
+            left.insert_all(&self.missed.take());
+            now = later;
         }
         let doing = format!("reading the cluster {}", self.checked.source.connector.address());
         let cause = format!("its slots still move after {ROUNDS_MAX} looks");

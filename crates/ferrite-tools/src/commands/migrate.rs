@@ -142,8 +142,9 @@ impl From<StrategyArg> for Strategy {
     }
 }
 
+/// [`OnConflict`] as an option.
 #[derive(Clone, Copy, ValueEnum)]
-enum OnConflictArg {
+pub enum OnConflictArg {
     /// Refuse the whole run before anything is written
     Fail,
     /// Overwrite them

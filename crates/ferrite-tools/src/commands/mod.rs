@@ -2,6 +2,7 @@
 //! [`VERBS`]; its help is pinned in `<verb>.help.txt`.
 
 mod abort;
+mod cluster;
 mod complete;
 mod cutover;
 mod list;
@@ -32,6 +33,7 @@ use crate::term::screen::Screen;
 const VERBS: &[Verb] = &[
     migrate::VERB,
     sync::VERB,
+    cluster::VERB,
     verify::VERB,
     list::VERB,
     status::VERB,
@@ -148,6 +150,8 @@ Addresses:
   redis://[user[:password]@]host[:port][/db]   also valkey:// keydb:// ferrite://
   rediss://…                                   the same over TLS; also valkeys:// and so on
   unix:///path/to/socket[?db=3]
+  sentinel://[user[:password]@]host[:port][,host[:port]]/name[/db]   whom the sentinels name;
+                                               [?sentinel-password=…] is their own
 
 Exit codes:
   0    done, and equal where it was compared

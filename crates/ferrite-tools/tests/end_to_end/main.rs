@@ -6,6 +6,7 @@
 //! copies.rs     migrate that works: report, equal servers, conflicts, what is left out
 //! blocked.rs    refusals before anything is written
 //! failures.rs   runs that break midway
+//! cluster.rs    clusters, and primaries that sentinels name
 //! compare.rs    verify: equal, different, samples
 //! json.rs       the interface for programs
 //! live/         live migrations, from the first command to the cutover
@@ -16,6 +17,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod blocked;
+mod cluster;
 mod command;
 mod compare;
 mod copies;
