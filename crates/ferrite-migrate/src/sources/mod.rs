@@ -19,6 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use feed::{Closed, Feed, Parts};
+pub use moved::{Missed, Moved};
 
 use crate::config::Strategy;
 use crate::engine::Job;

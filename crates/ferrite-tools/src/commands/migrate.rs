@@ -143,7 +143,7 @@ impl From<StrategyArg> for Strategy {
 }
 
 /// [`OnConflict`] as an option.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum OnConflictArg {
     /// Refuse the whole run before anything is written
     Fail,

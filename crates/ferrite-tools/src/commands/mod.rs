@@ -150,8 +150,8 @@ Addresses:
   redis://[user[:password]@]host[:port][/db]   also valkey:// keydb:// ferrite://
   rediss://…                                   the same over TLS; also valkeys:// and so on
   unix:///path/to/socket[?db=3]
-  sentinel://[user[:password]@]host[:port][,host[:port]]/name[/db]   whom the sentinels name;
-                                               [?sentinel-password=…] is their own
+  sentinel://[user[:password]@]host[:port][,…]/name[/db][?sentinel-password=…]
+                                               the primary the sentinels name so
 
 Exit codes:
   0    done, and equal where it was compared

@@ -14,8 +14,7 @@ use super::{PsyncSource, attach};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::preflight::Checked;
-use crate::sources::moved::Moved;
-use crate::sources::{BoxFuture, Feed, OpenError, Source};
+use crate::sources::{BoxFuture, Feed, Moved, OpenError, Source};
 
 /// Smallest size in bytes from which a value is streamed, however many RDBs come at once.
 const LIMIT_MIN: usize = 1 << 20;

@@ -17,8 +17,7 @@ use ferrite_rdb::{ErrorKind as RdbErrorKind, ValueKind, dump};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::moved::{Missed, Moved};
-use super::{BoxFuture, Closed, Feed, OpenError, Opening, Source, SourceDescriptor};
+use super::{BoxFuture, Closed, Feed, Missed, Moved, OpenError, Opening, Source, SourceDescriptor};
 use crate::cluster::{KeyReader, SlotSet};
 use crate::config::Strategy;
 use crate::engine::Job;
