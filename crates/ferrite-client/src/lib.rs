@@ -5,6 +5,7 @@
 //! * [`Connection`] calls commands one by one or in a [`Pipeline`]; [`Connection::into_split`]
 //!   gives raw halves to those who stream gigabytes.
 //! * [`server::ServerInfo`] says what kind of server answered.
+//! * [`memcached::Memcached`] reads a Memcached: another protocol over the same connections.
 //! * [`replication::ReplicationLink`] attaches to a server the way a replica does.
 //!
 //! Everything speaks RESP2 unless asked otherwise, so that the oldest servers work. Errors are
@@ -17,6 +18,7 @@ mod connection;
 mod connector;
 mod error;
 mod greeting;
+pub mod memcached;
 mod pipeline;
 mod receiver;
 pub mod replication;
