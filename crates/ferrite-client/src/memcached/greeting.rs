@@ -18,9 +18,9 @@ pub struct Abilities {
     pub leaves_order: bool,
 }
 
-/// Asked for to see what `mg` understands. No key has a name like this, and it would do no harm.
-const PROBES: &[u8] =
-    b"version\r\nmn\r\nmg ferrite-migrate-probe b\r\nmg ferrite-migrate-probe u\r\n";
+/// Asked for to see what `mg` understands: a key named `ferrite-probe`, in base 64 and plainly.
+/// Whether there is one does not matter.
+const PROBES: &[u8] = b"version\r\nmn\r\nmg ZmVycml0ZS1wcm9iZQ== b\r\nmg ferrite-probe u\r\n";
 
 pub(super) async fn connect(connector: &Connector) -> Result<Memcached, ClientError> {
     let mut memcached = open(connector.open().await?, connector.place());

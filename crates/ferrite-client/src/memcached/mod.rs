@@ -20,6 +20,7 @@ mod line;
 mod values;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 pub use dump::KeyDump;
 pub use greeting::Abilities;
@@ -81,6 +82,12 @@ impl Stats {
         self.0.get(name)?.parse().ok()
     }
 
+    /// A word by its name, such as `lru_crawler`.
+    #[must_use]
+    pub fn word(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// How many keys there are.
     #[must_use]
     pub fn items(&self) -> u64 {
@@ -124,13 +131,14 @@ impl Memcached {
         self.receiver.address()
     }
 
-    /// Asks for the statistics of the server.
+    /// Asks for the statistics of the server: of `""` how it does, of `settings` how it is set.
     ///
     /// # Errors
     /// What happened to the connection; `Reply` where the server refuses.
-    pub async fn stats(&mut self) -> Result<Stats, ClientError> {
+    pub async fn stats(&mut self, of: &str) -> Result<Stats, ClientError> {
         let doing = "reading statistics";
-        self.sender.send(b"stats\r\n").await.map_err(|error| error.while_doing(doing))?;
+        let command = format!("stats {of}\r\n").replace(" \r", "\r");
+        self.sender.send(command.as_bytes()).await.map_err(|error| error.while_doing(doing))?;
         let mut stats = Stats::default();
         for _ in 0..STATS_MAX {
             let line = self.line(doing).await?;
@@ -144,6 +152,16 @@ impl Memcached {
             }
         }
         Err(self.unexpected(doing, "more lines than there are statistics"))
+    }
+
+    /// How long the server takes to answer once.
+    ///
+    /// # Errors
+    /// What happened to the connection.
+    pub async fn ping(&mut self) -> Result<Duration, ClientError> {
+        let (began, doing) = (Instant::now(), "asking whether it is there");
+        self.sender.send(b"version\r\n").await.map_err(|error| error.while_doing(doing))?;
+        self.line(doing).await.map(|_| began.elapsed())
     }
 
     /// The next line, without its end; bytes that are not UTF-8 are replaced.

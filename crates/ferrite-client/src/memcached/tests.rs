@@ -52,15 +52,21 @@ fn addresses_name_servers() {
     }
 }
 
-/// Some versions end a list without `END`: the server is asked whether it is over.
+/// A server lists for one at a time. Some versions end a list without `END`: the server is asked
+/// whether it is over.
 #[tokio::test]
-async fn a_list_without_its_end_ends() {
+async fn a_list_is_waited_for_and_ends_without_its_end() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     let stream = Stream::Unix(tokio::net::UnixStream::from_std(ours).unwrap());
     let memcached = greeting::open(stream, String::from("test"));
     let server = std::thread::spawn(move || {
         let mut command = [0; 100];
+        for _ in 0..2 {
+            let count = theirs.read(&mut command).unwrap();
+            assert_eq!(&command[..count], b"lru_crawler metadump hash\r\n");
+            theirs.write_all(b"BUSY currently processing crawler request\r\n").unwrap();
+        }
         let count = theirs.read(&mut command).unwrap();
         assert_eq!(&command[..count], b"lru_crawler metadump hash\r\n");
         theirs.write_all(b"OK\r\nkey=a exp=-1\nkey=b ex").unwrap();

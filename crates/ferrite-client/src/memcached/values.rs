@@ -81,8 +81,8 @@ impl Memcached {
     /// The next answer; a value of more than `limit` bytes is a large one.
     ///
     /// # Errors
-    /// What happened to the connection; `Reply` where the server refuses; `Unexpected` for an
-    /// answer that is none.
+    /// `Reply` where the server refuses this key: the answers to the others still come. `Unexpected`
+    /// for an answer that is none; what happened to the connection.
     pub async fn answer(&mut self, limit: usize) -> Result<Answer, ClientError> {
         if self.pending == 0 || self.rest > 0 {
             return Err(ClientError::Unusable { address: self.address().to_owned() });
@@ -97,6 +97,8 @@ impl Memcached {
         }
         let Some(header) = value_header(line) else {
             let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+            self.receiver.consume(length);
+            self.pending -= 1;
             return Err(self.refusal(if self.abilities.meta { "mg" } else { "gets" }, &text));
         };
         self.receiver.consume(length);

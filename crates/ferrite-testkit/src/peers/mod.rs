@@ -10,6 +10,7 @@ mod cache;
 mod clock;
 mod debian;
 mod error;
+mod memcached;
 mod other;
 mod process;
 pub mod usage;
@@ -22,6 +23,7 @@ use std::process::Command;
 
 pub use builder::PeerBuilder;
 pub use error::{FETCH_COMMAND, PeerError};
+pub use memcached::{Memcached, MemcachedClient};
 pub use other::OtherServer;
 pub use process::Peer;
 pub use usage::Usage;
