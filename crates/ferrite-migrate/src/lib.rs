@@ -53,7 +53,7 @@ pub use engine::{Limits, RATE_MIN};
 pub use error::{ErrorKind, MigrateError};
 pub use ferrite_client::{Address, TlsOptions};
 pub use glob::{KeyFilter, matches_glob};
-pub use inputs::Input;
+pub use inputs::{Input, MemcachedFlags};
 pub use jobs::{
     JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobStatus, JobStore,
     JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle,

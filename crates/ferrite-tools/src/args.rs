@@ -5,8 +5,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use ferrite_migrate::{Config, ConfigBuilder, Endpoint, Input, JobStore, KeyType, TlsOptions};
+use ferrite_migrate::{
+    Config, ConfigBuilder, Endpoint, Input, JobStore, KeyType, MemcachedFlags, TlsOptions,
+};
 
 use crate::state_dir;
 use crate::term::color::ColorChoice;
@@ -61,6 +64,40 @@ pub struct TargetArgs {
     /// Accept any certificate of the target: encrypted, but with whom is not checked
     #[arg(long, conflicts_with = "target_tls_ca")]
     target_insecure: bool,
+}
+
+/// What a source is asked that is a Memcached.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Memcached")]
+pub struct MemcachedArgs {
+    /// What becomes of the flags that clients of Memcached keep with a value [default: drop]
+    #[arg(long, value_name = "HOW", value_enum)]
+    memcached_flags: Option<FlagsArg>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FlagsArg {
+    /// The value becomes a string, the flags are let go and counted
+    Drop,
+    /// The value becomes a string, and a second one, NAME:flags, holds the flags
+    Suffix,
+    /// The key becomes a hash with the fields `value` and `flags`
+    Hash,
+    /// A key with flags is left out and reported
+    Strict,
+}
+
+impl MemcachedArgs {
+    /// Puts what was given into a configuration.
+    pub fn apply(&self, config: ConfigBuilder) -> ConfigBuilder {
+        let flags = self.memcached_flags.map(|flags| match flags {
+            FlagsArg::Drop => MemcachedFlags::Drop,
+            FlagsArg::Suffix => MemcachedFlags::Suffix,
+            FlagsArg::Hash => MemcachedFlags::Hash,
+            FlagsArg::Strict => MemcachedFlags::Strict,
+        });
+        flags.into_iter().fold(config, ConfigBuilder::memcached_flags)
+    }
 }
 
 /// Which keys.

@@ -7,9 +7,10 @@ use super::copy::{Ends, copy, report};
 use super::{Job, now_ms};
 use crate::config::Origin;
 use crate::error::{ErrorKind, MigrateError};
-use crate::inputs::Opened;
+use crate::inputs::{Input, Opened};
 use crate::preflight::Destination;
-use crate::report::{Phase, PreflightReport, Report};
+use crate::report::{Phase, PreflightReport, Report, VerificationReport};
+use crate::verify::Coverage;
 
 /// An input that is open and a target that was checked.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct Import {
     pub report: PreflightReport,
     /// What is read, and where it goes; nothing where a check has failed.
     ready: Option<(Opened, Destination)>,
-    kind: &'static str,
+    input: Input,
 }
 
 impl Import {
@@ -35,7 +36,7 @@ impl Import {
         let kind = input.kind();
         let opened = kind.open(Arc::clone(job), &mut report).await?;
         let target = Destination::check(job, &mut report).await?;
-        Ok(Self { report, ready: target.map(|target| (opened, target)), kind: kind.name() })
+        Ok(Self { report, ready: target.map(|target| (opened, target)), input: input.clone() })
     }
 }
 
@@ -44,21 +45,33 @@ impl Import {
 /// # Errors
 /// Why it could not go on, with the number of keys that are complete on the target.
 pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateError> {
-    let Import { report: preflight, ready: Some((opened, target)), kind } = import else {
+    let Import { report: preflight, ready: Some((opened, target)), input } = import else {
         return Err(MigrateError::blocked(import.report));
     };
-    let reason = String::from("it is no server: it is read once, from beginning to end");
+    let kind = input.kind();
     job.begin(Phase::Copying, opened.keys_total);
-    tracing::debug!(kind, now = now_ms(), "reading an input");
+    tracing::debug!(kind = kind.name(), now = now_ms(), "reading an input");
     let began = Instant::now();
     let ends = Ends { source: None, target: &target.target.connector };
-    let capabilities = target.capabilities(&job.config);
+    let capabilities = target.capabilities(&job.config, kind.may_repeat());
     let copied = copy(&job, ends, capabilities, opened.source).await;
+    let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let verification = match copied {
+        Ok(()) => verify(&job, &input).await,
+        Err(error) => Err(error),
+    };
     job.begin(Phase::Finished, 0);
-    copied.map_err(|mut error| {
+    let verification = verification.map_err(|mut error| {
         error.keys_copied = job.tally(|tally| tally.keys.copied);
         error
     })?;
-    let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(report(&job, &preflight, kind, reason, copy_ms, None))
+    let reason = kind.reason().to_owned();
+    Ok(report(&job, &preflight, kind.name(), reason, copy_ms, verification))
+}
+
+async fn verify(job: &Arc<Job>, input: &Input) -> Result<Option<VerificationReport>, MigrateError> {
+    if !job.config.verify || job.config.dry_run || job.stop.is_stopped() {
+        return Ok(None);
+    }
+    input.kind().compare(Arc::clone(job), Coverage::Full).await.map(Some)
 }

@@ -5,6 +5,7 @@
 //! written. It cannot be followed, and it is not asked for single keys.
 
 mod bytes;
+mod memcached;
 mod rdb_file;
 
 use std::fmt;
@@ -12,11 +13,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use bytes::{Bytes, Place};
+pub use memcached::MemcachedFlags;
 
+use ferrite_client::TlsOptions;
+
+use crate::config::ConfigError;
 use crate::engine::Job;
-use crate::error::MigrateError;
-use crate::report::PreflightReport;
+use crate::error::{ErrorKind, MigrateError};
+use crate::report::{PreflightReport, VerificationReport};
 use crate::sources::{BoxFuture, Source};
+use crate::verify::Coverage;
 
 /// How one kind of input is opened.
 pub trait Kind: fmt::Debug + Send + Sync {
@@ -31,6 +37,21 @@ pub trait Kind: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Why it is read as it is, for the report.
+    fn reason(&self) -> &'static str {
+        "it is no server: it is read once, from beginning to end"
+    }
+
+    /// Whether it may give a key twice.
+    fn may_repeat(&self) -> bool {
+        false
+    }
+
+    /// Whether it can be asked for single keys, to compare them with the target's.
+    fn can_compare(&self) -> bool {
+        false
+    }
+
     /// Opens it and looks at its beginning; a check that fails is a line of the report.
     ///
     /// # Errors
@@ -40,6 +61,20 @@ pub trait Kind: fmt::Debug + Send + Sync {
         job: Arc<Job>,
         report: &'a mut PreflightReport,
     ) -> BoxFuture<'a, Result<Opened, MigrateError>>;
+
+    /// Compares its keys with what the target has for them.
+    ///
+    /// # Errors
+    /// An end that cannot be read; an input that [cannot be compared](Self::can_compare).
+    fn compare(
+        &self,
+        _job: Arc<Job>,
+        _coverage: Coverage,
+    ) -> BoxFuture<'static, Result<VerificationReport, MigrateError>> {
+        let doing = format!("comparing {}", self.place());
+        let cause = "only a server can be asked for single keys, to compare them";
+        Box::pin(async move { Err(MigrateError::new(ErrorKind::Config, doing, cause)) })
+    }
 }
 
 /// An input that is open and has not been read.
@@ -65,6 +100,26 @@ impl Input {
     #[must_use]
     pub fn rdb_file(path: impl AsRef<Path>) -> Self {
         Self::of(rdb_file::RdbFile::new(Place::named(path.as_ref())))
+    }
+
+    /// One Memcached or several, as `memcached://host:port,host:port`; `memcacheds://` for TLS.
+    ///
+    /// # Errors
+    /// Text that is no such address; TLS options for an address without TLS.
+    pub fn memcached(
+        url: &str,
+        tls: &TlsOptions,
+        flags: MemcachedFlags,
+    ) -> Result<Self, ConfigError> {
+        let servers = memcached::Memcacheds::new(url, tls, flags);
+        let servers = servers.map_err(|error| ConfigError(format!("source: {error}")))?;
+        if *tls != TlsOptions::default() && !servers.is_tls() {
+            return Err(ConfigError(format!(
+                "TLS options are given, but {} is an address without TLS: memcacheds:// has it",
+                servers.place()
+            )));
+        }
+        Ok(Self::of(servers))
     }
 
     fn of(kind: impl Kind + 'static) -> Self {

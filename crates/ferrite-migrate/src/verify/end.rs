@@ -92,7 +92,13 @@ impl End {
         let connection = connector.connect().await;
         let connection =
             connection.map_err(|error| target_error("connecting", &connector, &error))?;
-        Ok(Self::new(job, &checked.target, connection, false))
+        Ok(Self::of_target(job, &checked.target, connection))
+    }
+
+    /// A target that is connected.
+    #[must_use]
+    pub fn of_target(job: &Job, target: &Server, connection: Connection) -> Self {
+        Self::new(job, target, connection, false)
     }
 
     fn new(job: &Job, server: &Server, connection: Connection, is_source: bool) -> Self {

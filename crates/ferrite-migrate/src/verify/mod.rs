@@ -30,7 +30,8 @@ use crate::sources::redis_scan::source_error;
 
 pub use compare::Comparer;
 pub use end::{End, Found, Verdict, judge, judge_expiry, tolerance_ms};
-pub use value::{digest_payload, digest_value, options};
+pub use sample::unit_random;
+pub use value::{Measured, digest_payload, digest_value, options};
 
 /// How many keys a verification compares.
 #[derive(Clone, Copy, Debug, PartialEq)]

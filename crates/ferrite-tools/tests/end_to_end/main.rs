@@ -11,6 +11,7 @@
 //! json.rs       the interface for programs
 //! live/         live migrations, from the first command to the cutover
 //! signals.rs    Ctrl-C at every stage
+//! memcached.rs  another kind of server as the source
 //! memory.rs     values larger than the memory limit
 //! terminal.rs   the progress bar on a terminal of 80 columns
 //! ```
@@ -24,6 +25,7 @@ mod failures;
 mod imports;
 mod json;
 mod live;
+mod memcached;
 mod memory;
 mod signals;
 mod terminal;
