@@ -27,10 +27,12 @@
 //! The library never prints, never exits and reads no environment; what happens is told by
 //! [`Status`], [`Event`]s and the final [`Report`].
 
+mod analyze;
 mod config;
 mod engine;
 mod error;
 mod fetch;
+mod files;
 mod glob;
 mod inputs;
 mod jobs;
@@ -45,6 +47,10 @@ mod targets;
 mod time;
 mod verify;
 
+pub use analyze::{
+    Analysis, BigKey, Damage, DatabaseCount, ExpiryBucket, KeyFacts, Measure, PatternCount,
+    RdbAnalysis, Size, StepOver, TOP_MAX, Tally, TypeShare, analyze_rdb,
+};
 pub use config::{
     BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, KeyType, MEMORY_LIMIT_MIN, Mode,
     OnConflict, Origin, PARALLEL_MAX, Strategy,
@@ -52,6 +58,7 @@ pub use config::{
 pub use engine::{Limits, RATE_MIN};
 pub use error::{ErrorKind, MigrateError};
 pub use ferrite_client::{Address, TlsOptions};
+pub use files::RdbReader;
 pub use glob::{KeyFilter, matches_glob};
 pub use inputs::{Input, MemcachedFlags};
 pub use jobs::{

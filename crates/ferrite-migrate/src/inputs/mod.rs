@@ -12,7 +12,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use bytes::{Bytes, Place};
+pub use bytes::{Bytes, GZIP_MAGIC, Place};
 pub use memcached::MemcachedFlags;
 
 use ferrite_client::TlsOptions;

@@ -114,7 +114,7 @@ enum CheckpointArg {
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 14] = [
+const PLANNED: [&str; 15] = [
     "mode",
     "strategy",
     "on_conflict",

@@ -2,6 +2,7 @@
 //! [`VERBS`]; its help is pinned in `<verb>.help.txt`.
 
 mod abort;
+mod analyze_rdb;
 mod complete;
 mod cutover;
 mod import_rdb;
@@ -35,6 +36,7 @@ const VERBS: &[Verb] = &[
     sync::VERB,
     import_rdb::VERB,
     verify::VERB,
+    analyze_rdb::VERB,
     list::VERB,
     status::VERB,
     cutover::VERB,

@@ -7,6 +7,7 @@
 //! blocked.rs    refusals before anything is written
 //! failures.rs   runs that break midway
 //! compare.rs    verify: equal, different, samples
+//! rdb_files.rs  RDB files: what they hold
 //! imports.rs    keys out of files
 //! json.rs       the interface for programs
 //! live/         live migrations, from the first command to the cutover
@@ -27,6 +28,7 @@ mod json;
 mod live;
 mod memcached;
 mod memory;
+mod rdb_files;
 mod signals;
 mod terminal;
 
