@@ -48,8 +48,9 @@ mod time;
 mod verify;
 
 pub use analyze::{
-    Analysis, BigKey, Damage, DatabaseCount, ExpiryBucket, KeyFacts, Measure, PatternCount,
-    RdbAnalysis, Size, StepOver, TOP_MAX, Tally, TypeShare, analyze_rdb,
+    Analysis, BigKey, Damage, DatabaseCount, ExpiryBucket, KeyFacts, Look, Measure, PatternCount,
+    RdbAnalysis, Rung, Size, SourceAnalysis, Speed, StepOver, TOP_MAX, Tally, TypeShare,
+    analyze_rdb, analyze_source,
 };
 pub use config::{
     BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, KeyType, MEMORY_LIMIT_MIN, Mode,

@@ -3,7 +3,7 @@
 //! Parsing finds what is wrong with one option; [`configure`] finds what is wrong between them. Both happen before anything connects.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
@@ -198,6 +198,14 @@ impl StateArgs {
 }
 
 impl SourceArgs {
+    /// The file that the source is, if it is none of the addresses but a file that is there, or
+    /// `-` for standard input.
+    pub fn file(&self) -> Option<PathBuf> {
+        let source = self.source.as_deref()?;
+        let is_file = source == "-" || (!source.contains("://") && Path::new(source).is_file());
+        is_file.then(|| PathBuf::from(source))
+    }
+
     /// Puts what was given into a configuration, over what is there.
     fn apply(self, mut config: ConfigBuilder) -> ConfigBuilder {
         let tls = self.tls();
@@ -219,6 +227,11 @@ impl SourceArgs {
 }
 
 impl TargetArgs {
+    /// Whether there is one.
+    pub fn is_given(&self) -> bool {
+        self.target.is_some()
+    }
+
     /// The address that was given, and how TLS is spoken with it.
     pub fn given(&self) -> Option<(&str, TlsOptions)> {
         self.target.as_deref().map(|target| (target, self.tls()))
@@ -277,6 +290,22 @@ pub fn complete(
     }
     check_tls("target", &config.target)?;
     Ok(config)
+}
+
+/// The configuration of what looks at a source, and at a target where one is given; whether one is.
+///
+/// # Errors
+/// As [`configure`].
+pub fn configure_look(
+    source: SourceArgs,
+    target: TargetArgs,
+    rest: impl FnOnce(ConfigBuilder) -> ConfigBuilder,
+) -> Result<(Config, bool), Failure> {
+    let has_target = target.is_given();
+    let config = rest(Config::builder());
+    // A configuration has a target; where none is given, nobody asks for it.
+    let config = if has_target { config } else { config.target("redis://none.invalid") };
+    Ok((complete(config, source, target)?, has_target))
 }
 
 /// The configuration of what reads no server, completed by `rest` with what a command has alone.

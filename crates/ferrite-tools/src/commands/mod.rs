@@ -2,6 +2,7 @@
 //! [`VERBS`]; its help is pinned in `<verb>.help.txt`.
 
 mod abort;
+mod analyze;
 mod analyze_rdb;
 mod complete;
 mod cutover;
@@ -36,6 +37,7 @@ const VERBS: &[Verb] = &[
     sync::VERB,
     import_rdb::VERB,
     verify::VERB,
+    analyze::VERB,
     analyze_rdb::VERB,
     list::VERB,
     status::VERB,

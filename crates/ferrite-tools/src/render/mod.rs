@@ -9,6 +9,7 @@ mod job_list;
 mod json;
 mod live;
 mod migration;
+mod source_analysis;
 mod table;
 mod verification;
 

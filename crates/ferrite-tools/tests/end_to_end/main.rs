@@ -4,6 +4,7 @@
 //! ```text
 //! command.rs    runs the program, reads what it says, sends it signals, with deadlines
 //! copies.rs     migrate that works: report, equal servers, conflicts, what is left out
+//! analyze.rs    analyze: what is on a source, against what is on it
 //! blocked.rs    refusals before anything is written
 //! failures.rs   runs that break midway
 //! compare.rs    verify: equal, different, samples
@@ -18,6 +19,7 @@
 //! ```
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod analyze;
 mod blocked;
 mod command;
 mod compare;
