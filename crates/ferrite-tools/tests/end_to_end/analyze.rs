@@ -1,8 +1,9 @@
 //! What a source is said to be, against what is on it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use ferrite_testkit::{Peer, Server, snapshot};
+use ferrite_testkit::{Peer, Proxy, Server, snapshot};
 use serde_json::Value;
 
 use crate::command::{Ended, run};
@@ -103,6 +104,13 @@ fn a_large_source_is_sampled_and_counts_are_made_up() {
     let pattern = &report["analysis"]["patterns"][0];
     assert_eq!(pattern["pattern"], "session:*");
     assert!(report["speed"]["all_ms"].as_u64().unwrap() > 0);
+
+    // A source that answers late is read with a pause before each hundred keys.
+    let proxy = Proxy::start(source.addr()).unwrap();
+    proxy.delay(Duration::from_millis(5));
+    let slow = analyze(&proxy.url(), &["--json", "--max-source-latency", "1ms"]).exits(0);
+    let keys = crate::analyze::report(&slow)["speed"]["keys"].as_u64().unwrap();
+    assert!((1..10_000).contains(&keys), "{keys}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub const LARGE: u64 = 16 << 20;
 /// Pause while the source answers later than it may.
 const LATE_PAUSE: Duration = Duration::from_millis(100);
 /// Such pauses in a row after which the work goes on all the same, slowly.
-const LATE_PAUSES_MAX: u32 = 20;
+const LATE_PAUSES_MAX: u32 = 5;
 
 /// How a source is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,18 @@
 //! How fast keys can be read, measured.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ferrite_client::{ClientError, Connection, Pipeline};
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
-use super::{LARGE, hold_back, lost};
+use super::{LARGE, LATE_PAUSE, hold_back, lost};
 use crate::analyze::Measure;
+use crate::engine::throttle::{Reason, ping};
 use crate::engine::{Job, Stop};
 use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
@@ -22,6 +25,8 @@ const LASTS: Duration = Duration::from_secs(1);
 const CONNECTIONS: [usize; 2] = [4, 8];
 /// A larger number must read so much faster to be worth its load.
 const WORTH: f64 = 1.1;
+/// How often the source is asked how it is, where its answers are limited.
+const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Keys read in one transaction.
 const TOGETHER: usize = 100;
 /// Batches of names that wait for a reader.
@@ -93,6 +98,12 @@ async fn read(
     let (names, waiting) = mpsc::channel(NAMES_WAITING);
     let waiting = Arc::new(Mutex::new(waiting));
     let stop = Arc::new(Stop::default());
+    let late = Arc::new(AtomicBool::new(false));
+    let mut watching = JoinSet::new();
+    if let Some(limit) = job.config.limits.latency(Reason::Source) {
+        let connection = source.connector.connect().await.map_err(failed)?;
+        watching.spawn(watch(connection, limit, Arc::clone(&late)));
+    }
     let mut reading = JoinSet::new();
     for _ in 0..parallel {
         let connection = source.connector.connect().await.map_err(failed)?;
@@ -103,6 +114,7 @@ async fn read(
             db: None,
             format: source.dump_format(),
             counts: Counts::default(),
+            late: Arc::clone(&late),
         };
         reading.spawn(reader.run(Arc::clone(&waiting), Arc::clone(&stop)));
     }
@@ -140,6 +152,14 @@ async fn read(
     Ok(Some(Speed { parallel, keys, bytes, elapsed_ms, all_ms, left_out }))
 }
 
+/// Tells while the source answers later than it may.
+async fn watch(mut connection: Connection, limit: Duration, late: Arc<AtomicBool>) {
+    while let Ok(took) = ping(&mut connection).await {
+        late.store(took > limit, Ordering::Relaxed);
+        sleep(ASK_EVERY).await;
+    }
+}
+
 type Waiting = Arc<Mutex<mpsc::Receiver<Names>>>;
 
 struct Reader {
@@ -149,6 +169,8 @@ struct Reader {
     db: Option<u32>,
     format: ferrite_rdb::Format,
     counts: Counts,
+    /// Whether the source answers later than it may.
+    late: Arc<AtomicBool>,
 }
 
 impl Reader {
@@ -161,6 +183,9 @@ impl Reader {
             for keys in names.chunks(TOGETHER) {
                 if stop.is_stopped() {
                     return Ok(self.counts);
+                }
+                if self.late.load(Ordering::Relaxed) {
+                    sleep(LATE_PAUSE).await;
                 }
                 let keys = self.small(names_of, keys).await?;
                 if !self.read(names_of, &keys).await? {
