@@ -36,10 +36,13 @@ mod files;
 mod glob;
 mod inputs;
 mod jobs;
+mod key_template;
 mod live;
 mod migration;
 mod model;
 mod preflight;
+mod rdb_diff;
+mod rdb_out;
 mod report;
 mod scan;
 mod sources;
@@ -67,8 +70,11 @@ pub use jobs::{
     JobStore, JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State,
     Throttle, TtlGuard, control,
 };
+pub use key_template::KeyTemplate;
 pub use live::{Guard, adopt};
 pub use migration::{Migration, Stopper, abort};
+pub use rdb_diff::diff_rdb;
+pub use rdb_out::{ExportSource, RdbDestination, RdbReport, convert_rdb, export_rdb, parse_server};
 pub use report::{
     Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,
     Following, KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, Throttled,

@@ -215,7 +215,7 @@ impl Migration {
         coverage: Coverage,
     ) -> Result<VerificationReport, MigrateError> {
         if let Origin::Input(input) = &self.job.config.source {
-            let compared = input.kind().compare(Arc::clone(&self.job), coverage).await;
+            let compared = input.kind().compare_by_key(Arc::clone(&self.job), coverage).await;
             self.job.begin(Phase::Finished, 0);
             return compared;
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use ferrite_migrate::{
-    Config, ConfigBuilder, Endpoint, Input, JobStore, KeyType, MemcachedFlags, TlsOptions,
+    Address, Config, ConfigBuilder, Endpoint, Input, JobStore, KeyType, MemcachedFlags, TlsOptions,
 };
 
 use crate::state_dir;
@@ -204,6 +204,20 @@ impl SourceArgs {
         let source = self.source.as_deref()?;
         let is_file = source == "-" || (!source.contains("://") && Path::new(source).is_file());
         is_file.then(|| PathBuf::from(source))
+    }
+
+    /// The source alone.
+    ///
+    /// # Errors
+    /// An address that cannot be used, or TLS options for one without TLS.
+    pub fn endpoint(self) -> Result<Endpoint, Failure> {
+        let tls = self.tls();
+        let address = self.source.unwrap_or_default().parse::<Address>();
+        let address = address
+            .map_err(|error| Failure::usage("the address of the source", error.to_string()))?;
+        let endpoint = Endpoint { address, tls };
+        check_tls("source", &endpoint)?;
+        Ok(endpoint)
     }
 
     /// Puts what was given into a configuration, over what is there.

@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, MigrateError};
 use crate::inputs::{Input, Opened};
 use crate::preflight::Destination;
 use crate::report::{Phase, PreflightReport, Report, VerificationReport};
-use crate::verify::Coverage;
+use crate::verify::{End, WrittenTo, written_tolerance_ms};
 
 /// An input that is open and a target that was checked.
 #[derive(Debug)]
@@ -56,22 +56,33 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
     let capabilities = target.capabilities(&job.config, kind.may_repeat());
     let copied = copy(&job, ends, capabilities, opened.source).await;
     let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let verification = match copied {
-        Ok(()) => verify(&job, &input).await,
+    let verified = match copied {
+        Ok(()) => verify(&job, &target).await,
         Err(error) => Err(error),
     };
     job.begin(Phase::Finished, 0);
-    let verification = verification.map_err(|mut error| {
+    let verified = verified.map_err(|mut error| {
         error.keys_copied = job.tally(|tally| tally.keys.copied);
         error
     })?;
     let reason = kind.reason().to_owned();
-    Ok(report(&job, &preflight, kind.name(), reason, copy_ms, verification))
+    Ok(report(&job, &preflight, kind.name(), reason, copy_ms, verified))
 }
 
-async fn verify(job: &Arc<Job>, input: &Input) -> Result<Option<VerificationReport>, MigrateError> {
+/// Reads the input again and compares it with the target, where that was asked for.
+async fn verify(
+    job: &Arc<Job>,
+    target: &Destination,
+) -> Result<Option<VerificationReport>, MigrateError> {
+    let Origin::Input(input) = &job.config.source else { return Ok(None) };
     if !job.config.verify || job.config.dry_run || job.stop.is_stopped() {
         return Ok(None);
     }
-    input.kind().compare(Arc::clone(job), Coverage::Full).await.map(Some)
+    let target = &target.target;
+    let written_to = WrittenTo {
+        end: End::written_to(job, target).await?,
+        values: target.values(),
+        tolerance_ms: written_tolerance_ms(target),
+    };
+    input.kind().compare(Arc::clone(job), written_to).await
 }

@@ -43,7 +43,15 @@ impl RdbReader {
     /// # Errors
     /// It cannot be opened or read, or is a directory.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, MigrateError> {
-        let input = FileBytes::open(&Place::named(path.as_ref()))?;
+        Self::at(&Place::named(path.as_ref()))
+    }
+
+    /// Opens a place.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn at(place: &Place) -> Result<Self, MigrateError> {
+        let input = FileBytes::open(place)?;
         let (reader, window) = (Reader::new(VALUE_LIMIT), vec![0; WINDOW_FIRST]);
         Ok(Self { input, reader, window, start: 0, end: 0 })
     }

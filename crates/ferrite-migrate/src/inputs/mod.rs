@@ -4,6 +4,7 @@
 //! An input owes the engine what a [`Source`] owes it, and says what it is before anything is
 //! written. It cannot be followed, and it is not asked for single keys.
 
+mod any_file;
 mod bytes;
 mod memcached;
 mod rdb_file;
@@ -14,15 +15,20 @@ use std::sync::Arc;
 
 pub use bytes::{Bytes, GZIP_MAGIC, Place};
 pub use memcached::MemcachedFlags;
+pub use rdb_file::FileSupply;
 
 use ferrite_client::TlsOptions;
 
 use crate::config::ConfigError;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
+use crate::key_template::KeyTemplate;
 use crate::report::{PreflightReport, VerificationReport};
 use crate::sources::{BoxFuture, Source};
-use crate::verify::Coverage;
+use crate::verify::{Coverage, WrittenTo};
+
+/// A comparison with the target that goes on.
+pub type Comparing<'a> = BoxFuture<'a, Result<Option<VerificationReport>, MigrateError>>;
 
 /// How one kind of input is opened.
 pub trait Kind: fmt::Debug + Send + Sync {
@@ -47,9 +53,15 @@ pub trait Kind: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether it can be asked for single keys, to compare them with the target's.
-    fn can_compare(&self) -> bool {
+    /// Whether it can be read a second time, to be compared with the target.
+    fn is_comparable(&self) -> bool {
         false
+    }
+
+    /// Reads it a second time and compares it with the target; nothing where it is not comparable.
+    fn compare(&self, job: Arc<Job>, target: WrittenTo) -> Comparing<'_> {
+        drop((job, target));
+        Box::pin(async { Ok(None) })
     }
 
     /// Opens it and looks at its beginning; a check that fails is a line of the report.
@@ -62,11 +74,11 @@ pub trait Kind: fmt::Debug + Send + Sync {
         report: &'a mut PreflightReport,
     ) -> BoxFuture<'a, Result<Opened, MigrateError>>;
 
-    /// Compares its keys with what the target has for them.
+    /// Compares its keys, or as many as `coverage` says, with the target, whoever wrote them there.
     ///
     /// # Errors
-    /// An end that cannot be read; an input that [cannot be compared](Self::can_compare).
-    fn compare(
+    /// An end that cannot be read; an input that cannot be asked for single keys.
+    fn compare_by_key(
         &self,
         _job: Arc<Job>,
         _coverage: Coverage,
@@ -99,7 +111,20 @@ impl Input {
     /// An RDB file, plain or compressed with gzip; `-` is standard input.
     #[must_use]
     pub fn rdb_file(path: impl AsRef<Path>) -> Self {
-        Self::of(rdb_file::RdbFile::new(Place::named(path.as_ref())))
+        Self::rdb_file_renamed(path, None)
+    }
+
+    /// The same, with other names for its keys where there is a template for them.
+    #[must_use]
+    pub fn rdb_file_renamed(path: impl AsRef<Path>, rename: Option<KeyTemplate>) -> Self {
+        Self::of(rdb_file::RdbFile::new(Place::named(path.as_ref()), rename))
+    }
+
+    /// A file whose kind its first bytes tell; otherwise as
+    /// [`rdb_file_renamed`](Self::rdb_file_renamed).
+    #[must_use]
+    pub fn any_file(path: impl AsRef<Path>, rename: Option<KeyTemplate>) -> Self {
+        Self::of(any_file::AnyFile::new(Place::named(path.as_ref()), rename))
     }
 
     /// One Memcached or several, as `memcached://host:port,host:port`; `memcacheds://` for TLS.

@@ -3,6 +3,7 @@
 mod conflicts;
 mod destination;
 mod latency;
+mod migrate;
 mod permissions;
 mod replica;
 pub mod rivals;
@@ -40,6 +41,8 @@ pub struct Checked {
     pub scannable: bool,
     /// The same, if the offset at which a key is read need not be known.
     pub readable: bool,
+    /// Whether the source lets us list its keys and have it send them itself.
+    pub migratable: bool,
     /// Whether the target lets us use `RESTORE`.
     pub restore: bool,
     /// Whether the target lets us use `SET`, `MSET` and `MSETNX`.
@@ -62,8 +65,13 @@ impl Checked {
             MigrateError::new(ErrorKind::Target, doing, &error).with_hint(state::reach_fix(&error))
         })?;
         let report = PreflightReport::default();
-        let (scannable, readable, restore, set) = (true, true, true, true);
-        Ok(Self { report, source, target, scannable, readable, restore, set })
+        Ok(Self::unchecked(report, source, target))
+    }
+
+    /// Two servers of which nothing is known to be refused.
+    fn unchecked(report: PreflightReport, source: Server, target: Server) -> Self {
+        let (scannable, readable, migratable, restore, set) = (true, true, false, true, true);
+        Self { report, source, target, scannable, readable, migratable, restore, set }
     }
 
     /// Connects to both ends once more, in the other direction.
@@ -127,14 +135,16 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
     let (Some(source), Some(target)) = (source, target) else {
         return Err(MigrateError::blocked(report));
     };
-    let (scannable, readable, restore, set) = (true, true, true, true);
-    let mut checked = Checked { report, source, target, scannable, readable, restore, set };
+    let mut checked = Checked::unchecked(report, source, target);
     state::check(&mut checked, is_replica);
     if !checked.report.is_blocked() {
         match is_replica {
             true => replica::check(job, &mut checked).await?,
             false => permissions::check(job, &mut checked).await?,
         }
+    }
+    if !checked.report.is_blocked() && job.config.strategy == Strategy::Migrate {
+        migrate::check(&job.config, &mut checked).await;
     }
     if !checked.report.is_blocked() {
         latency::check(job, &mut checked).await?;
@@ -157,10 +167,10 @@ pub async fn check_source(
     report: &mut PreflightReport,
 ) -> Result<(), MigrateError> {
     state::check_source(source, report);
-    let refused = permissions::readable(job, source)
+    let refused = permissions::unreadable(job, source)
         .await
         .map_err(|error| source_error(&source.connector, "checking permissions", &error))?;
-    match refused {
+    match refused.into_iter().next() {
         None => report.ok("source permissions", "keys and expiries can be read"),
         Some((command, error)) => report.warn(
             "source permissions",

@@ -12,6 +12,7 @@
 mod compare;
 mod end;
 mod extra;
+mod file;
 mod sample;
 mod value;
 
@@ -29,7 +30,8 @@ use crate::scan::Scanner;
 use crate::sources::redis_scan::source_error;
 
 pub use compare::Comparer;
-pub use end::{End, Found, Verdict, judge, judge_expiry, tolerance_ms};
+pub use end::{End, Found, Verdict, judge, judge_expiry, tolerance_ms, written_tolerance_ms};
+pub use file::{FileComparer, WrittenTo};
 pub use sample::unit_random;
 pub use value::{Measured, digest_payload, digest_value, options};
 

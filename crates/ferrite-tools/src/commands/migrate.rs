@@ -68,6 +68,9 @@ struct RunArgs {
     /// Compare all keys of both ends after the copy
     #[arg(long)]
     verify: bool,
+    /// With --strategy migrate: where the source reaches the target [default: as in --target]
+    #[arg(long, value_name = "HOST:PORT")]
+    migrate_target: Option<String>,
 }
 
 #[derive(Args)]
@@ -114,7 +117,7 @@ enum CheckpointArg {
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 15] = [
+const PLANNED: [&str; 16] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -130,6 +133,7 @@ const PLANNED: [&str; 15] = [
     "no_undo",
     "checkpoint",
     "replica_source",
+    "migrate_target",
 ];
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -147,6 +151,9 @@ enum StrategyArg {
     /// With --mode live: the target becomes a replica of the source (REPLICAOF), and loses all it
     /// has; never chosen by `auto`
     Replica,
+    /// The source sends its keys itself (MIGRATE), and must reach the target; chosen by `auto` where
+    /// nothing else is allowed
+    Migrate,
 }
 
 impl From<StrategyArg> for Strategy {
@@ -157,6 +164,7 @@ impl From<StrategyArg> for Strategy {
             StrategyArg::Fenced => Self::Fenced,
             StrategyArg::Scan => Self::Scan,
             StrategyArg::Replica => Self::Replica,
+            StrategyArg::Migrate => Self::Migrate,
         }
     }
 }
@@ -225,6 +233,7 @@ Examples:
   ferrite-migrate migrate -s redis://old -t redis://new --mode incremental --every 1h --detach
   ferrite-migrate migrate -s redis://old -t redis://new --rate 50MB --max-source-latency 2ms
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --strategy replica
+  ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --strategy migrate --verify
   ferrite-migrate migrate --resume mig_abc123def456
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --checkpoint target
   ferrite-migrate migrate --resume mig_abc123def456 -t redis://new:6379
@@ -337,6 +346,7 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
         let every = live.every.map(Duration::from_millis);
         let config = every.into_iter().fold(config, ConfigBuilder::every);
         let config = live.replica_source.into_iter().fold(config, ConfigBuilder::replica_source);
+        let config = run.migrate_target.into_iter().fold(config, ConfigBuilder::migrate_target);
         store.iter().fold(config, |config, store| config.state_dir(store.root()))
     })?;
     Ok(Wanted::New { config, is_everything: keys.is_everything() })

@@ -5,7 +5,11 @@ mod abort;
 mod analyze;
 mod analyze_rdb;
 mod complete;
+mod convert;
 mod cutover;
+mod diff_rdb;
+mod export_rdb;
+mod import;
 mod import_rdb;
 mod list;
 mod migrate;
@@ -35,10 +39,14 @@ use crate::term::screen::Screen;
 const VERBS: &[Verb] = &[
     migrate::VERB,
     sync::VERB,
+    import::VERB,
     import_rdb::VERB,
     verify::VERB,
     analyze::VERB,
     analyze_rdb::VERB,
+    export_rdb::VERB,
+    convert::VERB,
+    diff_rdb::VERB,
     list::VERB,
     status::VERB,
     cutover::VERB,

@@ -9,6 +9,7 @@ mod job_list;
 mod json;
 mod live;
 mod migration;
+mod rdb_file;
 mod source_analysis;
 mod table;
 mod verification;

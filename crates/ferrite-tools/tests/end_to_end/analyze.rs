@@ -70,7 +70,7 @@ fn all_that_is_on_a_small_source_is_counted() {
     let memory = client.ok(&["MEMORY", "USAGE", key]).int().unwrap() as u64;
     assert_eq!(biggest["bytes"].as_u64(), Some(memory));
     assert_eq!(ladder(&report, "live"), ["fenced!", "psync", "scan"]);
-    assert_eq!(ladder(&report, "snapshot"), ["psync!", "scan"]);
+    assert_eq!(ladder(&report, "snapshot"), ["psync!", "scan", "migrate"]);
     let speed = &report["speed"];
     assert_eq!(speed["keys"], report["keys_total"], "all of them were read");
 
@@ -126,7 +126,7 @@ fn what_is_refused_is_told_and_leaves_other_ways() {
 
     let blind = analyze(&source.url_with("blind", "pw"), &["--json"]).exits(0);
     let found = report(&blind);
-    assert_eq!(ladder(&found, "snapshot"), ["psync!"]);
+    assert_eq!(ladder(&found, "snapshot"), ["psync!", "migrate"]);
     assert_eq!((&found["speed"], &found["memory_told"]), (&Value::Null, &Value::Bool(false)));
     assert_eq!(found["keys_total"], 500);
 

@@ -1,15 +1,19 @@
-//! RDB files as such: what they hold. Those of the fixtures were written by real servers.
+//! RDB files as such: what they hold, others made of them, in what two differ. Those of the fixtures
+//! were written by real servers, and real servers load what we write.
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use ferrite_testkit::dataset::big;
+use ferrite_testkit::{Peer, Server};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
 use crate::command::{Ended, Running, program, run};
+use crate::{assert_same, empty, listing, with_everything, with_keys};
 
 /// The servers whose files are kept, with their version of the format.
 const WRITERS: [(&str, u64); 5] = [
@@ -162,4 +166,185 @@ fn memory_does_not_grow_with_a_value() {
     let found = report(&ended.exits(0));
     assert_eq!(found["biggest"][0]["bytes"], VALUE + 5);
     assert!(peak < 64 << 20, "{peak}");
+}
+
+/// A server that has loaded this file.
+fn loaded(server: Server, file: &Path) -> Peer {
+    let bytes = fs::read(file).unwrap();
+    Peer::builder(server).rdb(&bytes).start().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn export(peer: &Peer, file: &Path, options: &[&str]) -> Ended {
+    let file = file.to_str().unwrap();
+    run(&[&["export-rdb", "-s", &peer.url(), "-o", file, "--json"], options].concat())
+}
+
+fn convert(from: &Path, to: &Path, server: &str) -> Ended {
+    run(&["convert", from.to_str().unwrap(), to.to_str().unwrap(), "--to", server, "--json"])
+}
+
+fn diff(left: &Path, right: &Path) -> Ended {
+    run(&["diff-rdb", left.to_str().unwrap(), right.to_str().unwrap(), "--json"])
+}
+
+#[test]
+fn every_server_loads_what_was_converted_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let new = dir.path().join("new.rdb");
+    for (writer, reader) in [
+        (Server::Redis62, Server::Valkey91),
+        (Server::Redis70, Server::Redis62),
+        (Server::Redis80, Server::Redis70),
+        (Server::Redis80, Server::Valkey91),
+        (Server::Valkey81, Server::Redis80),
+        (Server::Valkey91, Server::Redis80),
+        (Server::Valkey91, Server::Redis62),
+    ] {
+        let (old, _) = fixture(writer.name());
+        let ended = convert(&old, &new, reader.name());
+        let report = report(&ended);
+        let (source, target) = (loaded(writer, &old), loaded(reader, &new));
+        let keys = report["keys"].as_u64().unwrap();
+        assert_eq!(listing(&target).len() as u64, keys, "{writer:?} to {reader:?}");
+        if ended.code == Some(0) {
+            assert_same(&source, &target);
+            assert_eq!(report["skipped"], Value::Array(Vec::new()));
+            diff(&old, &new).exits(0);
+        } else {
+            // Expiries of hash fields, and functions, which only newer servers have.
+            let ended = ended.exits(5).reports(&["\"skipped\":[{\"reason\":"]);
+            assert!(reader.version() < writer.version(), "{}", ended.stdout);
+            let all = listing(&source);
+            let missing = all.diff_all(&listing(&target));
+            assert!(missing.iter().all(|line| line.contains("only the first has")), "{missing:?}");
+            assert_eq!(missing.len() as u64, all.len() as u64 - keys, "{writer:?} to {reader:?}");
+            assert!(missing.len() < 5, "{missing:?}");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+}
+
+#[test]
+fn an_export_has_everything_and_is_loaded_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, by_scan) = (dir.path().join("dump.rdb"), dir.path().join("scan.rdb"));
+    for server in [Server::Redis70, Server::Valkey91] {
+        let source = with_everything(server);
+        let mut client = source.client();
+        big::string(&mut client, b"big:string", 3 << 20).unwrap();
+        for kind in big::Collection::ALL {
+            big::collection(&mut client, kind, format!("big:{kind:?}").as_bytes(), 2 << 20)
+                .unwrap();
+        }
+        let keys = listing(&source).len() as u64;
+        let exported = report(&export(&source, &file, &[]).exits(0));
+        assert_eq!((&exported["how"], &exported["keys"]), (&"psync".into(), &keys.into()));
+        assert_same(&source, &loaded(server, &file));
+        // A user who may not replicate.
+        let rights = ["ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@all", "-psync", "-sync"];
+        source.client().ok(&rights);
+        let url = source.url_with("reader", "pw");
+        let args = ["export-rdb", "-s", &url, "-o", by_scan.to_str().unwrap(), "--json"];
+        let exported = report(&run(&args).exits(0));
+        assert_eq!((&exported["how"], &exported["keys"]), (&"scan".into(), &keys.into()));
+        assert_same(&source, &loaded(server, &by_scan));
+        diff(&file, &by_scan).exits(0);
+    }
+    let missing = dir.path().join("no/folder/dump.rdb");
+    let source = empty();
+    export(&source, &missing, &[]).exits(1).explains(&["no/folder", "hint: "]);
+    export(&source, &file, &["--to", "oracle-9"]).exits(1).explains(&["redis-6.2"]);
+    // The one that was there is still there.
+    assert_same(&loaded(Server::Valkey91, &by_scan), &loaded(Server::Valkey91, &file));
+}
+
+#[test]
+fn the_difference_of_two_files_is_named_key_by_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, after) = (dir.path().join("before.rdb"), dir.path().join("after.rdb"));
+    let source = with_keys(30_000);
+    export(&source, &before, &[]).exits(0);
+    let mut client = source.client();
+    let gone = client.ok(&["RANDOMKEY"]).text();
+    for command in
+        [&["DEL", &gone][..], &["SET", "diff:new", "1"], &["RPUSH", "diff:list", "a", "b"]]
+    {
+        client.ok(command);
+    }
+    export(&source, &after, &[]).exits(0);
+    let found = report(&diff(&before, &after).exits(4));
+    let counts = ["missing_target", "missing_source", "mismatched", "compared"];
+    assert_eq!(counts.map(|name| found[name].as_u64().unwrap()), [1, 2, 0, 30_000], "{found}");
+
+    client.ok(&["RPUSH", "diff:list", "c"]);
+    client.ok(&["PEXPIREAT", "diff:new", "4102444800000"]);
+    let last = dir.path().join("last.rdb.gz");
+    export(&source, &before, &[]).exits(0);
+    fs::write(&last, packed(&fs::read(&before).unwrap())).unwrap();
+    diff(&before, &last).exits(0);
+    let found = report(&diff(&after, &last).exits(4));
+    assert_eq!(counts.map(|name| found[name].as_u64().unwrap()), [0, 0, 2, 30_001], "{found}");
+    let text = found["differences"].to_string();
+    assert!(text.contains("first 2 elements, second 3 elements"), "{text}");
+    assert!(text.contains("first none, second 4102444800000 ms"), "{text}");
+
+    fs::write(&after, b"REDIS0010\xff").unwrap();
+    diff(&before, &after).exits(2).explains(&["ends early", "after.rdb"]);
+    diff(&before, &before).exits(1).explains(&["the same one"]);
+}
+
+#[test]
+fn keys_get_other_names_on_their_way() {
+    let (file, _) = fixture("redis-7.0");
+    let source = loaded(Server::Redis70, &file);
+    let target = empty();
+    let file = file.to_str().unwrap();
+    let url = target.url();
+    let import = |verb: &str, file: &str, options: &[&str]| {
+        run(&[&[verb, file, "-t", &url][..], options].concat())
+    };
+    let only = ["-f", "string:*", "--transform-keys", "old:{key}"];
+    import("import", file, &only).exits(0).reports(&["✅ DONE"]);
+    let names = listing(&target);
+    let expected = listing(&source);
+    let expected = expected.databases[&0].iter().filter(|(key, _)| key.starts_with(b"string:"));
+    let expected: Vec<_> =
+        expected.map(|(key, entry)| ([b"old:", &key[..]].concat(), entry)).collect();
+    assert_eq!(names.len(), expected.len());
+    for (key, entry) in expected {
+        assert_eq!(names.get(0, &key), Some(entry));
+    }
+    let refused = import("import-rdb", file, &["--transform-keys", "old"]).exits(1);
+    refused.explains(&["{key} once"]);
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let refused = import("import", text, &["--on-conflict", "replace"]).exits(3);
+    refused.explains(&["is not an RDB: it begins with \"[package]"]);
+}
+
+#[test]
+fn an_import_is_compared_with_its_file() {
+    for (writer, reader) in [(Server::Redis70, Server::Redis70), (Server::Redis80, Server::Redis62)]
+    {
+        let (file, _) = fixture(writer.name());
+        let target = Peer::start(reader).unwrap_or_else(|error| panic!("{error}"));
+        let url = target.url();
+        let import = |options: &[&str]| {
+            let args = ["import-rdb", file.to_str().unwrap(), "-t", &url, "--verify"];
+            run(&[&args[..], options].concat())
+        };
+        let ended = import(&["--transform-keys", "{key}!"]);
+        match writer == reader {
+            true => {
+                ended.exits(0).reports(&["✅ DONE AND VERIFIED", "Matching:         76 (100%)"])
+            }
+            // Fields that expire, and functions.
+            false => ended.exits(5).reports(&["✅ VERIFIED", "Not compared:     "]),
+        };
+        // A key that is there with another value, of a policy that leaves it alone.
+        target.client().ok(&["SET", "string:lzf!", "other"]);
+        let policy = ["--on-conflict", "skip", "--transform-keys", "{key}!"];
+        import(&policy).exits(4).reports(&["Mismatched:       1\n", "string:lzf!"]);
+    }
+    let piped = run(&["import-rdb", "-", "-t", "redis://127.0.0.1:1", "--verify"]).exits(1);
+    piped.explains(&["a pipe cannot be"]);
 }

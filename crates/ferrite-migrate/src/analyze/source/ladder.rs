@@ -25,6 +25,7 @@ pub struct Rung {
 pub async fn climb(source: &mut Server, target: Option<&Server>) -> Vec<Rung> {
     let refused = why_not_replicated(source).await;
     let unreadable = why_unreadable(source).await;
+    let migrate = why_no_migrate(source).await;
     let fenced = why_not_fenced_at(source, unreadable.is_none());
     let replica = match target {
         None => Some(String::from("whether the target can be one is known with --target")),
@@ -74,6 +75,12 @@ pub async fn climb(source: &mut Server, target: Option<&Server>) -> Vec<Rung> {
             unreadable,
             "keys one by one, each exact, at different moments",
         ),
+        rung(
+            Mode::Snapshot,
+            Strategy::Migrate,
+            migrate,
+            "the source sends its keys itself (MIGRATE), where it reaches the target",
+        ),
     ];
     for mode in [Mode::Live, Mode::Snapshot] {
         let is_best = |rung: &&mut Rung| {
@@ -102,4 +109,19 @@ async fn why_unreadable(source: &mut Server) -> Option<String> {
         }
     }
     None
+}
+
+/// Why the source does not send keys itself.
+async fn why_no_migrate(source: &mut Server) -> Option<String> {
+    let user = source.connector.address().username().unwrap_or("default").to_owned();
+    let asked = ["ACL", "DRYRUN", &user, "MIGRATE", "localhost", "1", "ferrite-migrate:probe"];
+    let asked = [&asked[..], &["0", "1"]].concat();
+    let told = source.control.call(&asked).await.ok();
+    let told = told.as_ref().and_then(|told| told.as_str());
+    if let Some(told) = told.filter(|told| *told != "OK" && !told.contains("key")) {
+        return Some(format!("MIGRATE is refused: {told}"));
+    }
+    let known = source.control.call(&["COMMAND", "INFO", "MIGRATE"]).await.ok()?;
+    let is_unknown = known.as_array()?.first().is_none_or(|known| known.is_null());
+    is_unknown.then(|| String::from("the source does not know MIGRATE"))
 }

@@ -22,7 +22,6 @@ use crate::error::{ErrorKind, MigrateError};
 use crate::model::RecordHead;
 use crate::preflight::Server as Target;
 use crate::report::{Difference, DifferenceKind, KeyName, Phase, VerificationReport};
-use crate::targets::redis::target_error;
 use crate::verify::{
     Coverage, End, Findings, Found, Measured, Verdict, judge, options, unit_random,
 };
@@ -148,12 +147,9 @@ struct Comparer {
 impl Comparer {
     async fn connect(whole: &Whole) -> Result<Self, MigrateError> {
         let memcached = whole.server.connect("connecting").await?;
-        let connector = &whole.target.connector;
-        let connection = connector.connect().await;
-        let connection = connection.map_err(|e| target_error("connecting", connector, &e))?;
         Ok(Self {
             memcached,
-            target: End::of_target(&whole.job, &whole.target, connection),
+            target: End::written_to(&whole.job, &whole.target).await?,
             job: Arc::clone(&whole.job),
             server: whole.server.clone(),
             records: Records::new(whole.flags),

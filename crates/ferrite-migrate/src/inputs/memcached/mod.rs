@@ -20,12 +20,12 @@ use std::sync::Arc;
 use ferrite_client::memcached;
 use ferrite_client::{AddressError, Connector, TlsOptions};
 
-use super::{Kind, Opened};
+use super::{Comparing, Kind, Opened};
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::report::{PreflightReport, VerificationReport};
 use crate::sources::BoxFuture;
-use crate::verify::Coverage;
+use crate::verify::{Coverage, WrittenTo};
 
 pub use flags::MemcachedFlags;
 
@@ -78,8 +78,15 @@ impl Kind for Memcacheds {
         true
     }
 
-    fn can_compare(&self) -> bool {
+    fn is_comparable(&self) -> bool {
         true
+    }
+
+    fn compare(&self, job: Arc<Job>, target: WrittenTo) -> Comparing<'_> {
+        // Each comparer has a connection of its own.
+        drop(target);
+        let compared = self.compare_by_key(job, Coverage::Full);
+        Box::pin(async { compared.await.map(Some) })
     }
 
     fn open<'a>(
@@ -94,7 +101,7 @@ impl Kind for Memcacheds {
         })
     }
 
-    fn compare(
+    fn compare_by_key(
         &self,
         job: Arc<Job>,
         coverage: Coverage,
