@@ -169,7 +169,12 @@ impl Connector {
         self.address.endpoint().to_string()
     }
 
-    async fn open(&self) -> Result<Stream, ClientError> {
+    /// Time for a socket, for TLS, and for the first replies, each.
+    pub(crate) fn connect_time(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    pub(crate) async fn open(&self) -> Result<Stream, ClientError> {
         match self.address.endpoint() {
             Endpoint::Unix(path) => self.within(open_unix(path)).await.map(Stream::Unix),
             Endpoint::Sentinel { .. } => {

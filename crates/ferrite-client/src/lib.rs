@@ -7,6 +7,7 @@
 //! * [`server::ServerInfo`] says what kind of server answered.
 //! * [`topology`] says which nodes a cluster has and which slots each owns; an address may also name
 //!   sentinels, who are then asked at every connect.
+//! * [`memcached::Memcached`] reads a Memcached: another protocol over the same connections.
 //! * [`replication::ReplicationLink`] attaches to a server the way a replica does.
 //!
 //! Everything speaks RESP2 unless asked otherwise, so that the oldest servers work. Errors are
@@ -19,6 +20,7 @@ mod connection;
 mod connector;
 mod error;
 mod greeting;
+pub mod memcached;
 mod pipeline;
 mod receiver;
 pub mod replication;

@@ -1,5 +1,6 @@
 //! What a migration is to do: the whole of its configuration, checked before anything connects.
 
+mod memcached;
 mod migrate;
 mod origin;
 mod replica;
@@ -11,7 +12,7 @@ use ferrite_client::{Address, TlsOptions};
 
 use crate::engine::Limits;
 use crate::glob::KeyFilter;
-use crate::inputs::Input;
+use crate::inputs::{Input, MemcachedFlags};
 
 pub use origin::Origin;
 
@@ -281,6 +282,7 @@ pub struct ConfigBuilder {
     source: Option<String>,
     input: Option<Input>,
     input_db: Option<u32>,
+    memcached_flags: Option<MemcachedFlags>,
     target: Option<String>,
     source_tls: TlsOptions,
     target_tls: TlsOptions,
@@ -316,6 +318,7 @@ impl Default for ConfigBuilder {
             source: None,
             input: None,
             input_db: None,
+            memcached_flags: None,
             target: None,
             source_tls: TlsOptions::default(),
             target_tls: TlsOptions::default(),
@@ -348,7 +351,8 @@ impl Default for ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// The source, as `redis://user:password@host:port/db` or any scheme of [`Address`].
+    /// The source, as `redis://user:password@host:port/db` or any scheme of [`Address`]; or the
+    /// servers of a Memcached, as `memcached://host:port,host:port`.
     #[must_use]
     pub fn source(mut self, url: impl Into<String>) -> Self {
         self.source = Some(url.into());
@@ -370,7 +374,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// The target, likewise.
+    /// The target, as a server likewise.
     #[must_use]
     pub fn target(mut self, url: impl Into<String>) -> Self {
         self.target = Some(url.into());
@@ -572,7 +576,8 @@ impl ConfigBuilder {
     ///
     /// # Errors
     /// Names the setting that is missing or out of range, and the accepted values.
-    pub fn build(self) -> Result<Config, ConfigError> {
+    pub fn build(mut self) -> Result<Config, ConfigError> {
+        self.take_memcached()?;
         self.check_differing()?;
         self.check_input()?;
         match self.mode {

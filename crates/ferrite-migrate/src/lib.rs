@@ -52,8 +52,9 @@ mod time;
 mod verify;
 
 pub use analyze::{
-    Analysis, BigKey, Damage, DatabaseCount, ExpiryBucket, KeyFacts, Measure, PatternCount,
-    RdbAnalysis, Size, StepOver, TOP_MAX, Tally, TypeShare, analyze_rdb,
+    Analysis, BigKey, Damage, DatabaseCount, ExpiryBucket, KeyFacts, Look, Measure, PatternCount,
+    RdbAnalysis, Rung, Size, SourceAnalysis, Speed, StepOver, TOP_MAX, Tally, TypeShare,
+    analyze_rdb, analyze_source,
 };
 pub use config::{
     BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, KeyType, MEMORY_LIMIT_MIN, Mode,
@@ -64,7 +65,7 @@ pub use error::{ErrorKind, MigrateError};
 pub use ferrite_client::{Address, TlsOptions};
 pub use files::RdbReader;
 pub use glob::{KeyFilter, matches_glob};
-pub use inputs::Input;
+pub use inputs::{Input, MemcachedFlags};
 pub use jobs::{
     JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobRounds, JobStatus,
     JobStore, JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State,

@@ -3,11 +3,12 @@
 //! Parsing finds what is wrong with one option; [`configure`] finds what is wrong between them. Both happen before anything connects.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use ferrite_migrate::{
-    Address, Config, ConfigBuilder, Endpoint, Input, JobStore, KeyType, TlsOptions,
+    Address, Config, ConfigBuilder, Endpoint, Input, JobStore, KeyType, MemcachedFlags, TlsOptions,
 };
 
 use crate::state_dir;
@@ -63,6 +64,40 @@ pub struct TargetArgs {
     /// Accept any certificate of the target: encrypted, but with whom is not checked
     #[arg(long, conflicts_with = "target_tls_ca")]
     target_insecure: bool,
+}
+
+/// What a source is asked that is a Memcached.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Memcached")]
+pub struct MemcachedArgs {
+    /// What becomes of the flags that clients of Memcached keep with a value [default: drop]
+    #[arg(long, value_name = "HOW", value_enum)]
+    memcached_flags: Option<FlagsArg>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FlagsArg {
+    /// The value becomes a string, the flags are let go and counted
+    Drop,
+    /// The value becomes a string, and a second one, NAME:flags, holds the flags
+    Suffix,
+    /// The key becomes a hash with the fields `value` and `flags`
+    Hash,
+    /// A key with flags is left out and reported
+    Strict,
+}
+
+impl MemcachedArgs {
+    /// Puts what was given into a configuration.
+    pub fn apply(&self, config: ConfigBuilder) -> ConfigBuilder {
+        let flags = self.memcached_flags.map(|flags| match flags {
+            FlagsArg::Drop => MemcachedFlags::Drop,
+            FlagsArg::Suffix => MemcachedFlags::Suffix,
+            FlagsArg::Hash => MemcachedFlags::Hash,
+            FlagsArg::Strict => MemcachedFlags::Strict,
+        });
+        flags.into_iter().fold(config, ConfigBuilder::memcached_flags)
+    }
 }
 
 /// Which keys.
@@ -163,6 +198,14 @@ impl StateArgs {
 }
 
 impl SourceArgs {
+    /// The file that the source is, if it is none of the addresses but a file that is there, or
+    /// `-` for standard input.
+    pub fn file(&self) -> Option<PathBuf> {
+        let source = self.source.as_deref()?;
+        let is_file = source == "-" || (!source.contains("://") && Path::new(source).is_file());
+        is_file.then(|| PathBuf::from(source))
+    }
+
     /// The source alone.
     ///
     /// # Errors
@@ -198,6 +241,11 @@ impl SourceArgs {
 }
 
 impl TargetArgs {
+    /// Whether there is one.
+    pub fn is_given(&self) -> bool {
+        self.target.is_some()
+    }
+
     /// The address that was given, and how TLS is spoken with it.
     pub fn given(&self) -> Option<(&str, TlsOptions)> {
         self.target.as_deref().map(|target| (target, self.tls()))
@@ -256,6 +304,22 @@ pub fn complete(
     }
     check_tls("target", &config.target)?;
     Ok(config)
+}
+
+/// The configuration of what looks at a source, and at a target where one is given; whether one is.
+///
+/// # Errors
+/// As [`configure`].
+pub fn configure_look(
+    source: SourceArgs,
+    target: TargetArgs,
+    rest: impl FnOnce(ConfigBuilder) -> ConfigBuilder,
+) -> Result<(Config, bool), Failure> {
+    let has_target = target.is_given();
+    let config = rest(Config::builder());
+    // A configuration has a target; where none is given, nobody asks for it.
+    let config = if has_target { config } else { config.target("redis://none.invalid") };
+    Ok((complete(config, source, target)?, has_target))
 }
 
 /// The configuration of what reads no server, completed by `rest` with what a command has alone.

@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use ferrite_testkit::{Dataset, Peer, Server, snapshot};
+use ferrite_testkit::{Cluster, Dataset, Peer, Server, snapshot};
 
 /// The pages that are executed, and what serves as the old server and as the new one.
 const PAGES: [(&str, Server, Server); 5] = [
@@ -24,6 +24,9 @@ const PAGES: [(&str, Server, Server); 5] = [
     ("managed.md", Server::Redis70, Server::Redis70),
     ("file.md", Server::Redis70, Server::Redis70),
 ];
+
+/// The pages that are executed elsewhere: in a test of their own below, in `end_to_end/memcached.rs`.
+const OTHERS: [&str; 2] = ["clusters.md", "from-memcached.md"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides")
@@ -69,23 +72,31 @@ fn follow(page: &str, old: Server, new: Server) {
     let (source, target) = (Peer::start(old).unwrap(), Peer::start(new).unwrap());
     Dataset::everything().load(&mut source.client()).unwrap();
     let desk = desk(&source);
-    let script = script(page)
-        .replace("old.example.org:6379", &source.addr().to_string())
-        .replace("new.example.org:6379", &target.addr().to_string());
+    let names = [
+        ("old.example.org:6379", source.addr().to_string()),
+        ("new.example.org:6379", target.addr().to_string()),
+    ];
+    execute(page, desk.path(), &names);
+    let (ours, theirs) = (snapshot(&mut source.client()), snapshot(&mut target.client()));
+    let differences = ours.unwrap().diff(&theirs.unwrap());
+    assert!(differences.is_empty(), "{page}:\n{}", differences.join("\n"));
+}
+
+/// Executes a page's commands, with other names for the servers.
+fn execute(page: &str, desk: &Path, names: &[(&str, String)]) {
+    let script = script(page);
+    let script = names.iter().fold(script, |script, (name, addr)| script.replace(name, addr));
     let script = format!("PATH=\"$PWD/bin:$PATH\"\n{script}");
     let ended = Command::new("sh")
         .args(["-eu", "-c", &script])
-        .current_dir(desk.path())
-        .env("FERRITE_STATE_DIR", desk.path().join("state"))
+        .current_dir(desk)
+        .env("FERRITE_STATE_DIR", desk.join("state"))
         .stdin(Stdio::null())
         .output()
         .unwrap();
     let said = [ended.stdout, ended.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(ended.status.success(), "{page}: {}\n{script}\n{said}", ended.status);
-    let (ours, theirs) = (snapshot(&mut source.client()), snapshot(&mut target.client()));
-    let differences = ours.unwrap().diff(&theirs.unwrap());
-    assert!(differences.is_empty(), "{page}:\n{}", differences.join("\n"));
 }
 
 #[test]
@@ -93,8 +104,32 @@ fn every_page_is_executed() {
     let pages = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name());
     let mut pages: BTreeSet<_> = pages.map(|name| name.into_string().unwrap()).collect();
     pages.remove("README.md");
-    let executed: BTreeSet<_> = PAGES.iter().map(|(page, ..)| (*page).to_owned()).collect();
+    let executed = PAGES.iter().map(|(page, ..)| *page).chain(OTHERS);
+    let executed: BTreeSet<_> = executed.map(str::to_owned).collect();
     assert_eq!(pages, executed);
+}
+
+#[test]
+fn the_commands_of_the_page_about_clusters_work() {
+    let from = Peer::start(Server::Redis70).unwrap();
+    Dataset::mixed(2000).load(&mut from.client()).unwrap();
+    let cluster = || Cluster::builder(Server::Redis70).start().unwrap();
+    let (old, new) = (cluster(), cluster());
+    let (desk, server) = (desk(&from), Peer::start(Server::Redis70).unwrap());
+    let filled = Command::new(env!("CARGO_BIN_EXE_ferrite-migrate"))
+        .args(["migrate", "-s", &format!("{}/0", from.url()), "-t", &format!("{}/0", old.url())])
+        .output()
+        .unwrap();
+    assert!(filled.status.success(), "{}", String::from_utf8_lossy(&filled.stderr));
+    let names = [
+        ("old-1:6379", old.node(0).addr().to_string()),
+        ("new-1:6379", new.node(2).addr().to_string()),
+        ("server:6379", server.addr().to_string()),
+    ];
+    execute("clusters.md", desk.path(), &names);
+    let (ours, theirs) = (old.snapshot().unwrap(), new.snapshot().unwrap());
+    assert!(ours.len() > 1000, "only {} keys", ours.len());
+    assert_eq!(ours.diff(&theirs), Vec::<String>::new());
 }
 
 #[test]

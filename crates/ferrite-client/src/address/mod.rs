@@ -9,7 +9,7 @@
 //! host[:port]                                           short for redis://host:port
 //! ```
 
-mod parse;
+pub(crate) mod parse;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -4,8 +4,10 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use super::{Address, DEFAULT_PORT, Endpoint, SENTINEL_PORT, Secret};
+use crate::memcached;
 
 const EXAMPLE: &str = "redis://user:password@db.example.org:6379/0";
+const EXAMPLE_MEMCACHED: &str = "memcached://cache.example.org:11211";
 const EXAMPLE_UNIX: &str = "unix:///run/redis/redis.sock?db=0";
 const EXAMPLE_SENTINEL: &str = "sentinel://:password@host1:26379,host2:26379/mymaster";
 /// Sentinels one address may name.
@@ -26,6 +28,7 @@ impl AddressError {
         let example = match text.split_once(':').map_or("", |(scheme, _)| scheme) {
             "unix" => EXAMPLE_UNIX,
             "sentinel" | "sentinels" => EXAMPLE_SENTINEL,
+            _ if memcached::is_address(text) => EXAMPLE_MEMCACHED,
             _ => EXAMPLE,
         };
         Self { shown: redact(text), reason, example }
@@ -55,6 +58,45 @@ fn redact(text: &str) -> String {
 pub(super) fn address(text: &str) -> Result<Address, AddressError> {
     let trimmed = text.trim();
     parse(trimmed).map_err(|reason| AddressError::new(trimmed, reason))
+}
+
+/// One address for each server that `memcached://a,b:11212` names.
+pub(crate) fn memcached(text: &str) -> Result<Vec<Address>, AddressError> {
+    let trimmed = text.trim();
+    memcached_servers(trimmed).map_err(|reason| AddressError::new(trimmed, reason))
+}
+
+fn memcached_servers(text: &str) -> Result<Vec<Address>, String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "memcached" => false,
+        "memcacheds" => true,
+        _ => return Err("the scheme is neither memcached nor memcacheds".to_owned()),
+    };
+    let (identity, places) = match rest.rsplit_once('@') {
+        Some((identity, places)) => (Some(identity), places),
+        None => (None, rest),
+    };
+    let places = places.strip_suffix('/').unwrap_or(places);
+    if places.contains(['/', '?']) {
+        return Err("Memcached has no databases and takes no parameters".to_owned());
+    }
+    if places.split(',').count() > memcached::SERVERS_MAX {
+        return Err(format!("more than {} servers are named", memcached::SERVERS_MAX));
+    }
+    let server = |place| {
+        let (host, port) = host_and_port(place, memcached::DEFAULT_PORT)?;
+        let mut address = Address::new(Endpoint::Tcp { host, port });
+        (address.family, address.tls) = ("memcached", tls);
+        if let Some(identity) = identity {
+            set_identity(&mut address, identity)?;
+        }
+        match address.username.is_some() == address.password.is_some() {
+            true => Ok(address),
+            false => Err("Memcached wants a user and a password, or none of them".to_owned()),
+        }
+    };
+    places.split(',').map(server).collect()
 }
 
 fn parse(text: &str) -> Result<Address, String> {
@@ -91,7 +133,7 @@ fn tcp(family: &'static str, tls: bool, rest: &str) -> Result<Address, String> {
         Some((host_port, path)) => (host_port, path.trim_end_matches('/')),
         None => (place, ""),
     };
-    let (host, port) = host_and_port(host_port)?;
+    let (host, port) = host_and_port(host_port, DEFAULT_PORT)?;
     let mut address = Address::new(Endpoint::Tcp { host, port });
     (address.family, address.tls) = (family, tls);
     if let Some(identity) = identity {
@@ -118,7 +160,7 @@ fn sentinel(tls: bool, rest: &str) -> Result<Address, String> {
     }
     let hosts = hosts.split(',').take(SENTINELS_MAX);
     let sentinels: Result<Vec<_>, _> =
-        hosts.map(|host| host_and_port_or(host, SENTINEL_PORT)).collect();
+        hosts.map(|host| host_and_port(host, SENTINEL_PORT)).collect();
     let mut address = Address::new(Endpoint::Sentinel { sentinels: sentinels?, name });
     (address.family, address.tls) = ("sentinel", tls);
     if let Some(identity) = identity {
@@ -206,27 +248,23 @@ fn set_parameters(address: &mut Address, parameters: &str) -> Result<(), String>
     Ok(())
 }
 
-fn host_and_port(text: &str) -> Result<(String, u16), String> {
-    host_and_port_or(text, DEFAULT_PORT)
-}
-
-fn host_and_port_or(text: &str, default: u16) -> Result<(String, u16), String> {
+fn host_and_port(text: &str, default_port: u16) -> Result<(String, u16), String> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, tail) =
             rest.split_once(']').ok_or("the ] behind an IPv6 address is missing".to_owned())?;
         host.parse::<Ipv6Addr>().map_err(|_| format!("'{host}' is not an IPv6 address"))?;
         return match tail.strip_prefix(':') {
             Some(port) => Ok((host.to_owned(), port_number(port)?)),
-            None if tail.is_empty() => Ok((host.to_owned(), default)),
+            None if tail.is_empty() => Ok((host.to_owned(), default_port)),
             None => Err("only a port may follow the ] of an IPv6 address".to_owned()),
         };
     }
     if text.parse::<Ipv6Addr>().is_ok() {
-        return Ok((text.to_owned(), default));
+        return Ok((text.to_owned(), default_port));
     }
     let (host, port) = match text.split_once(':') {
         Some((host, port)) => (host, port_number(port)?),
-        None => (text, default),
+        None => (text, default_port),
     };
     if host.is_empty() {
         return Err("the host is missing".to_owned());

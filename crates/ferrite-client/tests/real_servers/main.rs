@@ -2,6 +2,7 @@
 
 mod calling;
 mod connecting;
+mod memcached;
 mod probing;
 mod replication;
 mod tls;

@@ -12,6 +12,7 @@ mod measure;
 mod patterns;
 mod rdb;
 mod shape;
+mod source;
 mod tally;
 
 pub use biggest::BigKey;
@@ -19,6 +20,7 @@ pub use expiries::ExpiryBucket;
 pub use measure::{Measure, Size};
 pub use patterns::PatternCount;
 pub use rdb::{Damage, RdbAnalysis, StepOver, analyze_rdb};
+pub use source::{Look, Rung, SourceAnalysis, Speed, analyze_source};
 pub use tally::{Analysis, DatabaseCount, TOP_MAX, Tally, TypeShare};
 
 use ferrite_rdb::ValueKind;

@@ -7,7 +7,7 @@ use super::copy::{Ends, copy, report};
 use super::{Job, now_ms};
 use crate::config::Origin;
 use crate::error::{ErrorKind, MigrateError};
-use crate::inputs::Opened;
+use crate::inputs::{Input, Opened};
 use crate::preflight::Destination;
 use crate::report::{Phase, PreflightReport, Report, VerificationReport, key_text};
 use crate::verify::{End, WrittenTo, written_tolerance_ms};
@@ -19,7 +19,7 @@ pub struct Import {
     pub report: PreflightReport,
     /// What is read, and where it goes; nothing where a check has failed.
     ready: Option<(Opened, Destination)>,
-    kind: &'static str,
+    input: Input,
 }
 
 impl Import {
@@ -36,7 +36,7 @@ impl Import {
         let kind = input.kind();
         let opened = kind.open(Arc::clone(job), &mut report).await?;
         let target = Destination::check(job, &mut report).await?;
-        Ok(Self { report, ready: target.map(|target| (opened, target)), kind: kind.name() })
+        Ok(Self { report, ready: target.map(|target| (opened, target)), input: input.clone() })
     }
 }
 
@@ -45,15 +45,15 @@ impl Import {
 /// # Errors
 /// Why it could not go on, with the number of keys that are complete on the target.
 pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateError> {
-    let Import { report: preflight, ready: Some((opened, target)), kind } = import else {
+    let Import { report: preflight, ready: Some((opened, target)), input } = import else {
         return Err(MigrateError::blocked(import.report));
     };
-    let reason = String::from("it is no server: it is read once, from beginning to end");
+    let kind = input.kind();
     job.begin(Phase::Copying, opened.keys_total);
-    tracing::debug!(kind, now = now_ms(), "reading an input");
+    tracing::debug!(kind = kind.name(), now = now_ms(), "reading an input");
     let began = Instant::now();
     let ends = Ends { source: None, target: &target.target };
-    let capabilities = target.capabilities(&job.config);
+    let capabilities = target.capabilities(&job.config, kind.may_repeat());
     let copied = copy(&job, ends, capabilities, opened.source).await;
     let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let copied = copied.and_then(|()| all_written(&job));
@@ -66,7 +66,8 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
         error.keys_copied = job.tally(|tally| tally.keys.copied);
         error
     })?;
-    Ok(report(&job, &preflight, kind, reason, copy_ms, verified))
+    let reason = kind.reason().to_owned();
+    Ok(report(&job, &preflight, kind.name(), reason, copy_ms, verified))
 }
 
 /// What a node that was lost did not take cannot be read once more from here.

@@ -6,6 +6,7 @@
 
 mod any_file;
 mod bytes;
+mod memcached;
 mod rdb_file;
 
 use std::fmt;
@@ -13,14 +14,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use bytes::{Bytes, GZIP_MAGIC, Place};
+pub use memcached::MemcachedFlags;
 pub use rdb_file::FileSupply;
 
+use ferrite_client::TlsOptions;
+
+use crate::config::ConfigError;
 use crate::engine::Job;
-use crate::error::MigrateError;
+use crate::error::{ErrorKind, MigrateError};
 use crate::key_template::KeyTemplate;
 use crate::report::{PreflightReport, VerificationReport};
 use crate::sources::{BoxFuture, Source};
-use crate::verify::WrittenTo;
+use crate::verify::{Coverage, WrittenTo};
 
 /// A comparison with the target that goes on.
 pub type Comparing<'a> = BoxFuture<'a, Result<Option<VerificationReport>, MigrateError>>;
@@ -35,6 +40,16 @@ pub trait Kind: fmt::Debug + Send + Sync {
 
     /// Whether its keys are in several databases, as those of a server are.
     fn has_databases(&self) -> bool {
+        false
+    }
+
+    /// Why it is read as it is, for the report.
+    fn reason(&self) -> &'static str {
+        "it is no server: it is read once, from beginning to end"
+    }
+
+    /// Whether it may give a key twice.
+    fn may_repeat(&self) -> bool {
         false
     }
 
@@ -58,6 +73,20 @@ pub trait Kind: fmt::Debug + Send + Sync {
         job: Arc<Job>,
         report: &'a mut PreflightReport,
     ) -> BoxFuture<'a, Result<Opened, MigrateError>>;
+
+    /// Compares its keys, or as many as `coverage` says, with the target, whoever wrote them there.
+    ///
+    /// # Errors
+    /// An end that cannot be read; an input that cannot be asked for single keys.
+    fn compare_by_key(
+        &self,
+        _job: Arc<Job>,
+        _coverage: Coverage,
+    ) -> BoxFuture<'static, Result<VerificationReport, MigrateError>> {
+        let doing = format!("comparing {}", self.place());
+        let cause = "only a server can be asked for single keys, to compare them";
+        Box::pin(async move { Err(MigrateError::new(ErrorKind::Config, doing, cause)) })
+    }
 }
 
 /// An input that is open and has not been read.
@@ -96,6 +125,26 @@ impl Input {
     #[must_use]
     pub fn any_file(path: impl AsRef<Path>, rename: Option<KeyTemplate>) -> Self {
         Self::of(any_file::AnyFile::new(Place::named(path.as_ref()), rename))
+    }
+
+    /// One Memcached or several, as `memcached://host:port,host:port`; `memcacheds://` for TLS.
+    ///
+    /// # Errors
+    /// Text that is no such address; TLS options for an address without TLS.
+    pub fn memcached(
+        url: &str,
+        tls: &TlsOptions,
+        flags: MemcachedFlags,
+    ) -> Result<Self, ConfigError> {
+        let servers = memcached::Memcacheds::new(url, tls, flags);
+        let servers = servers.map_err(|error| ConfigError(format!("source: {error}")))?;
+        if *tls != TlsOptions::default() && !servers.is_tls() {
+            return Err(ConfigError(format!(
+                "TLS options are given, but {} is an address without TLS: memcacheds:// has it",
+                servers.place()
+            )));
+        }
+        Ok(Self::of(servers))
     }
 
     fn of(kind: impl Kind + 'static) -> Self {

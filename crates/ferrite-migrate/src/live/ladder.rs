@@ -4,7 +4,7 @@
 //! differs is what the copy asks of the source, and what is left of it when something dies midway.
 
 use crate::config::{Config, Mode, Strategy};
-use crate::preflight::Checked;
+use crate::preflight::{Checked, Server};
 
 /// How keys are copied, and why this way.
 #[derive(Clone, Debug)]
@@ -43,9 +43,15 @@ pub fn choose(config: &Config, checked: &Checked) -> Chosen {
 
 /// What speaks against reading keys one by one.
 fn why_not_fenced(checked: &Checked) -> Option<&'static str> {
-    if !checked.scannable {
+    why_not_fenced_at(&checked.source, checked.scannable)
+}
+
+/// What speaks against reading the keys of a source one by one, which lets us or does not.
+#[must_use]
+pub fn why_not_fenced_at(source: &Server, scannable: bool) -> Option<&'static str> {
+    if !scannable {
         return Some("the source refuses a command that reads keys one by one");
     }
     // It sends an RDB with all keys to whoever attaches: that one can as well be copied.
-    (!checked.source.is_at_least(7, 0)).then_some("before Redis 7.0 the source forks all the same")
+    (!source.is_at_least(7, 0)).then_some("before Redis 7.0 the source forks all the same")
 }

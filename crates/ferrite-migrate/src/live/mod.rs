@@ -41,6 +41,7 @@ mod verify;
 
 pub use abort::abort;
 pub use guard::Guard;
+pub use ladder::why_not_fenced_at;
 pub use missing::delete_missing;
 pub use progress::Progress;
 pub use record::adopt;

@@ -20,8 +20,8 @@ pub struct Destination {
 impl Destination {
     /// What it can do and how it is to be used.
     #[must_use]
-    pub fn capabilities(&self, config: &Config) -> Capabilities {
-        self.target.capabilities(config, self.allowed, false)
+    pub fn capabilities(&self, config: &Config, may_repeat: bool) -> Capabilities {
+        self.target.capabilities(config, self.allowed, may_repeat)
     }
 
     /// Checks the target; what is found goes to `report`. `None` if it cannot be reached.

@@ -19,10 +19,14 @@ use crate::config::{Config, Endpoint, Strategy};
 use crate::engine::{Ends, Job};
 use crate::error::{ErrorKind, MigrateError};
 use crate::report::PreflightReport;
+use crate::sources::redis_scan::source_error;
 use crate::targets::redis::Capabilities;
 
 pub use destination::Destination;
+pub use permissions::why_not_replicated;
+pub use replica::why_not as why_no_replica;
 pub use server::Server;
+pub use state::reach_fix;
 
 /// Two servers that were checked, with connections that stay open during the run, so that each
 /// server shows who is at work.
@@ -153,6 +157,30 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
         }
     }
     Ok(checked)
+}
+
+/// Checks a source alone, where there is no target yet; what is found goes to `report`.
+///
+/// # Errors
+/// A source that breaks while it is being asked.
+pub async fn check_source(
+    job: &Job,
+    source: &mut Server,
+    report: &mut PreflightReport,
+) -> Result<(), MigrateError> {
+    state::check_source(source, report);
+    let refused = permissions::unreadable(job, source)
+        .await
+        .map_err(|error| source_error(&source.connector, "checking permissions", &error))?;
+    match refused.into_iter().next() {
+        None => report.ok("source permissions", "keys and expiries can be read"),
+        Some((command, error)) => report.warn(
+            "source permissions",
+            format!("{command} is refused, so only replication can read it: {error}"),
+            format!("ACL SETUSER <user> +{} on the source", command.to_lowercase()),
+        ),
+    }
+    Ok(())
 }
 
 /// The source, where it has to be a server.

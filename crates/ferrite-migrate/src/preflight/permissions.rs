@@ -3,7 +3,7 @@
 //! Each command is tried in a form that changes nothing: a server that does not know it, or does
 //! not allow it, says so before it looks at the arguments.
 
-use ferrite_client::{ClientError, ReplyError};
+use ferrite_client::{ClientError, ReplyError, Value};
 
 use super::{Checked, Server};
 use crate::config::{Mode, OnConflict, Strategy};
@@ -104,7 +104,10 @@ async fn migrates(job: &Job, checked: &mut Checked) -> Result<Option<ReplyError>
 }
 
 /// The commands that read keys which a server refuses.
-async fn unreadable(
+///
+/// # Errors
+/// As [`check`].
+pub async fn unreadable(
     job: &Job,
     server: &mut Server,
 ) -> Result<Vec<(String, ReplyError)>, ClientError> {
@@ -247,6 +250,28 @@ async fn by_commands(
 async fn ask(target: &mut Server, command: &[&[u8]]) -> Result<Answer, MigrateError> {
     let answer = probe(target, command).await;
     answer.map_err(|error| target_error("checking permissions", &target.connector, &error))
+}
+
+/// Whether a user may follow a source as a replica does: why not, where it says so. Asks by `ACL
+/// DRYRUN` from Redis 7.0 on, before that whether there is the command at all.
+pub async fn why_not_replicated(source: &mut Server) -> Option<String> {
+    let user = source.connector.address().username().unwrap_or("default").to_owned();
+    for command in [&["PSYNC", "?", "-1"][..], &["REPLCONF", "capa", "eof"]] {
+        let [name, ..] = command else { continue };
+        let asked = [&["ACL", "DRYRUN", &user], command].concat();
+        if let Ok(told) = source.control.call(&asked).await {
+            let told = told.as_str().unwrap_or("OK");
+            if told != "OK" {
+                return Some(format!("{name} is refused: {told}"));
+            }
+        }
+        let known = source.control.call(&["COMMAND", "INFO", name]).await;
+        let is_unknown = |told: &[Value]| told.first().is_none_or(Value::is_null);
+        if known.is_ok_and(|known| known.as_array().is_some_and(is_unknown)) {
+            return Some(format!("the source does not know {name}"));
+        }
+    }
+    None
 }
 
 async fn probe(server: &mut Server, command: &[&[u8]]) -> Result<Answer, ClientError> {

@@ -84,7 +84,8 @@ fn versions(source: &Server, target: &Server, report: &mut PreflightReport) {
 }
 
 /// Why a target cannot follow a source as its replica, by what they are.
-fn why_not(source: &Server, target: &Server) -> Option<&'static str> {
+#[must_use]
+pub fn why_not(source: &Server, target: &Server) -> Option<&'static str> {
     let version = |server: &Server| (server.info.version.major, server.info.version.minor);
     let (from, to) = (version(source), version(target));
     if to < (5, 0) {

@@ -32,6 +32,7 @@ use crate::sources::redis_scan::source_error;
 pub use compare::Comparer;
 pub use end::{End, Found, Verdict, judge, judge_expiry, tolerance_ms, written_tolerance_ms};
 pub use file::{FileComparer, WrittenTo};
+pub use sample::unit_random;
 pub use value::{Measured, digest_payload, digest_value, options};
 
 /// How many keys a verification compares.

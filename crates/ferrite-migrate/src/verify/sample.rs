@@ -33,6 +33,12 @@ impl Random {
     }
 }
 
+/// Random numbers between 0 and 1, without 1.
+pub fn unit_random() -> impl FnMut() -> f64 + Send {
+    let mut random = Random::new();
+    move || random.unit()
+}
+
 /// Each of the names with this probability.
 pub fn each(names: Names, filter: &KeyFilter, rate: f64) -> Names {
     let mut random = Random::new();

@@ -41,7 +41,11 @@ struct MoreArgs {
     csv: Option<PathBuf>,
 }
 
-fn parse_top(text: &str) -> Result<usize, String> {
+/// How many patterns and keys are named.
+///
+/// # Errors
+/// Says what is accepted.
+pub fn parse_top(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(top) if (1..=TOP_MAX).contains(&top) => Ok(top),
         _ => Err(format!("it must be a whole number between 1 and {TOP_MAX}")),
@@ -63,6 +67,12 @@ The file may come from any server of the family, and be packed by gzip. Sizes ar
 and values, unpacked: what a server needs besides, for its own structures, is not in them. A file
 that cannot be read to its end is reported as far as it goes, with exit code 2. Memory does not
 grow with the file.";
+
+/// Says what a file holds that `analyze` was given.
+pub async fn run_file(file: PathBuf, top: usize, args: OutputArgs, output: Output) -> u8 {
+    let more = MoreArgs { top, html: None, csv: None };
+    run(AnalyzeArgs { file, more, output: args }, output).await
+}
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let args = AnalyzeArgs::from_arg_matches(matches)

@@ -12,7 +12,8 @@ use ferrite_migrate::{
 
 use super::{Job, Verb};
 use crate::args::{
-    KeyArgs, OutputArgs, ResourceArgs, SourceArgs, StateArgs, TargetArgs, complete, configure,
+    KeyArgs, MemcachedArgs, OutputArgs, ResourceArgs, SourceArgs, StateArgs, TargetArgs, complete,
+    configure,
 };
 use crate::detach::{Began, detach};
 use crate::limits::LimitArgs;
@@ -33,6 +34,8 @@ struct MigrateArgs {
     run: RunArgs,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    memcached: MemcachedArgs,
     #[command(flatten)]
     live: LiveArgs,
     #[command(flatten)]
@@ -114,7 +117,7 @@ enum CheckpointArg {
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 15] = [
+const PLANNED: [&str; 16] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -123,6 +126,7 @@ const PLANNED: [&str; 15] = [
     "filter",
     "exclude",
     "types",
+    "memcached_flags",
     "parallel",
     "batch_size",
     "memory_limit",
@@ -235,6 +239,7 @@ Examples:
   ferrite-migrate migrate --resume mig_abc123def456 -t redis://new:6379
   ferrite-migrate migrate -s rediss://old:6380 --source-tls-ca ca.pem -t unix:///run/new.sock
   ferrite-migrate migrate -s redis://old -t redis://new -f 'user:*' -e 'user:tmp:*' --type hash
+  ferrite-migrate migrate -s memcached://one:11211,two:11211 -t redis://new:6379 --verify
   ferrite-migrate migrate -s redis://old/2 -t redis://new/2 --on-conflict replace -p 8 --json
 
 A live migration ends with `ferrite-migrate cutover`; `status` tells when it can. It outlives its
@@ -321,13 +326,14 @@ fn refuse_copy_options(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure> {
-    let MigrateArgs { source, target, run, keys, live, resources, limits, .. } = args;
+    let MigrateArgs { source, target, run, keys, memcached, live, resources, limits, .. } = args;
     if let Some(id) = live.resume.clone() {
         limits.limits(Limits::default()).check()?;
         return Ok(Wanted::Resume { id, source, target, live, limits });
     }
     let config = configure(source, target, &keys, &resources, |config| {
-        let config = config
+        let config = memcached
+            .apply(config)
             .mode(run.mode)
             .strategy(run.strategy.into())
             .on_conflict(run.on_conflict.into())

@@ -2,6 +2,7 @@
 //! [`VERBS`]; its help is pinned in `<verb>.help.txt`.
 
 mod abort;
+mod analyze;
 mod analyze_rdb;
 mod cluster;
 mod complete;
@@ -43,6 +44,7 @@ const VERBS: &[Verb] = &[
     import::VERB,
     import_rdb::VERB,
     verify::VERB,
+    analyze::VERB,
     analyze_rdb::VERB,
     export_rdb::VERB,
     convert::VERB,

@@ -4,7 +4,9 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ferrite_migrate::{Config, Coverage, Migration, VerificationReport};
 
 use super::{Job, Verb};
-use crate::args::{KeyArgs, OutputArgs, ResourceArgs, SourceArgs, TargetArgs, configure};
+use crate::args::{
+    KeyArgs, MemcachedArgs, OutputArgs, ResourceArgs, SourceArgs, TargetArgs, configure,
+};
 use crate::render::Output;
 use crate::term::error::Failure;
 use crate::watch::Watch;
@@ -21,6 +23,8 @@ struct VerifyArgs {
     coverage: CoverageArgs,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    memcached: MemcachedArgs,
     #[command(flatten)]
     resources: ResourceArgs,
     #[command(flatten)]
@@ -82,16 +86,19 @@ Examples:
   ferrite-migrate verify -s redis://old:6379 -t redis://new:6379
   ferrite-migrate verify -s redis://old:6379 -t redis://new:6379 --sample 10000
   ferrite-migrate verify -s redis://old -t redis://new --sample-rate 0.01 -f 'user:*' --json
+  ferrite-migrate verify -s memcached://old:11211 -t redis://new:6379
 
 A sample looks at keys of the source only: keys that are on the target alone are found by a full
-comparison. Exit codes are listed by `ferrite-migrate --help`: 0 is equal, 4 is different.";
+comparison, unless the source is a Memcached, which may have evicted them. Exit codes are listed by `ferrite-migrate --help`: 0 is equal, 4 is different.";
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let args = VerifyArgs::from_arg_matches(matches)
         .map_err(|error| Failure::usage("the command line", error.to_string()))?;
     let is_total_known = args.keys.is_everything() && args.coverage.is_full();
     let coverage = args.coverage.coverage();
-    let config = configure(args.source, args.target, &args.keys, &args.resources, |config| config)?;
+    let config = configure(args.source, args.target, &args.keys, &args.resources, |config| {
+        args.memcached.apply(config)
+    })?;
     Ok(Job {
         parallel: config.parallel,
         run: Box::new(move |output| Box::pin(run(config, coverage, is_total_known, output))),

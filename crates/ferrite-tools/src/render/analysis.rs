@@ -116,7 +116,8 @@ fn patterns(patterns: &[PatternCount], sheet: &mut Sheet) {
     }
 }
 
-fn biggest(analysis: &Analysis, sheet: &mut Sheet) {
+/// The biggest keys.
+pub fn biggest(analysis: &Analysis, sheet: &mut Sheet) {
     sheet.section(&format!("BIGGEST KEYS (Top {})", analysis.biggest.len()));
     sheet.line(format!(
         "{:<NAME_WIDTH$}  {:<6}  {:<10}  {:<12}  DB",
@@ -131,7 +132,8 @@ fn biggest(analysis: &Analysis, sheet: &mut Sheet) {
     }
 }
 
-fn expiries(analysis: &Analysis, sheet: &mut Sheet) {
+/// Keys by the time they have left.
+pub fn expiries(analysis: &Analysis, sheet: &mut Sheet) {
     sheet.section("EXPIRIES");
     for bucket in analysis.expiries.iter().filter(|bucket| bucket.keys > 0) {
         let share = percent(bucket.keys, analysis.keys);
@@ -139,7 +141,8 @@ fn expiries(analysis: &Analysis, sheet: &mut Sheet) {
     }
 }
 
-fn databases(analysis: &Analysis, sheet: &mut Sheet) {
+/// Keys by database, where there are several.
+pub fn databases(analysis: &Analysis, sheet: &mut Sheet) {
     if analysis.databases.len() < 2 {
         return;
     }
@@ -180,7 +183,8 @@ pub fn percent(part: u64, whole: u64) -> String {
     }
 }
 
-fn cut(text: &str, width: usize) -> String {
+/// The beginning of a text, cleaned, in so many columns.
+pub fn cut(text: &str, width: usize) -> String {
     let text = clean(text);
     if text.chars().count() <= width {
         return text;

@@ -10,6 +10,7 @@ mod json;
 mod live;
 mod migration;
 mod rdb_file;
+mod source_analysis;
 mod table;
 mod verification;
 

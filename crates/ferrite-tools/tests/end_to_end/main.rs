@@ -4,6 +4,7 @@
 //! ```text
 //! command.rs    runs the program, reads what it says, sends it signals, with deadlines
 //! copies.rs     migrate that works: report, equal servers, conflicts, what is left out
+//! analyze.rs    analyze: what is on a source, against what is on it
 //! blocked.rs    refusals before anything is written
 //! failures.rs   runs that break midway
 //! cluster.rs    clusters, and primaries that sentinels name
@@ -13,11 +14,13 @@
 //! json.rs       the interface for programs
 //! live/         live migrations, from the first command to the cutover
 //! signals.rs    Ctrl-C at every stage
+//! memcached.rs  another kind of server as the source
 //! memory.rs     values larger than the memory limit
 //! terminal.rs   the progress bar on a terminal of 80 columns
 //! ```
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod analyze;
 mod blocked;
 mod cluster;
 mod command;
@@ -27,6 +30,7 @@ mod failures;
 mod imports;
 mod json;
 mod live;
+mod memcached;
 mod memory;
 mod rdb_files;
 mod signals;
