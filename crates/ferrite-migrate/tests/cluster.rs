@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -126,6 +127,30 @@ fn keys_of_slots_that_move_are_neither_lost_nor_doubled() {
     }
 }
 
+/// Keys move from primaries that are still to be read to the one that was read first.
+#[test]
+fn keys_that_move_to_where_nobody_looks_any_more_are_found() {
+    let (a, ours) = filled(Cluster::builder(Server::Redis70), 3000);
+    let names = ours.databases[&0].keys().step_by(60);
+    let slots = names.map(|name| {
+        let slot = a.call(&[&b"CLUSTER"[..], b"KEYSLOT", name]).int().unwrap();
+        u16::try_from(slot).unwrap()
+    });
+    let slots: BTreeSet<u16> = slots.filter(|slot| a.owner(*slot) != 0).collect();
+    let target = start(Server::Redis70);
+    thread::scope(|scope| {
+        let (from, to) = (a.url(), target.url());
+        let limits = Limits { rate: Some(512 << 10), ..Limits::default() };
+        let config = config(&from, &to).strategy(Strategy::Psync).parallel(1).verify(false);
+        let copying = scope.spawn(move || run(config.limits(limits)));
+        let mut client = target.client();
+        wait_until("keys arrive", || client.ok(&["DBSIZE"]).int() > Some(20));
+        slots.iter().for_each(|slot| a.move_slot(*slot, 0));
+        copying.join().unwrap().unwrap_or_else(|error| panic!("{error}"));
+    });
+    assert_equal(&ours, &travelled(listing(&target)));
+}
+
 /// What was moved by `MIGRATE`, which carries the time that is left, not the time.
 fn travelled(mut listing: Listing) -> Listing {
     for keys in listing.databases.values_mut() {
@@ -222,7 +247,25 @@ fn large_keys_policies_and_databases() {
     let small = || config(&from.url(), &a.url()).memory_limit(32 << 20);
     let rehearsed = run(small().verify(false).dry_run(true)).unwrap();
     assert_eq!((rehearsed.keys.copied, held(&a).len()), (34, 0));
-    assert_eq!(run(small()).unwrap().keys.copied, 34);
+    // A key that is built in parts cannot be built while its slot is on the way.
+    let slot = a.call(&["CLUSTER", "KEYSLOT", "large"]).int().unwrap();
+    let slot = u16::try_from(slot).unwrap();
+    let other = (a.owner(slot) + 1) % 3;
+    a.open_slot(slot, other);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            wait_until("the small keys are there", || {
+                let sizes = a.primaries().into_iter().map(|mut node| {
+                    node.ok(&["SELECT", "2"]);
+                    node.ok(&["DBSIZE"]).int().unwrap()
+                });
+                sizes.sum::<i64>() == 30
+            });
+            a.close_slot(slot, other);
+        });
+        assert_eq!(run(small()).unwrap().keys.copied, 34);
+    });
+    assert_eq!(a.owner(slot), other);
     assert_equal(&ours, &held(&a));
     let error = refused(small());
     assert!(error.to_string().contains("34 keys are on the target already"), "{error}");

@@ -101,8 +101,14 @@ pub struct Address {
     /// `redis`, `valkey`, `keydb`, `ferrite`, `sentinel`, as written; for display only.
     family: &'static str,
     /// As whom to speak to the sentinels, who do not share the servers' users.
-    sentinel_username: Option<String>,
-    sentinel_password: Option<Secret>,
+    sentinel_login: Option<Box<Login>>,
+}
+
+/// A user and a password.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Login {
+    username: Option<String>,
+    password: Option<Secret>,
 }
 
 impl Address {
@@ -124,8 +130,7 @@ impl Address {
             password: None,
             database: None,
             family: "redis",
-            sentinel_username: None,
-            sentinel_password: None,
+            sentinel_login: None,
         }
     }
 
@@ -178,8 +183,10 @@ impl Address {
     /// The address of a sentinel of this address, and as whom to speak to it.
     pub(crate) fn of_sentinel(&self, host: &str, port: u16) -> Self {
         let mut address = Self::tcp(host, port).with_tls(self.tls);
-        address.username.clone_from(&self.sentinel_username);
-        address.password.clone_from(&self.sentinel_password);
+        if let Some(login) = &self.sentinel_login {
+            address.username.clone_from(&login.username);
+            address.password.clone_from(&login.password);
+        }
         address
     }
 

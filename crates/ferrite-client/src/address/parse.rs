@@ -175,10 +175,11 @@ fn sentinel(tls: bool, rest: &str) -> Result<Address, String> {
     for parameter in ours {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let value = percent_decode(value, "parameter of the sentinels")?;
+        let login = address.sentinel_login.get_or_insert_default();
         if name == "sentinel-user" {
-            address.sentinel_username = Some(text_of(value, "user name of the sentinels")?);
+            login.username = Some(text_of(value, "user name of the sentinels")?);
         } else {
-            address.sentinel_password = Some(Secret::new(value));
+            login.password = Some(Secret::new(value));
         }
     }
     Ok(address)

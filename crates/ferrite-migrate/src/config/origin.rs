@@ -9,6 +9,7 @@ use crate::inputs::Input;
 
 /// Where the keys of a migration come from.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a configuration has one")]
 pub enum Origin {
     /// A server that speaks the Redis protocol.
     Server(Endpoint),
