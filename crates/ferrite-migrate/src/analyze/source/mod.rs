@@ -94,7 +94,10 @@ pub async fn analyze_source(config: Config, look: Look) -> Result<SourceAnalysis
     let job = Arc::new(Job::new(config, events));
     let Some(endpoint) = job.config.source.server() else {
         let doing = format!("looking at {}", job.config.source);
-        return Err(MigrateError::new(ErrorKind::Config, doing, "it is no server of the family"));
+        let error = MigrateError::new(ErrorKind::Config, doing, "it is no server of the family");
+        return Err(
+            error.with_hint("`migrate --dry-run` reads it, counts its keys, writes nothing")
+        );
     };
     let source = Server::connect(&job, endpoint).await;
     let mut source = source.map_err(|error| {
