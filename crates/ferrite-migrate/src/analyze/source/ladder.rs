@@ -27,16 +27,22 @@ pub async fn climb(source: &mut Server, target: Option<&Server>) -> Vec<Rung> {
     let unreadable = why_unreadable(source).await;
     let migrate = why_no_migrate(source).await;
     let fenced = why_not_fenced_at(source, unreadable.is_none());
-    let replica = match target {
-        None => Some(String::from("whether the target can be one is known with --target")),
-        Some(target) => why_no_replica(source, target).map(str::to_owned),
-    };
-    let rung = |mode: Mode, strategy: Strategy, why_not: Option<String>, what: &str| Rung {
-        mode: mode.name(),
-        strategy: strategy.name(),
-        possible: why_not.is_none(),
-        chosen: false,
-        reason: why_not.unwrap_or_else(|| what.to_owned()),
+    let replica = why_no_target(source, target);
+    let is_cluster =
+        source.cluster.is_some() || target.is_some_and(|target| target.cluster.is_some());
+    let rung = |mode: Mode, strategy: Strategy, why_not: Option<String>, what: &str| {
+        let is_out = is_cluster && mode == Mode::Live;
+        let why_not = match is_out {
+            true => Some(String::from("a cluster cannot be followed yet")),
+            false => why_not,
+        };
+        Rung {
+            mode: mode.name(),
+            strategy: strategy.name(),
+            possible: why_not.is_none(),
+            chosen: false,
+            reason: why_not.unwrap_or_else(|| what.to_owned()),
+        }
     };
     let mut ladder = vec![
         rung(
@@ -82,6 +88,20 @@ pub async fn climb(source: &mut Server, target: Option<&Server>) -> Vec<Rung> {
             "the source sends its keys itself (MIGRATE), where it reaches the target",
         ),
     ];
+    mark_best(&mut ladder);
+    ladder
+}
+
+/// Why the target cannot become a replica of the source.
+fn why_no_target(source: &Server, target: Option<&Server>) -> Option<String> {
+    match target {
+        None => Some(String::from("whether the target can be one is known with --target")),
+        Some(target) => why_no_replica(source, target).map(str::to_owned),
+    }
+}
+
+/// Marks what `auto` takes, in each mode.
+fn mark_best(ladder: &mut [Rung]) {
     for mode in [Mode::Live, Mode::Snapshot] {
         let is_best = |rung: &&mut Rung| {
             rung.mode == mode.name() && rung.possible && rung.strategy != Strategy::Replica.name()
@@ -90,7 +110,6 @@ pub async fn climb(source: &mut Server, target: Option<&Server>) -> Vec<Rung> {
             best.chosen = true;
         }
     }
-    ladder
 }
 
 /// Why keys cannot be read one by one.
