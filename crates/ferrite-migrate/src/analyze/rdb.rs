@@ -110,17 +110,18 @@ pub fn analyze_rdb(
 
 /// The server by the fields it leaves: `valkey-ver` is `valkey`.
 fn writer(aux: &[(String, String)]) -> Option<String> {
-    let named = |name: &str| aux.iter().find(|(field, _)| field == name);
-    let (field, version) =
-        named("df-ver").or_else(|| named("valkey-ver")).or_else(|| named("redis-ver"))?;
-    let server = match field.as_str() {
-        "df-ver" => "dragonfly",
-        "valkey-ver" => "valkey",
-        _ if aux.iter().any(|(name, _)| name.starts_with("keydb-") || name == "mvcc-tstamp") => {
-            "keydb"
-        }
-        _ => "redis",
-    };
+    let value = |name: &str| aux.iter().find(|(field, _)| field == name).map(|(_, value)| value);
+    let is_keydb =
+        || aux.iter().any(|(name, _)| name.starts_with("keydb-") || name == "mvcc-tstamp");
+    // Valkey claims to be a Redis too, so that comes last.
+    let fields = [
+        ("ferrite-ver", "ferrite-migrate"),
+        ("df-ver", "dragonfly"),
+        ("valkey-ver", "valkey"),
+        ("redis-ver", if is_keydb() { "keydb" } else { "redis" }),
+    ];
+    let (server, version) =
+        fields.iter().find_map(|(field, server)| value(field).map(|version| (server, version)))?;
     Some(format!("{server} {version}"))
 }
 

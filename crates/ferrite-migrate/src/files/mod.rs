@@ -22,8 +22,8 @@ use crate::inputs::Place;
 pub const VALUE_LIMIT: usize = 1 << 20;
 /// Bytes of the window at first: a value below the limit always fits.
 const WINDOW_FIRST: usize = 2 * VALUE_LIMIT;
-/// Bytes of the window at most. What cannot be divided (an element, a packed collection, the value
-/// of a module) must fit.
+/// Bytes of the window at most, unless told otherwise. What cannot be divided (an element, a packed
+/// collection, the value of a module) must fit.
 const WINDOW_MAX: usize = 64 << 20;
 
 /// An open RDB file.
@@ -33,6 +33,7 @@ pub struct RdbReader {
     reader: Reader,
     /// The bytes from `start` to `end` are read and not yet used.
     window: Vec<u8>,
+    window_max: usize,
     start: usize,
     end: usize,
 }
@@ -53,7 +54,16 @@ impl RdbReader {
     pub(crate) fn at(place: &Place) -> Result<Self, MigrateError> {
         let input = FileBytes::open(place)?;
         let (reader, window) = (Reader::new(VALUE_LIMIT), vec![0; WINDOW_FIRST]);
-        Ok(Self { input, reader, window, start: 0, end: 0 })
+        Ok(Self { input, reader, window, window_max: WINDOW_MAX, start: 0, end: 0 })
+    }
+
+    /// The same, for a process that may take `bytes` of memory: half of it is for what cannot be
+    /// divided, such as an element. 128 MiB unless told otherwise.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        let half = usize::try_from(bytes / 2).unwrap_or(usize::MAX);
+        self.window_max = half.max(WINDOW_FIRST);
+        self
     }
 
     /// Where the bytes come from.
@@ -134,10 +144,12 @@ impl RdbReader {
             self.start = 0;
         }
         if self.end == self.window.len() {
-            if self.end >= WINDOW_MAX {
+            if self.end >= self.window_max {
                 return Err(self.too_large());
             }
-            self.window.resize(self.end * 2, 0);
+            let larger = self.end.saturating_mul(2).min(self.window_max);
+            self.window.reserve_exact(larger - self.end);
+            self.window.resize(larger, 0);
         }
         let room = self.window.get_mut(self.end..).unwrap_or_default();
         let len = self.input.read(room)?;
@@ -153,10 +165,12 @@ impl RdbReader {
     }
 
     fn too_large(&self) -> MigrateError {
-        let (offset, limit) = (self.offset(), WINDOW_MAX >> 20);
-        let cause = format!("an element or module value above {limit} MiB at byte {offset}");
-        MigrateError::new(ErrorKind::Data, self.doing(), cause)
-            .with_hint("load the file into a server, and read that one")
+        let (offset, limit) = (self.offset(), self.window_max >> 20);
+        let cause = format!(
+            "what begins at byte {offset} cannot be divided and is above {limit} MiB, half of the \
+             memory limit"
+        );
+        MigrateError::new(ErrorKind::Data, self.doing(), cause).with_hint("--memory-limit 1GiB")
     }
 
     fn ends_early(&self) -> MigrateError {

@@ -27,16 +27,20 @@ use parts::{Parts, Record};
 /// Stored bytes of a large value that are decoded at a time.
 const PART_LEN: usize = 256 << 10;
 
-/// Compares two files; either may be `-`, standard input. Parts go to a folder in `scratch`, which
+/// Compares two files, of which nothing has been read. Parts go to a folder in `scratch`, which
 /// is removed again. In the report, the first file is the source and the second one the target.
 ///
 /// Fields of hashes are compared with their expiries, whether these are past or not.
 ///
 /// # Errors
 /// A file that cannot be read to its end, or parts that cannot be written.
-pub fn diff_rdb(a: &Path, b: &Path, scratch: &Path) -> Result<VerificationReport, MigrateError> {
+pub fn diff_rdb(
+    a: RdbReader,
+    b: RdbReader,
+    scratch: &Path,
+) -> Result<VerificationReport, MigrateError> {
     let began = Instant::now();
-    let (mut left, mut right) = (RdbReader::open(a)?, RdbReader::open(b)?);
+    let (mut left, mut right) = (a, b);
     // The first event is the header: who wrote the file decides what can be compared.
     left.next(|_, _| ())?;
     right.next(|_, _| ())?;

@@ -12,6 +12,7 @@ use super::{Job, Verb};
 use crate::args::OutputArgs;
 use crate::render::{KeyTable, Output, analysis_page};
 use crate::term::error::Failure;
+use crate::term::units::parse_size;
 
 pub const VERB: Verb = Verb { name: "analyze-rdb", command, prepare };
 
@@ -39,6 +40,10 @@ struct MoreArgs {
     /// num_elements, len_largest_element, expiry
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Upper bound for the memory of this process; half of it is for a single element of a value,
+    /// which may be that large
+    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = parse_size)]
+    memory_limit: u64,
 }
 
 /// How many patterns and keys are named.
@@ -89,8 +94,8 @@ async fn run(args: AnalyzeArgs, output: Output) -> u8 {
 }
 
 fn analyze(args: &AnalyzeArgs, output: &Output) -> Result<(), Failure> {
-    let file = RdbReader::open(&args.file)?;
     let more = &args.more;
+    let file = RdbReader::open(&args.file)?.memory_limit(more.memory_limit);
     let mut table = match &more.csv {
         Some(path) => Some(KeyTable::new(BufWriter::new(create(path)?))),
         None => None,

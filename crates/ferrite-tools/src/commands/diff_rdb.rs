@@ -1,15 +1,16 @@
 //! `ferrite-migrate diff-rdb`: in what two RDB files differ.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use ferrite_migrate::diff_rdb;
+use ferrite_migrate::{MigrateError, RdbReader, VerificationReport, diff_rdb};
 
 use super::{Job, Verb};
 use crate::args::OutputArgs;
 use crate::render::Output;
 use crate::term::error::Failure;
+use crate::term::units::parse_size;
 
 pub const VERB: Verb = Verb { name: "diff-rdb", command, prepare };
 
@@ -21,6 +22,10 @@ struct DiffArgs {
     /// The other one
     #[arg(value_name = "B")]
     right: PathBuf,
+    /// Upper bound for the memory of this process; a quarter of it is for a single element of a
+    /// value of each file
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
+    memory_limit: u64,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -52,8 +57,14 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
 
 #[expect(clippy::unused_async, reason = "verbs are asynchronous")]
 async fn run(args: DiffArgs, output: Output) -> u8 {
-    match diff_rdb(&args.left, &args.right, &env::temp_dir()) {
+    match diff(&args) {
         Ok(report) => output.verification(&report),
         Err(error) => output.failure(&Failure::from(error)),
     }
+}
+
+fn diff(args: &DiffArgs) -> Result<VerificationReport, MigrateError> {
+    let open =
+        |path: &Path| RdbReader::open(path).map(|file| file.memory_limit(args.memory_limit / 2));
+    diff_rdb(open(&args.left)?, open(&args.right)?, &env::temp_dir())
 }

@@ -145,27 +145,42 @@ fn damage_is_named_with_its_place_after_what_is_sound() {
         }
     }
     fs::write(&other, &bytes[..bytes.len() / 2]).unwrap();
+    let new = dir.path().join("new.rdb");
+    convert(&other, &new, "redis-7.0").exits(2).explains(&["ends early", "hint: "]);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing new is left");
     analyze(&other, &[]).exits(2).reports(&["Damaged: sound up to byte ", "KEY DISTRIBUTION"]);
     analyze(dir.path(), &[]).exits(1).without_result().explains(&["it is a directory"]);
     analyze(Path::new("no/such/file"), &[]).exits(1).without_result().explains(&["no/such/file"]);
 }
 
+/// A file with one key, which begins with these bytes and ends with so many zeros.
+fn large(path: &Path, key: &[u8], value: u64) {
+    let mut file = fs::File::create(path).unwrap();
+    file.write_all(&[b"REDIS0010", key, b"\x81", &value.to_be_bytes()].concat()).unwrap();
+    // A hole in the file reads as zeros.
+    file.seek(SeekFrom::Current(i64::try_from(value).unwrap())).unwrap();
+    file.write_all(b"\xff\0\0\0\0\0\0\0\0").unwrap();
+}
+
 #[test]
 fn memory_does_not_grow_with_a_value() {
-    const VALUE: u64 = 512 << 20;
+    const STRING: u64 = 512 << 20;
+    const ELEMENT: u64 = 80 << 20;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("large.rdb");
-    let mut file = fs::File::create(&path).unwrap();
-    file.write_all(b"REDIS0010\x00\x05large\x81").unwrap();
-    file.write_all(&VALUE.to_be_bytes()).unwrap();
-    // A hole in the file reads as zeros.
-    file.seek(SeekFrom::Current(i64::try_from(VALUE).unwrap())).unwrap();
-    file.write_all(b"\xff\0\0\0\0\0\0\0\0").unwrap();
+    large(&path, b"\x00\x05large", STRING);
     let running = Running::start(&["analyze-rdb", path.to_str().unwrap(), "--json"]);
     let (ended, peak) = running.end_and_measure();
     let found = report(&ended.exits(0));
-    assert_eq!(found["biggest"][0]["bytes"], VALUE + 5);
+    assert_eq!(found["biggest"][0]["bytes"], STRING + 5);
     assert!(peak < 64 << 20, "{peak}");
+    // A hash with one field, which has to be there as a whole.
+    large(&path, b"\x04\x04hash\x01\x01f", ELEMENT);
+    let refused = analyze(&path, &["--json"]).exits(2);
+    assert_eq!(report(&refused)["keys"], 0);
+    refused.explains(&["above 64 MiB, half of the memory limit", "--memory-limit"]);
+    let found = report(&analyze(&path, &["--json", "--memory-limit", "256MiB"]).exits(0));
+    assert_eq!(found["biggest"][0]["largest"], ELEMENT);
 }
 
 /// A server that has loaded this file.
