@@ -217,3 +217,21 @@ async fn next_event(events: Option<&mut UnboundedReceiver<Event>>) -> Option<Eve
         None => None,
     }
 }
+
+/// Does some work, unless a signal comes first: it is given up then, and what it leaves behind is
+/// `left`.
+///
+/// # Errors
+/// That of the work, or that it was interrupted.
+pub async fn unless_interrupted<T, E: Into<Failure>>(
+    work: impl Future<Output = Result<T, E>>,
+    doing: &str,
+    left: &str,
+) -> Result<T, Failure> {
+    let mut signals = Signals::new()
+        .map_err(|error| Failure::system("taking over the handling of signals", &error))?;
+    tokio::select! {
+        done = work => done.map_err(Into::into),
+        () = signals.next() => Err(Failure::interrupted(doing, left, 0)),
+    }
+}

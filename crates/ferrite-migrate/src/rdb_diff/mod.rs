@@ -27,8 +27,8 @@ use parts::{Parts, Record};
 /// Stored bytes of a large value that are decoded at a time.
 const PART_LEN: usize = 256 << 10;
 
-/// Compares two files, of which nothing has been read. Parts go to a folder in `scratch`, which
-/// is removed again. In the report, the first file is the source and the second one the target.
+/// Compares two files, of which nothing has been read. Parts go to files
+/// in the folder `scratch`, which have no names. In the report, the first file is the source and the second one the target.
 ///
 /// Fields of hashes are compared with their expiries, whether these are past or not.
 ///
@@ -45,8 +45,7 @@ pub fn diff_rdb(
     left.next(|_, _| ())?;
     right.next(|_, _| ())?;
     let options = DigestOptions { now_ms: 0, ..options(left.format(), right.format()) };
-    let folder = parts::Folder::new(scratch);
-    let read = |file, name| Side::new(&options, folder.parts(name)).read(file);
+    let read = |file, name| Side::new(&options, Parts::new(scratch, name)).read(file);
     let (left, right) = thread::scope(|scope| {
         let left = scope.spawn(|| read(left, "a"));
         let right = read(right, "b");

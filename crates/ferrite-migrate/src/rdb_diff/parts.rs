@@ -1,4 +1,4 @@
-//! Keys with their fingerprints, in parts by key.
+//! Keys with their fingerprints, in parts by key. Files of parts have no names.
 //!
 //! ```text
 //! name 16 | digest 16 | size 8 | groups 8 | expiry 8, 2^64-1 for none | type 1 | kind 1
@@ -37,34 +37,6 @@ const KINDS: [ValueKind; 7] = [
     ValueKind::Module,
 ];
 
-/// The folder the parts are in; removed when it is dropped.
-#[derive(Debug)]
-pub struct Folder {
-    path: PathBuf,
-}
-
-impl Folder {
-    /// A folder in `scratch`, which is made once it is needed.
-    #[must_use]
-    pub fn new(scratch: &Path) -> Self {
-        Self { path: scratch.join(format!("ferrite-diff-{}", std::process::id())) }
-    }
-
-    /// The parts of one file, none of which has a key.
-    #[must_use]
-    pub fn parts(&self, name: &str) -> Parts {
-        let parts = (0..PARTS).map(|_| Part::default()).collect();
-        Parts { folder: self.path.clone(), name: name.to_owned(), parts }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Where no part was long, it was never made.
-        let _ = fs::remove_dir_all(&self.path);
-    }
-}
-
 #[derive(Debug, Default)]
 struct Part {
     buffer: Vec<u8>,
@@ -80,6 +52,14 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// Parts without keys, of which the long ones go to files in `folder`; `name` is `a` or `b`.
+    #[must_use]
+    pub fn new(folder: &Path, name: &str) -> Self {
+        let name = format!("ferrite-diff-{}-{name}", std::process::id());
+        let parts = (0..PARTS).map(|_| Part::default()).collect();
+        Self { folder: folder.to_owned(), name, parts }
+    }
+
     /// Adds a key.
     ///
     /// # Errors
@@ -109,8 +89,9 @@ impl Parts {
                 .with_hint("see whether the disk is full: df; TMPDIR=DIR takes another one")
         };
         if part.file.is_none() {
-            fs::create_dir_all(&self.folder).map_err(failed)?;
             let file = File::options().read(true).write(true).create_new(true).open(&path);
+            // Without a name it is gone with us, however we end.
+            let file = file.and_then(|file| fs::remove_file(&path).map(|()| file));
             part.file = Some(file.map_err(failed)?);
         }
         if let Some(file) = &mut part.file {
@@ -195,4 +176,42 @@ pub fn records(bytes: &[u8]) -> impl Iterator<Item = Record<'_>> {
         let (name, db) = (u128::from_le_bytes(field(head, 0)), u32::from_le_bytes(field(head, 58)));
         Some(Record { name, db, key, head })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back_from_disk_as_they_went() {
+        const KEYS: u32 = 32_000;
+        let dir = tempfile::tempdir().unwrap();
+        let mut parts = Parts::new(dir.path(), "a");
+        let of = |number: u32| Found {
+            kind: KINDS.get(number as usize % 8).copied(),
+            expires_at_ms: number.is_multiple_of(2).then_some(u64::from(number)),
+            digest: Digest(u128::from(number) << 100),
+            size: u64::from(number) * 3,
+            groups: u64::from(number % 5),
+            type_byte: number as u8,
+        };
+        let key = |number: u32| format!("{number:01000}").into_bytes();
+        for number in 0..KEYS {
+            parts.push(number % 3, &key(number), &of(number)).unwrap();
+        }
+        assert!(parts.parts.iter().all(|part| part.file.is_some()), "every part is long enough");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "files without names");
+        let mut seen = 0;
+        for at in 0..PARTS {
+            for record in records(&parts.take(at).unwrap()) {
+                let number: u32 = std::str::from_utf8(record.key).unwrap().parse().unwrap();
+                assert_eq!((record.db, record.key), (number % 3, &key(number)[..]));
+                assert_eq!(record.name, name(record.db, record.key));
+                assert_eq!(format!("{:?}", record.found()), format!("{:?}", of(number)));
+                seen += 1;
+            }
+            assert!(parts.take(at).unwrap().is_empty());
+        }
+        assert_eq!(seen, KEYS);
+    }
 }

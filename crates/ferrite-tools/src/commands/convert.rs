@@ -9,6 +9,10 @@ use super::{Job, Verb};
 use crate::args::OutputArgs;
 use crate::render::Output;
 use crate::term::error::Failure;
+use crate::watch::unless_interrupted;
+
+/// What an interrupted run leaves behind.
+pub const NO_FILE: &str = "interrupted; there is no new file";
 
 pub const VERB: Verb = Verb { name: "convert", command, prepare };
 
@@ -65,8 +69,9 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
 }
 
 async fn run(from: PathBuf, to: RdbDestination, output: Output) -> u8 {
-    match convert_rdb(from, &to).await {
+    let doing = format!("converting {}", from.display());
+    match unless_interrupted(convert_rdb(from, &to), &doing, NO_FILE).await {
         Ok(report) => output.rdb_file(&report, "CONVERSION REPORT"),
-        Err(error) => output.failure(&Failure::from(error)),
+        Err(failure) => output.failure(&failure),
     }
 }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use ferrite_migrate::{ExportSource, RdbDestination, Strategy, export_rdb};
 
+use super::convert::NO_FILE;
 use super::{Job, Verb};
 use crate::args::{OutputArgs, SourceArgs};
 use crate::render::Output;
 use crate::term::error::Failure;
+use crate::watch::unless_interrupted;
 
 pub const VERB: Verb = Verb { name: "export-rdb", command, prepare };
 
@@ -94,8 +96,9 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
 }
 
 async fn run(source: ExportSource, file: RdbDestination, output: Output) -> u8 {
-    match export_rdb(&source, &file).await {
+    let doing = format!("exporting the keys of {}", source.address);
+    match unless_interrupted(export_rdb(&source, &file), &doing, NO_FILE).await {
         Ok(report) => output.rdb_file(&report, "EXPORT REPORT"),
-        Err(error) => output.failure(&Failure::from(error)),
+        Err(failure) => output.failure(&failure),
     }
 }

@@ -12,7 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use crate::command::{Ended, Running, program, run};
+use crate::command::{Ended, Running, program, run, until};
 use crate::{assert_same, empty, listing, with_everything, with_keys};
 
 /// The servers whose files are kept, with their version of the format.
@@ -362,4 +362,22 @@ fn an_import_is_compared_with_its_file() {
     }
     let piped = run(&["import-rdb", "-", "-t", "redis://127.0.0.1:1", "--verify"]).exits(1);
     piped.explains(&["a pipe cannot be"]);
+}
+
+#[test]
+fn what_is_interrupted_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let new = dir.path().join("new.rdb");
+    let files = || fs::read_dir(dir.path()).unwrap().count();
+    let mut command = program();
+    command.args(["convert", "-", new.to_str().unwrap(), "--to", "redis-7.0"]);
+    command.stdin(Stdio::piped());
+    let mut running = Running::start_command(command);
+    // A pipe from which no more comes, after some keys.
+    running.types(&format!("REDIS0010{}", "\0\u{1}k\u{5}hello".repeat(40_000)));
+    until("the file under its temporary name", || files() == 1);
+    assert!(!new.exists());
+    running.interrupt();
+    running.end().exits(130).explains(&["interrupted; there is no new file"]);
+    assert_eq!(files(), 0);
 }
