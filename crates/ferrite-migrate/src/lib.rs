@@ -75,7 +75,9 @@ pub use key_template::KeyTemplate;
 pub use live::{Guard, adopt};
 pub use migration::{Migration, Stopper, abort};
 pub use rdb_diff::diff_rdb;
-pub use rdb_out::{ExportSource, RdbDestination, RdbReport, convert_rdb, export_rdb, parse_server};
+pub use rdb_out::{
+    ExportSource, RdbDestination, RdbProgress, RdbReport, convert_rdb, export_rdb, parse_server,
+};
 pub use report::{
     Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,
     Following, KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, Throttled,

@@ -3,14 +3,16 @@
 use std::pin::pin;
 
 use ferrite_migrate::{
-    Coverage, Event, MigrateError, Migration, Phase, Report, Status, Stopper, VerificationReport,
+    Coverage, Event, MigrateError, Migration, Phase, RdbProgress, Report, Status, Stopper,
+    VerificationReport,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::render::Output;
 use crate::term::error::Failure;
-use crate::term::progress::{PERIOD, Progress};
+use crate::term::progress::{FileProgress, PERIOD, Progress};
+use crate::term::screen::Screen;
 use crate::term::signals::Signals;
 
 /// Watches one run.
@@ -218,20 +220,30 @@ async fn next_event(events: Option<&mut UnboundedReceiver<Event>>) -> Option<Eve
     }
 }
 
-/// Does some work, unless a signal comes first: it is given up then, and what it leaves behind is
-/// `left`.
+/// Writes a file, and shows how far it is, unless a signal comes first: there is no file then.
 ///
 /// # Errors
 /// That of the work, or that it was interrupted.
-pub async fn unless_interrupted<T, E: Into<Failure>>(
+pub async fn write_file<T, E: Into<Failure>>(
     work: impl Future<Output = Result<T, E>>,
     doing: &str,
-    left: &str,
+    progress: &RdbProgress,
+    screen: &Screen,
 ) -> Result<T, Failure> {
     let mut signals = Signals::new()
         .map_err(|error| Failure::system("taking over the handling of signals", &error))?;
-    tokio::select! {
-        done = work => done.map_err(Into::into),
-        () = signals.next() => Err(Failure::interrupted(doing, left, 0)),
+    let mut shown = FileProgress::new(screen.clone());
+    let mut ticks = interval(PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            () = signals.next() => {
+                return Err(Failure::interrupted(doing, "interrupted; there is no new file", 0));
+            }
+            _ = ticks.tick() => shown.show(progress.keys(), progress.bytes()),
+            done = &mut work => return done.map_err(Into::into),
+        }
     }
 }

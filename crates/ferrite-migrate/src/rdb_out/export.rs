@@ -55,7 +55,7 @@ pub async fn export_rdb(
         Connector::new(source.address.clone()).tls(source.tls.clone()).client_name(CLIENT_NAME);
     let only_db = source.address.named_database();
     let mut server = ask(&connector).await?;
-    let mut output = RdbOutput::create(&to.path, to.to.clone().unwrap_or_else(|| server.values()))?;
+    let mut output = RdbOutput::create(to, to.to.clone().unwrap_or_else(|| server.values()))?;
     let is_auto = source.strategy == Strategy::Auto;
     // The RDB of a replication has all databases.
     let by_psync = source.strategy == Strategy::Psync || (is_auto && only_db.is_none());

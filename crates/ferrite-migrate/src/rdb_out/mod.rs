@@ -15,6 +15,8 @@ mod output;
 mod walk;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use ferrite_rdb::transcode::Target;
@@ -28,18 +30,51 @@ use crate::inputs::{FileSupply, Place};
 use crate::report::{ExitCode, Skip, TypeCount};
 use output::RdbOutput;
 
+/// How far a file that is being written is.
+#[derive(Debug, Default)]
+pub struct RdbProgress {
+    keys: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl RdbProgress {
+    /// Keys in the file so far.
+    #[must_use]
+    pub fn keys(&self) -> u64 {
+        self.keys.load(Ordering::Relaxed)
+    }
+
+    /// Its size so far, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, keys: u64, bytes: u64) {
+        self.keys.store(keys, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+}
+
 /// What a file is written for, and where it goes.
 #[derive(Clone, Debug)]
 pub struct RdbDestination {
     path: PathBuf,
     to: Option<Target>,
+    progress: Arc<RdbProgress>,
 }
 
 impl RdbDestination {
     /// A file at that path, `-` for standard output; without more, for the server it is read from.
     #[must_use]
     pub fn new(path: impl AsRef<Path>) -> Self {
-        Self { path: path.as_ref().to_owned(), to: None }
+        Self { path: path.as_ref().to_owned(), to: None, progress: Arc::default() }
+    }
+
+    /// How far it is, from now to the end.
+    #[must_use]
+    pub fn progress(&self) -> Arc<RdbProgress> {
+        Arc::clone(&self.progress)
     }
 
     /// The same file, for a server of that name: see [`parse_server`]. `modules` are those it has,
@@ -136,7 +171,7 @@ pub async fn convert_rdb(
         return Err(MigrateError::new(ErrorKind::Config, format!("converting {place}"), cause)
             .with_hint("name it, as in --to redis-7.0"));
     };
-    let mut output = RdbOutput::create(&to.path, server)?;
+    let mut output = RdbOutput::create(to, server)?;
     walk::write_rdb(&mut supply, &mut output).await?;
     output.finish(place.to_string(), "rdb", began)
 }

@@ -1,14 +1,14 @@
 //! Writes keys as a server of another family or version reads them.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ferrite_rdb::transcode::{Reencoded, Route, RouteTable, Target, reencode};
 use ferrite_rdb::writer::{KeyAttributes, Writer};
 use ferrite_rdb::{Event, Format, Head, ValueKind};
 
-use super::RdbReport;
 use super::file::NewFile;
+use super::{RdbDestination, RdbProgress, RdbReport};
 use crate::engine::Tally;
 use crate::error::{ErrorKind, MigrateError};
 use crate::report::key_text;
@@ -46,6 +46,7 @@ pub enum Next {
 #[derive(Debug)]
 pub struct RdbOutput {
     file: NewFile,
+    progress: Arc<RdbProgress>,
     to: Target,
     writer: Writer,
     buffer: Vec<u8>,
@@ -65,9 +66,10 @@ impl RdbOutput {
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn create(path: &Path, to: Target) -> Result<Self, MigrateError> {
+    pub fn create(place: &RdbDestination, to: Target) -> Result<Self, MigrateError> {
         let mut output = Self {
-            file: NewFile::create(path)?,
+            file: NewFile::create(&place.path)?,
+            progress: place.progress(),
             writer: Writer::new(to.format, true),
             to,
             buffer: Vec::with_capacity(2 * BLOCK),
@@ -310,6 +312,7 @@ impl RdbOutput {
         if self.buffer.len() > above {
             self.file.write(&self.buffer)?;
             self.buffer.clear();
+            self.progress.set(self.tally.keys.copied, self.file.bytes());
         }
         Ok(())
     }

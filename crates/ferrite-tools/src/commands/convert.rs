@@ -9,10 +9,7 @@ use super::{Job, Verb};
 use crate::args::OutputArgs;
 use crate::render::Output;
 use crate::term::error::Failure;
-use crate::watch::unless_interrupted;
-
-/// What an interrupted run leaves behind.
-pub const NO_FILE: &str = "interrupted; there is no new file";
+use crate::watch::write_file;
 
 pub const VERB: Verb = Verb { name: "convert", command, prepare };
 
@@ -70,7 +67,8 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
 
 async fn run(from: PathBuf, to: RdbDestination, output: Output) -> u8 {
     let doing = format!("converting {}", from.display());
-    match unless_interrupted(convert_rdb(from, &to), &doing, NO_FILE).await {
+    let progress = to.progress();
+    match write_file(convert_rdb(from, &to), &doing, &progress, output.screen()).await {
         Ok(report) => output.rdb_file(&report, "CONVERSION REPORT"),
         Err(failure) => output.failure(&failure),
     }

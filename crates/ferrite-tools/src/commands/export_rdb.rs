@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use ferrite_migrate::{ExportSource, RdbDestination, Strategy, export_rdb};
 
-use super::convert::NO_FILE;
 use super::{Job, Verb};
 use crate::args::{OutputArgs, SourceArgs};
 use crate::render::Output;
 use crate::term::error::Failure;
-use crate::watch::unless_interrupted;
+use crate::watch::write_file;
 
 pub const VERB: Verb = Verb { name: "export-rdb", command, prepare };
 
@@ -97,7 +96,8 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
 
 async fn run(source: ExportSource, file: RdbDestination, output: Output) -> u8 {
     let doing = format!("exporting the keys of {}", source.address);
-    match unless_interrupted(export_rdb(&source, &file), &doing, NO_FILE).await {
+    let progress = file.progress();
+    match write_file(export_rdb(&source, &file), &doing, &progress, output.screen()).await {
         Ok(report) => output.rdb_file(&report, "EXPORT REPORT"),
         Err(failure) => output.failure(&failure),
     }

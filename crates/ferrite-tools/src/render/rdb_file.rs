@@ -12,6 +12,7 @@ impl Output {
     /// A file was written; gives the exit code. Where the file went to stdout, stderr is told.
     pub fn rdb_file(&self, report: &RdbReport, title: &str) -> u8 {
         let exit_code = report.exit_code().into();
+        self.screen.finish();
         let is_taken = report.file == "standard output";
         let palette = if is_taken { self.line_palette } else { self.result_palette };
         let said = match self.json {

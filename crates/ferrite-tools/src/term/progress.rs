@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::meter::Meter;
 use super::screen::Screen;
+use super::units::{bytes, count, per_second};
 
 /// How often [`Progress::show`] wants to be called.
 pub const PERIOD: Duration = Duration::from_millis(100);
@@ -52,5 +53,38 @@ impl Progress {
             None => {}
         }
         is_due
+    }
+}
+
+/// Shows how far a file is that is being written.
+#[derive(Debug)]
+pub struct FileProgress {
+    screen: Screen,
+    began: Instant,
+    written: Instant,
+}
+
+impl FileProgress {
+    /// Begins.
+    pub fn new(screen: Screen) -> Self {
+        Self { screen, began: Instant::now(), written: Instant::now() }
+    }
+
+    /// Shows how many keys and bytes are written.
+    pub fn show(&mut self, keys: u64, size: u64) {
+        let is_due = self.written.elapsed() >= STATUS_EVERY;
+        if is_due {
+            self.written = Instant::now();
+        }
+        if self.screen.bar().is_none() && !is_due || keys == 0 {
+            return;
+        }
+        let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let rate = bytes(per_second(size, ms));
+        let text = format!("WRITING  {} keys  {}  {rate}/s", count(keys), bytes(size));
+        match self.screen.bar() {
+            Some(bar) => bar.set_message(text),
+            None => self.screen.line(&text),
+        }
     }
 }
