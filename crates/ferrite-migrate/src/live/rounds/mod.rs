@@ -104,7 +104,10 @@ impl Live {
     pub fn leaves_stream(&mut self, error: &MigrateError) -> bool {
         let config = &self.job.config;
         let may = config.strategy == Strategy::Auto && config.mode == Mode::Live;
-        if !(may && error.is_no_stream && self.checked.readable && self.is_first_copy()) {
+        // One that has followed before does not become less exact by itself.
+        let followed = |state| matches!(state, State::CatchingUp | State::Live);
+        let has_followed = self.dir.journal().iter().any(|record| followed(record.state));
+        if !(may && error.is_no_stream && self.checked.readable && !has_followed) {
             return false;
         }
         let reason = format!(
