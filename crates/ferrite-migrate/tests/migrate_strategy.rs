@@ -18,7 +18,8 @@ fn migrate(source: &Peer, target: &Peer) -> ConfigBuilder {
 /// A copy that must succeed.
 fn copied(config: ConfigBuilder) -> Report {
     let report = run(config).unwrap_or_else(|error| panic!("{error} {:?}", error.hint));
-    assert_eq!((report.strategy, report.exit_code()), ("migrate", ExitCode::Done), "{report:?}");
+    let ended = (report.strategy, report.exit_code());
+    assert_eq!(ended, ("migrate", ExitCode::Done), "{:?}", report.keys);
     report
 }
 

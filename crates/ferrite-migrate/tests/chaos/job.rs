@@ -17,7 +17,8 @@ use crate::common::runtime;
 /// The first word of the job's own command line.
 pub const RUN: &str = "--job";
 /// How a job may copy.
-pub const STRATEGIES: [Strategy; 3] = [Strategy::Fenced, Strategy::Psync, Strategy::Replica];
+pub const STRATEGIES: [Strategy; 4] =
+    [Strategy::Fenced, Strategy::Psync, Strategy::Replica, Strategy::Scan];
 /// How long an order may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(180);
 /// Lines of the job's log that are shown when a round fails.

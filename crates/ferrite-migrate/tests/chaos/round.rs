@@ -74,7 +74,11 @@ pub fn run(seed: u64) -> String {
     let load = load.start(Connector::new(source.addr())).unwrap();
     let (from, to) = (Proxy::start(source.addr()).unwrap(), Proxy::start(target.addr()).unwrap());
     let verify = dice.once_in(2);
-    let strategy = if dice.once_in(2) { Strategy::Psync } else { Strategy::Fenced };
+    let strategy = match dice.below(3) {
+        0 => Strategy::Psync,
+        1 => Strategy::Fenced,
+        _ => Strategy::Scan,
+    };
     let ends = format!("{} to {}", source.server().name(), target.server().name());
     let what = format!("{ends}, {}", strategy.name());
     let what = if verify { format!("{what}, verified") } else { what };
