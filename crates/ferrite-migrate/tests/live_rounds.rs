@@ -187,6 +187,29 @@ fn a_cutover_that_takes_too_long_costs_nothing() {
 }
 
 #[test]
+fn a_cutover_at_a_time_begins_then_or_says_why_not() {
+    let (source, target) = (start(Server::Redis70), start(Server::Redis70));
+    Dataset::mixed(2000).load(&mut source.client()).unwrap();
+    let live = Live::start(rounds(&source, &target));
+    live.until(State::Live);
+    let at = |max_pause_ms| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let at_ms = u64::try_from(now.as_millis()).unwrap() + 300;
+        let (max_pause_ms, hook, reverse, guard) = (Some(max_pause_ms), None, false, None);
+        Request::Schedule { at_ms, max_pause_ms, hook, reverse, guard }
+    };
+    live.ordered(&at(1));
+    wait_until("it says why not", || {
+        let warnings = live.status().warnings.join("; ");
+        warnings.contains("the scheduled cutover was given up: a round over all keys takes")
+    });
+    live.ordered(&at(20_000));
+    live.until(State::Completed);
+    live.end();
+    assert_same_soon(&source, &target);
+}
+
+#[test]
 fn the_old_source_follows_the_target_where_that_can_be_followed() {
     let (source, target) = (managed(Server::Redis70), start(Server::Redis70));
     let mut live = Live::start(as_mover(&source, &target));
