@@ -86,6 +86,8 @@ impl Migration {
         if live::is_on_the_way_back(dir.journal()) {
             // Whoever led there, the way back is gone by the target's stream.
             config.strategy = Strategy::Psync;
+            // Nothing is compared there, so no rights are needed for that.
+            (config.verify, config.only_differing) = (false, false);
         }
         // What is on the target already is our own.
         config.on_conflict = OnConflict::Replace;

@@ -212,8 +212,10 @@ fn a_cutover_at_a_time_begins_then_or_says_why_not() {
 #[test]
 fn the_old_source_follows_the_target_where_that_can_be_followed() {
     let (source, target) = (managed(Server::Redis70), start(Server::Redis70));
-    let mut live = Live::start(as_mover(&source, &target));
+    let mut live = Live::start(as_mover(&source, &target).verify(true));
     live.until(State::Live);
+    let reason = live.status().strategy_reason.unwrap();
+    assert!(reason.contains("not fenced, not psync: the source refuses ROLE"), "{reason}");
     live.ordered(&reversible_cutover());
     wait_until("the source follows", || live.status().can_rollback);
     assert_eq!(live.status().consistency.as_deref(), Some("exact"));

@@ -15,12 +15,24 @@ pub struct Chosen {
     pub reason: String,
 }
 
-/// The best strategy the source allows, or the one that was asked for.
+/// The best strategy the source allows, or the one that was asked for. Whether it allows to be
+/// followed at all is seen when that begins.
 #[must_use]
 pub fn choose(config: &Config, checked: &Checked) -> Chosen {
     if config.strategy != Strategy::Auto {
         let reason = format!("asked for with --strategy {}", config.strategy.name());
         return Chosen { strategy: config.strategy, reason };
+    }
+    let compares = config.verify || config.only_differing;
+    if config.mode == Mode::Live && compares && checked.readable && !checked.scannable {
+        return Chosen {
+            strategy: Strategy::Scan,
+            reason: String::from(
+                "not fenced, not psync: the source refuses ROLE, by which a source that is followed \
+                 can be compared; both ends are compared, round after round, and what differs is \
+                 copied",
+            ),
+        };
     }
     let must_compare = config.mode == Mode::Incremental || config.only_differing;
     match why_not_fenced(checked).filter(|_| !must_compare) {

@@ -80,7 +80,9 @@ async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
     };
     let fix = format!("ACL SETUSER <user> +{} on the source", command.to_lowercase());
     let reads = [Strategy::Scan, Strategy::Fenced, Strategy::Migrate];
-    if compares || reads.contains(&config.strategy) {
+    let is_auto = config.strategy == Strategy::Auto && config.mode == Mode::Live;
+    let may_go_by_rounds = is_auto && checked.readable;
+    if compares && !may_go_by_rounds || reads.contains(&config.strategy) {
         let detail = format!("{command} is refused: {error}");
         checked.report.block("source permissions", detail, fix);
     } else {
