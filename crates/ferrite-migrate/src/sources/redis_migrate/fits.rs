@@ -21,6 +21,10 @@ const ELSE: &str = "choose --strategy psync or scan, which re-encode values";
 pub fn why_not(config: &Config, checked: &Checked) -> Option<WhyNot> {
     let (source, target) = (&checked.source, &checked.target);
     let told = |why: String, fix: &str| Some(WhyNot { why, fix: fix.to_owned() });
+    if source.cluster.is_some() || target.cluster.is_some() {
+        let why = "the nodes of a cluster are not asked to send keys by themselves";
+        return told(why.to_owned(), "choose --strategy scan");
+    }
     if let Some(why) = unreachable_from_source(config) {
         return told(why, "tell how the source reaches it: --migrate-target HOST:PORT");
     }
