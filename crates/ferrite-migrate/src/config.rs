@@ -1,5 +1,6 @@
 //! What a migration is to do: the whole of its configuration, checked before anything connects.
 
+mod origin;
 mod replica;
 
 use std::path::PathBuf;
@@ -9,6 +10,9 @@ use ferrite_client::{Address, TlsOptions};
 
 use crate::engine::Limits;
 use crate::glob::KeyFilter;
+use crate::inputs::Input;
+
+pub use origin::Origin;
 
 /// Smallest accepted [`Config::memory_limit`]: below it not even one batch a worker fits.
 pub const MEMORY_LIMIT_MIN: u64 = 32 << 20;
@@ -139,7 +143,7 @@ pub struct Endpoint {
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where the keys come from.
-    pub source: Endpoint,
+    pub source: Origin,
     /// Where the keys go.
     pub target: Endpoint,
     /// How the data moves.
@@ -188,6 +192,8 @@ pub struct Config {
     /// When a job is taken up again whose source came back without its keys: that the target is to
     /// lose them too.
     pub source_emptied: bool,
+    /// The only database to read of a source that is no server.
+    pub input_db: Option<u32>,
 }
 
 impl Config {
@@ -197,10 +203,13 @@ impl Config {
         ConfigBuilder::default()
     }
 
-    /// The only database to read, if the source's address names one.
+    /// The only database to read, if there is to be one.
     #[must_use]
     pub fn source_db(&self) -> Option<u32> {
-        self.source.address.named_database()
+        match &self.source {
+            Origin::Server(endpoint) => endpoint.address.named_database(),
+            Origin::Input(_) => self.input_db,
+        }
     }
 
     /// The database to write to instead of the one a key comes from, if the target's address
@@ -214,7 +223,7 @@ impl Config {
     /// is a Unix socket and no other way is given.
     #[must_use]
     pub fn replicates_from(&self) -> Option<(&str, u16)> {
-        let address = self.replica_source.as_ref().unwrap_or(&self.source.address);
+        let address = self.replica_source.as_ref().or(self.source.address())?;
         Some((address.host()?, address.port()?))
     }
 
@@ -246,6 +255,8 @@ pub struct ConfigError(pub(crate) String);
 #[derive(Clone, Debug)]
 pub struct ConfigBuilder {
     source: Option<String>,
+    input: Option<Input>,
+    input_db: Option<u32>,
     target: Option<String>,
     source_tls: TlsOptions,
     target_tls: TlsOptions,
@@ -276,6 +287,8 @@ impl Default for ConfigBuilder {
     fn default() -> Self {
         Self {
             source: None,
+            input: None,
+            input_db: None,
             target: None,
             source_tls: TlsOptions::default(),
             target_tls: TlsOptions::default(),
@@ -309,6 +322,21 @@ impl ConfigBuilder {
     #[must_use]
     pub fn source(mut self, url: impl Into<String>) -> Self {
         self.source = Some(url.into());
+        self
+    }
+
+    /// A source that is no server, instead of [`source`](Self::source): it is read once, with
+    /// [`Mode::Snapshot`].
+    #[must_use]
+    pub fn input(mut self, input: Input) -> Self {
+        self.input = Some(input);
+        self
+    }
+
+    /// The only database to read of an [`input`](Self::input); all unless told otherwise.
+    #[must_use]
+    pub fn input_db(mut self, db: u32) -> Self {
+        self.input_db = Some(db);
         self
     }
 
@@ -493,31 +521,28 @@ impl ConfigBuilder {
     /// Names the setting that is missing or out of range, and the accepted values.
     pub fn build(self) -> Result<Config, ConfigError> {
         self.check_differing()?;
+        self.check_input()?;
         match self.mode {
             Mode::Live => self.check_live()?,
             Mode::Incremental => self.check_incremental()?,
             Mode::Snapshot => self.check_snapshot()?,
         }
         replica::check(&self)?;
-        let source = endpoint("source", self.source, self.source_tls)?;
+        let source = match self.input {
+            Some(input) => Origin::Input(input),
+            None => Origin::Server(endpoint("source", self.source, self.source_tls)?),
+        };
         let target = endpoint("target", self.target, self.target_tls)?;
         self.limits.check()?;
-        let replica_source = replica::source(
-            self.strategy,
-            self.replica_source.as_deref(),
-            &source.address,
-            &target.address,
-        )?;
+        let replica_source = match source.address().filter(|_| self.strategy == Strategy::Replica) {
+            Some(source) => {
+                replica::source(self.replica_source.as_deref(), source, &target.address)?
+            }
+            None => None,
+        };
         between("parallel", self.parallel, 1, PARALLEL_MAX)?;
         between("batch-size", self.batch_size, 1, BATCH_SIZE_MAX)?;
-        if let (None, Some(db)) = (source.address.named_database(), target.address.named_database())
-        {
-            return Err(ConfigError(format!(
-                "the target names database {db}, but the source names none, so all its databases \
-                 would go there; name one in the source too, as in redis://host:6379/{db}, or \
-                 none in both"
-            )));
-        }
+        check_databases(&source, self.input_db, &target)?;
         if self.memory_limit < MEMORY_LIMIT_MIN {
             return Err(ConfigError(format!(
                 "memory-limit must be at least {} MiB",
@@ -558,7 +583,28 @@ impl ConfigBuilder {
             undo: self.undo,
             replica_source,
             source_emptied: self.source_emptied,
+            input_db: self.input_db,
         })
+    }
+
+    /// What is no server is read once, from its beginning to its end.
+    fn check_input(&self) -> Result<(), ConfigError> {
+        let refused = |why: &str| Err(ConfigError(why.to_owned()));
+        match &self.input {
+            None if self.input_db.is_some() => refused("the database is named in the address"),
+            None => Ok(()),
+            Some(_) if self.source.is_some() => refused("there are two sources"),
+            Some(_) if self.mode != Mode::Snapshot => {
+                refused("only a server can be followed: choose --mode snapshot")
+            }
+            Some(_) if self.strategy != Strategy::Auto => {
+                refused("a strategy is a way to read a server: leave --strategy out")
+            }
+            Some(_) if self.only_differing || self.verify => {
+                refused("only a server can be asked for single keys, to compare them")
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn check_snapshot(&self) -> Result<(), ConfigError> {
@@ -642,6 +688,28 @@ fn endpoint(which: &str, url: Option<String>, tls: TlsOptions) -> Result<Endpoin
     let url = url.ok_or_else(|| ConfigError(format!("no {which} is given")))?;
     let address: Address = url.parse().map_err(|error| ConfigError(format!("{which}: {error}")))?;
     Ok(Endpoint { address, tls })
+}
+
+/// Keys of several databases do not go into one: those of the same name would overwrite each other.
+fn check_databases(
+    source: &Origin,
+    input_db: Option<u32>,
+    target: &Endpoint,
+) -> Result<(), ConfigError> {
+    let Some(db) = target.address.named_database() else { return Ok(()) };
+    let how = match source {
+        Origin::Server(endpoint) if endpoint.address.named_database().is_none() => {
+            format!("name one in the source too, as in redis://host:6379/{db}, or none in both")
+        }
+        Origin::Input(input) if input.kind().has_databases() && input_db.is_none() => {
+            String::from("name the one to read too, or none in both")
+        }
+        _ => return Ok(()),
+    };
+    Err(ConfigError(format!(
+        "the target names database {db}, but the source names none, so all its databases would go \
+         there; {how}"
+    )))
 }
 
 fn between(name: &str, value: usize, min: usize, max: usize) -> Result<(), ConfigError> {

@@ -32,6 +32,7 @@ mod engine;
 mod error;
 mod fetch;
 mod glob;
+mod inputs;
 mod jobs;
 mod live;
 mod migration;
@@ -46,12 +47,13 @@ mod verify;
 
 pub use config::{
     BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, KeyType, MEMORY_LIMIT_MIN, Mode,
-    OnConflict, PARALLEL_MAX, Strategy,
+    OnConflict, Origin, PARALLEL_MAX, Strategy,
 };
 pub use engine::{Limits, RATE_MIN};
 pub use error::{ErrorKind, MigrateError};
 pub use ferrite_client::{Address, TlsOptions};
 pub use glob::{KeyFilter, matches_glob};
+pub use inputs::Input;
 pub use jobs::{
     JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobStatus, JobStore,
     JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle,

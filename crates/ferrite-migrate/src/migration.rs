@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Mode, OnConflict, Strategy};
-use crate::engine::{Job, run};
+use crate::config::{Config, Mode, OnConflict, Origin, Strategy};
+use crate::engine::{Import, Job, import, run};
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::{JobDir, JobError, JobStore, Plan, State};
 use crate::live;
@@ -122,7 +122,10 @@ impl Migration {
     /// # Errors
     /// An end that cannot be asked at all. A check that fails is a line of the report.
     pub async fn preflight(&self) -> Result<PreflightReport, MigrateError> {
-        crate::preflight::check(&self.job).await.map(|checked| checked.report)
+        match &self.job.config.source {
+            Origin::Server(_) => crate::preflight::check(&self.job).await.map(|it| it.report),
+            Origin::Input(_) => Import::check(&self.job).await.map(|it| it.report),
+        }
     }
 
     /// Makes the checks and begins to copy; the copy goes on in the background.
@@ -131,8 +134,14 @@ impl Migration {
     /// [`ErrorKind::Blocked`] if a check found a blocker: nothing was written then, and a live
     /// migration that is new is not recorded any more.
     pub async fn start(&mut self) -> Result<(), MigrateError> {
-        let checked = self.check().await.inspect_err(|_| self.forget())?;
         let job = Arc::clone(&self.job);
+        if let Origin::Input(_) = job.config.source {
+            let checked = Import::check(&job).await?;
+            self.allow(&checked.report)?;
+            self.running = Some(tokio::spawn(import(job, checked)));
+            return Ok(());
+        }
+        let checked = self.check().await.inspect_err(|_| self.forget())?;
         self.running = Some(match (self.job.config.mode, self.dir.take()) {
             (_, Some(dir)) => tokio::spawn(live::run(job, checked, dir)),
             (Mode::Snapshot, None) => tokio::spawn(run(job, checked)),
@@ -146,10 +155,16 @@ impl Migration {
 
     async fn check(&self) -> Result<crate::preflight::Checked, MigrateError> {
         let checked = crate::preflight::check(&self.job).await?;
-        self.job.emit(Event::Preflight(checked.report.clone()));
-        match checked.report.is_blocked() {
-            true => Err(MigrateError::blocked(checked.report)),
-            false => Ok(checked),
+        self.allow(&checked.report)?;
+        Ok(checked)
+    }
+
+    /// Tells what the checks found, and whether that lets it begin.
+    fn allow(&self, report: &PreflightReport) -> Result<(), MigrateError> {
+        self.job.emit(Event::Preflight(report.clone()));
+        match report.is_blocked() {
+            true => Err(MigrateError::blocked(report.clone())),
+            false => Ok(()),
         }
     }
 
@@ -225,7 +240,7 @@ pub async fn abort(config: Config, id: &str, clean: bool) -> Result<Aborted, Mig
 fn other_end(config: &Config, dir: &JobDir) -> Option<String> {
     let plan = dir.plan();
     let ends = [
-        ("source", config.source.address.to_string(), &plan.source),
+        ("source", config.source.to_string(), &plan.source),
         ("target", config.target.address.to_string(), &plan.target),
     ];
     let other = ends.into_iter().find(|(_, given, planned)| given != *planned);

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use ferrite_migrate::{Config, ConfigBuilder, Endpoint, JobStore, KeyType, TlsOptions};
+use ferrite_migrate::{Config, ConfigBuilder, Endpoint, Input, JobStore, KeyType, TlsOptions};
 
 use crate::state_dir;
 use crate::term::color::ColorChoice;
@@ -230,7 +230,30 @@ pub fn complete(
     target: TargetArgs,
 ) -> Result<Config, Failure> {
     let config = target.apply(source.apply(config)).build()?;
-    check_tls("source", &config.source)?;
+    if let Some(source) = config.source.server() {
+        check_tls("source", source)?;
+    }
+    check_tls("target", &config.target)?;
+    Ok(config)
+}
+
+/// The configuration of what reads no server, completed by `rest` with what a command has alone.
+///
+/// # Errors
+/// As [`configure`].
+pub fn configure_input(
+    input: Input,
+    target: TargetArgs,
+    keys: &KeyArgs,
+    resources: &ResourceArgs,
+    rest: impl FnOnce(ConfigBuilder) -> ConfigBuilder,
+) -> Result<Config, Failure> {
+    let config = Config::builder()
+        .input(input)
+        .parallel(resources.parallel)
+        .batch_size(resources.batch_size)
+        .memory_limit(resources.memory_limit);
+    let config = target.apply(rest(keys.select(config))).build()?;
     check_tls("target", &config.target)?;
     Ok(config)
 }

@@ -51,14 +51,10 @@ fn refused<T>(why: &str) -> Result<T, ConfigError> {
 /// Names the end that names a database, or why the target cannot reach the source by the address
 /// that we use.
 pub fn source(
-    strategy: Strategy,
     replica_source: Option<&str>,
     source: &Address,
     target: &Address,
 ) -> Result<Option<Address>, ConfigError> {
-    if strategy != Strategy::Replica {
-        return Ok(None);
-    }
     for (end, address) in [("source", source), ("target", target)] {
         if let Some(database) = address.named_database() {
             return refused(&format!(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ferrite_client::Connector;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
@@ -13,7 +14,7 @@ use crate::config::Strategy;
 use crate::error::{ErrorKind, MigrateError};
 use crate::live::delete_missing;
 use crate::preflight::Checked;
-use crate::report::{Phase, Report, VerificationReport};
+use crate::report::{Phase, PreflightReport, Report, VerificationReport};
 use crate::sources::{Feed, Source};
 use crate::targets::redis::{Capabilities, work};
 use crate::verify::{Coverage, compare_checked};
@@ -50,13 +51,13 @@ async fn run_checked(job: &Arc<Job>, checked: Arc<Checked>) -> Result<Report, Mi
     let capabilities = checked.capabilities(&job.config, strategy == Strategy::Scan);
     job.begin(Phase::Copying, keys_total);
     let began = Instant::now();
-    copy(job, &checked, capabilities, source).await?;
+    copy(job, checked.ends(), capabilities, source).await?;
     if job.config.delete_missing && !job.stop.is_stopped() {
         delete_missing(job, &checked).await?;
     }
     let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let verification = verify(job, &checked).await?;
-    Ok(report(job, &checked, strategy, reason, copy_ms, verification))
+    Ok(report(job, &checked.report, strategy.name(), reason, copy_ms, verification))
 }
 
 /// A source without keys is more often the wrong one than one that is meant to empty the target.
@@ -69,7 +70,7 @@ fn nothing_there(checked: &Checked) -> MigrateError {
 /// The report of a run that was stopped before a strategy was chosen.
 fn stopped_early(job: &Job, checked: &Checked) -> Report {
     let reason = String::from("stopped before the source began to send");
-    report(job, checked, job.config.strategy, reason, 0, None)
+    report(job, &checked.report, job.config.strategy.name(), reason, 0, None)
 }
 
 async fn verify(
@@ -82,13 +83,22 @@ async fn verify(
     compare_checked(job, checked, Coverage::Full).await.map(Some)
 }
 
+/// Both ends of a copy; the source where it is a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends<'a> {
+    /// Makes connections to the source.
+    pub source: Option<&'a Connector>,
+    /// Makes connections to the target.
+    pub target: &'a Connector,
+}
+
 /// Runs source and workers until all is written or one of them fails.
 ///
 /// # Errors
 /// The first failure of one of them.
 pub async fn copy(
     job: &Arc<Job>,
-    checked: &Checked,
+    ends: Ends<'_>,
     capabilities: Capabilities,
     source: Box<dyn Source>,
 ) -> Result<(), MigrateError> {
@@ -97,13 +107,13 @@ pub async fn copy(
     let items = Arc::new(Mutex::new(items));
     let budget = Budget::new(job.config.in_flight_limit());
     let feed = Feed::new(Arc::clone(job), items_in, budget);
-    let _probes = Probes::start(job, checked);
+    let _probes = Probes::start(job, ends.source, ends.target);
 
     let mut writing = JoinSet::new();
     for _ in 0..workers {
         // A copy that begins anew ends what is left of the one before by that name.
         let name = job.copier_name();
-        let connector = checked.target.connector.clone().client_name(name);
+        let connector = ends.target.clone().client_name(name);
         writing.spawn(work(Arc::clone(job), connector, capabilities.clone(), Arc::clone(&items)));
     }
     // Only the workers hold the receiving end: when the last one is gone, the source is told.
@@ -148,8 +158,8 @@ fn internal(doing: &str, panic: &tokio::task::JoinError) -> MigrateError {
 /// What has been done so far, as a report.
 pub fn report(
     job: &Job,
-    checked: &Checked,
-    strategy: Strategy,
+    preflight: &PreflightReport,
+    strategy: &'static str,
     strategy_reason: String,
     copy_ms: u64,
     verification: Option<VerificationReport>,
@@ -158,11 +168,11 @@ pub fn report(
     job.tally(|tally| Report {
         id: job.id.clone(),
         mode: job.config.mode.name(),
-        strategy: strategy.name(),
+        strategy,
         strategy_reason,
         dry_run: job.config.dry_run,
         interrupted,
-        preflight: checked.report.clone(),
+        preflight: preflight.clone(),
         keys: tally.keys,
         bytes: tally.bytes,
         functions: tally.functions,

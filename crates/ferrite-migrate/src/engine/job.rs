@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 use super::{Gate, Stop, Tally};
-use crate::config::{Config, OnConflict};
+use crate::config::{Config, OnConflict, Origin};
 use crate::live::Progress;
 use crate::report::{Event, Following, Phase, Status};
 
@@ -68,7 +68,9 @@ impl Job {
     #[must_use]
     pub fn reversed(&self) -> Self {
         let mut config = self.config.clone();
-        std::mem::swap(&mut config.source, &mut config.target);
+        if let Origin::Server(source) = &mut config.source {
+            std::mem::swap(source, &mut config.target);
+        }
         config.on_conflict = OnConflict::Replace;
         Self {
             id: self.id.clone(),

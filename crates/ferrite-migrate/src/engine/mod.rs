@@ -4,13 +4,15 @@
 mod budget;
 mod choose;
 mod copy;
+mod import;
 mod job;
 mod stop;
 mod tally;
 pub mod throttle;
 
 pub use budget::Budget;
-pub use copy::{copy, report, run};
+pub use copy::{Ends, copy, report, run};
+pub use import::{Import, import};
 pub use job::{CLIENT_NAME_PREFIX, Job, now_ms};
 pub use stop::Stop;
 pub use tally::Tally;

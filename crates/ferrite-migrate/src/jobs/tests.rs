@@ -60,7 +60,7 @@ fn a_plan_gives_the_configuration_back() {
     assert_eq!(read, plan_at(read.created_at_ms));
     let config = read.configure().unwrap().build().unwrap();
     assert_eq!(Plan { created_at_ms: read.created_at_ms, ..Plan::new(&config, "snapshot") }, read);
-    assert_eq!(config.source.address.to_string(), "redis://me@old:6379/2");
+    assert_eq!(config.source.to_string(), "redis://me@old:6379/2");
     assert!(config.filter.excluded() == [b"\xff*"] && config.filter.included() == [b"user:*"]);
     let unknown = Plan { strategy: "guess".to_owned(), ..read };
     assert!(unknown.configure().unwrap_err().to_string().contains("the strategy `guess`"));

@@ -195,7 +195,8 @@ async fn give_up(job: &Job, target: Option<&Server>, what: What) -> Result<Abort
 
 /// Lets the source take writes again, should a cutover have closed it that was not finished.
 async fn lift_fence(job: &Job) -> Result<(), ClientError> {
-    let mut source = Server::connect(job, &job.config.source).await?.control;
+    let Some(source) = job.config.source.server() else { return Ok(()) };
+    let mut source = Server::connect(job, source).await?.control;
     let known = source.call(&["CONFIG", "GET", REPLICAS_SETTING]).await?;
     let value = known.as_array().and_then(|known| known.get(1)?.as_str());
     if value == Some(REPLICAS_FENCE) {

@@ -226,7 +226,7 @@ impl Live {
         let (ended, place) = oneshot::channel();
         let dbs = copying.dbs.clone();
         let source = part(&job, &checked, Part { dbs, from, lasts, differing, holds, ended });
-        let copied = copy(&job, &checked, capabilities, source);
+        let copied = copy(&job, checked.ends(), capabilities, source);
         tokio::pin!(copied);
         let (mut ticks, mut is_received) = (ticks(), false);
         loop {

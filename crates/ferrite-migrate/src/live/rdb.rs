@@ -71,7 +71,7 @@ impl Live {
         let began = Instant::now();
         let (job, checked) = (Arc::clone(&self.job), Arc::clone(&self.checked));
         let source = redis_psync::attached(&job, rdb, checked.source.connector.clone(), holds);
-        let copying = copy(&job, &checked, capabilities, source);
+        let copying = copy(&job, checked.ends(), capabilities, source);
         tokio::pin!(copying);
         let mut ticks = ticks();
         let copied = loop {

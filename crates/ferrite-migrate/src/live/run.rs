@@ -594,7 +594,8 @@ impl Live {
     fn report(&self) -> Report {
         let Chosen { strategy, reason } = self.chosen.clone();
         let checked = &self.checked;
-        let mut report = report(&self.first, checked, strategy, reason, self.copy_ms, None);
+        let mut report =
+            report(&self.first, &checked.report, strategy.name(), reason, self.copy_ms, None);
         report.live = Some(self.summary());
         report
     }

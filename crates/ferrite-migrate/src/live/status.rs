@@ -81,7 +81,7 @@ impl Live {
             consistency: Some(String::from("exact")),
             strategy: Some(self.chosen.strategy.name().to_owned()),
             strategy_reason: Some(self.chosen.reason.clone()),
-            source: config.source.address.to_string(),
+            source: config.source.to_string(),
             target: config.target.address.to_string(),
             can_cutover: reasons.is_empty() && !self.is_reversed,
             can_rollback: reasons.is_empty() && self.is_reversed,
@@ -150,7 +150,7 @@ impl Live {
     fn shard(&self) -> Shard {
         let received = self.progress.received();
         Shard {
-            source: self.job.config.source.address.to_string(),
+            source: self.job.config.source.to_string(),
             replid: Some(self.progress.replid()),
             received: Some(received),
             spooled: Some(received),

@@ -96,7 +96,7 @@ async fn search(
     (ask, ask_db): (&Connector, u32),
     found: &mut Found,
 ) -> Result<(), (ClientError, bool)> {
-    let lists_source = list.address() == &job.config.source.address;
+    let lists_source = Some(list.address()) == job.config.source.address();
     let listed = |error| (error, lists_source);
     let asked = |error| (error, !lists_source);
     let mut scanner = Scanner::connect(list, &job.config).await.map_err(listed)?;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use ferrite_client::{ClientError, Connection};
 
-use super::Checked;
+use super::{Checked, Server};
 use crate::engine::throttle::{Reason, ping};
 use crate::engine::{Job, RATE_MIN};
 use crate::error::MigrateError;
+use crate::report::PreflightReport;
 use crate::sources::redis_scan::source_error;
 use crate::targets::redis::target_error;
 
@@ -20,18 +21,26 @@ const ATTEMPTS: usize = 5;
 /// An end that breaks while it is being asked.
 pub async fn check(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
     let Checked { report, source, target, .. } = checked;
+    one(job, Reason::Source, source, report).await?;
+    one(job, Reason::Target, target, report).await
+}
+
+/// Asks one end, if its answers are limited.
+///
+/// # Errors
+/// As [`check`].
+pub async fn one(
+    job: &Job,
+    reason: Reason,
+    server: &mut Server,
+    report: &mut PreflightReport,
+) -> Result<(), MigrateError> {
     let doing = "measuring how long it takes to answer";
-    let limits = job.config.limits;
-    for reason in [Reason::Source, Reason::Target] {
-        let Some(limit) = limits.latency(reason) else { continue };
-        let latency = match reason {
-            Reason::Target => median(&mut target.control)
-                .await
-                .map_err(|error| target_error(doing, &target.connector, &error))?,
-            _ => median(&mut source.control)
-                .await
-                .map_err(|error| source_error(&source.connector, doing, &error))?,
-        };
+    if let Some(limit) = job.config.limits.latency(reason) {
+        let latency = median(&mut server.control).await.map_err(|error| match reason {
+            Reason::Target => target_error(doing, &server.connector, &error),
+            _ => source_error(&server.connector, doing, &error),
+        })?;
         let name = if reason == Reason::Target { "target latency" } else { "source latency" };
         let milliseconds = latency.as_secs_f64() * 1000.0;
         let (limit_ms, option) = (limit.as_millis(), reason.option());

@@ -1,6 +1,7 @@
 //! The checks before a run. Nothing is written by them, and each that fails says what to do.
 
 mod conflicts;
+mod destination;
 mod latency;
 mod permissions;
 mod replica;
@@ -12,12 +13,13 @@ use std::sync::Arc;
 
 use ferrite_rdb::transcode::Target;
 
-use crate::config::{Config, Strategy};
-use crate::engine::Job;
+use crate::config::{Config, Endpoint, Strategy};
+use crate::engine::{Ends, Job};
 use crate::error::{ErrorKind, MigrateError};
 use crate::report::PreflightReport;
-use crate::targets::redis::{Capabilities, Dialect};
+use crate::targets::redis::Capabilities;
 
+pub use destination::Destination;
 pub use server::Server;
 
 /// Two servers that were checked, with connections that stay open during the run, so that each
@@ -44,8 +46,9 @@ impl Checked {
     /// # Errors
     /// An end that cannot be reached.
     pub async fn connect(job: &Job) -> Result<Self, MigrateError> {
-        let source = Server::connect(job, &job.config.source).await.map_err(|error| {
-            let doing = format!("connecting to the source {}", job.config.source.address);
+        let endpoint = server(job)?;
+        let source = Server::connect(job, endpoint).await.map_err(|error| {
+            let doing = format!("connecting to the source {}", endpoint.address);
             MigrateError::new(ErrorKind::Source, doing, &error).with_hint(state::reach_fix(&error))
         })?;
         let target = Server::connect(job, &job.config.target).await.map_err(|error| {
@@ -68,23 +71,13 @@ impl Checked {
     /// What the target can do and how it is to be used.
     #[must_use]
     pub fn capabilities(&self, config: &Config, may_repeat: bool) -> Capabilities {
-        let target = &self.target;
-        Capabilities {
-            values: self.target_values(),
-            restore: self.restore,
-            restore_absttl: target.is_at_least(5, 0),
-            set: self.set,
-            set_pxat: target.is_at_least(6, 2),
-            functions: target.has_functions(),
-            dialect: Dialect {
-                stream_counters: target.is_at_least(7, 0),
-                create_consumer: target.is_at_least(6, 2),
-                hold_fields_ms: 0,
-            },
-            on_conflict: config.on_conflict,
-            may_repeat,
-            db: config.target_db(),
-        }
+        self.target.capabilities(config, (self.restore, self.set), may_repeat)
+    }
+
+    /// Both ends, for a copy.
+    #[must_use]
+    pub fn ends(&self) -> Ends<'_> {
+        Ends { source: Some(&self.source.connector), target: &self.target.connector }
     }
 
     /// Which values the target can hold, in which format.
@@ -122,7 +115,7 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
         replica::until_loaded(job).await;
     }
     let mut report = PreflightReport::default();
-    let source = state::reach(job, &job.config.source, "source", &mut report).await;
+    let source = state::reach(job, server(job)?, "source", &mut report).await;
     let target = state::reach(job, &job.config.target, "target", &mut report).await;
     let (Some(source), Some(target)) = (source, target) else {
         return Err(MigrateError::blocked(report));
@@ -137,11 +130,19 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
     }
     if !checked.report.is_blocked() {
         latency::check(job, &mut checked).await?;
-        rivals::check(job, &mut checked).await;
+        rivals::check(job, &mut checked.target, &mut checked.report).await;
         state::databases(job, &mut checked).await?;
         if !is_replica {
             conflicts::check(job, &mut checked).await?;
         }
     }
     Ok(checked)
+}
+
+/// The source, where it has to be a server.
+fn server(job: &Job) -> Result<&Endpoint, MigrateError> {
+    job.config.source.server().ok_or_else(|| {
+        let doing = format!("reading {}", job.config.source);
+        MigrateError::new(ErrorKind::Config, doing, "it is no server that could be asked")
+    })
 }

@@ -9,6 +9,7 @@ use super::{Checked, Server};
 use crate::config::{Mode, OnConflict, Strategy};
 use crate::engine::Job;
 use crate::error::MigrateError;
+use crate::report::PreflightReport;
 use crate::sources::redis_scan::source_error;
 use crate::targets::redis::target_error;
 
@@ -28,7 +29,9 @@ enum Answer {
 pub async fn check(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
     source(job, checked).await?;
     if !job.config.dry_run {
-        target(job, checked).await?;
+        target_readable(job, checked).await?;
+        let Checked { report, target, .. } = checked;
+        (checked.restore, checked.set) = writable(job, target, report).await?;
     }
     Ok(())
 }
@@ -118,44 +121,52 @@ async fn target_readable(job: &Job, checked: &mut Checked) -> Result<(), Migrate
     Ok(())
 }
 
-async fn target(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
-    target_readable(job, checked).await?;
+/// Whether the target lets us write: whether by `RESTORE`, and whether by `SET` and its kind.
+///
+/// # Errors
+/// As [`check`].
+pub async fn writable(
+    job: &Job,
+    target: &mut Server,
+    report: &mut PreflightReport,
+) -> Result<(bool, bool), MigrateError> {
     let key = probe_key(job);
-    let restore = ask(checked, &[b"RESTORE", &key, b"0", b"not a payload"]).await?;
-    let set = ask(checked, &[b"SET", &key, b"", b"NOSUCHOPTION"]).await?;
+    let restore = ask(target, &[b"RESTORE", &key, b"0", b"not a payload"]).await?;
+    let set = ask(target, &[b"SET", &key, b"", b"NOSUCHOPTION"]).await?;
     let mset = match job.config.on_conflict {
-        OnConflict::Replace => ask(checked, &[b"MSET", &key, b"", b"odd"]).await?,
-        _ => ask(checked, &[b"MSETNX", &key, b"", b"odd"]).await?,
+        OnConflict::Replace => ask(target, &[b"MSET", &key, b"", b"odd"]).await?,
+        _ => ask(target, &[b"MSETNX", &key, b"", b"odd"]).await?,
     };
     for answer in [&restore, &set, &mset] {
         if let Answer::Unable(error) = answer {
             let fix = crate::targets::redis::hint(&error.code);
-            checked.report.block("target writable", error.to_string(), fix);
-            return Ok(());
+            report.block("target writable", error.to_string(), fix);
+            return Ok((true, true));
         }
     }
-    checked.set = matches!((&set, &mset), (Answer::Allowed, Answer::Allowed));
-    checked.restore = matches!(restore, Answer::Allowed);
+    let set = matches!((&set, &mset), (Answer::Allowed, Answer::Allowed));
+    let is_allowed = matches!(restore, Answer::Allowed);
     if let (Answer::Denied(error), Mode::Live | Mode::Incremental) = (&restore, job.config.mode) {
-        checked.report.block(
+        report.block(
             "target permissions",
             format!("RESTORE is refused, by which a live migration writes single keys: {error}"),
             "ACL SETUSER <user> +restore on the target",
         );
-        return Ok(());
+        return Ok((is_allowed, set));
     }
     if let Answer::Denied(error) = restore {
-        by_commands(checked, &key, &error).await?;
+        by_commands(target, report, &key, &error).await?;
     } else {
-        checked.report.ok("target permissions", "RESTORE is allowed");
+        report.ok("target permissions", "RESTORE is allowed");
     }
-    Ok(())
+    Ok((is_allowed, set))
 }
 
 /// Without `RESTORE`, keys are built by the commands of their types. They are only queued, and
 /// discarded.
 async fn by_commands(
-    checked: &mut Checked,
+    target: &mut Server,
+    report: &mut PreflightReport,
     key: &[u8],
     refused: &ReplyError,
 ) -> Result<(), MigrateError> {
@@ -175,20 +186,20 @@ async fn by_commands(
     ];
     let mut denied = None;
     for command in commands {
-        let answer = ask(checked, command).await?;
+        let answer = ask(target, command).await?;
         if let (Answer::Denied(error), None) = (answer, &denied) {
             denied = Some((name(command), error));
         }
     }
     if let Some((command, error)) = denied {
-        checked.report.block(
+        report.block(
             "target permissions",
             format!("neither RESTORE ({refused}) nor {command} ({error}) is allowed"),
             format!("ACL SETUSER <user> +restore +{} on the target", command.to_lowercase()),
         );
         return Ok(());
     }
-    checked.report.warn(
+    report.warn(
         "target permissions",
         format!("RESTORE is refused ({refused}): keys are written by commands, which is slower"),
         "ACL SETUSER <user> +restore on the target",
@@ -196,9 +207,9 @@ async fn by_commands(
     Ok(())
 }
 
-async fn ask(checked: &mut Checked, command: &[&[u8]]) -> Result<Answer, MigrateError> {
-    let answer = probe(&mut checked.target, command).await;
-    answer.map_err(|error| target_error("checking permissions", &checked.target.connector, &error))
+async fn ask(target: &mut Server, command: &[&[u8]]) -> Result<Answer, MigrateError> {
+    let answer = probe(target, command).await;
+    answer.map_err(|error| target_error("checking permissions", &target.connector, &error))
 }
 
 async fn probe(server: &mut Server, command: &[&[u8]]) -> Result<Answer, ClientError> {

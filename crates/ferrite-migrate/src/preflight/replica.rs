@@ -60,11 +60,11 @@ pub async fn check(job: &Job, checked: &mut Checked) -> Result<(), MigrateError>
         let asked = replicaof(checked).await;
         asked.map_err(|error| lost(&checked.target.connector, &error))?;
     }
-    let asked = settings(&job.config, checked).await;
+    let asked = settings(checked).await;
     asked.map_err(|error| lost(&checked.target.connector, &error))?;
     permissions::comparable(job, checked).await?;
     databases(checked).await;
-    source_rights(&job.config, checked).await;
+    source_rights(checked).await;
     reached(job, checked).await;
     Ok(())
 }
@@ -201,8 +201,8 @@ async fn replicaof(checked: &mut Checked) -> Result<(), ClientError> {
 }
 
 /// Whether the target can be told how the source lets it in.
-async fn settings(config: &Config, checked: &mut Checked) -> Result<(), ClientError> {
-    let wanted = Settings::of(config);
+async fn settings(checked: &mut Checked) -> Result<(), ClientError> {
+    let wanted = Settings::of(checked.source.connector.address());
     let Checked { target, report, .. } = checked;
     let Some(now) = Before::ask(&mut target.control).await? else {
         let refused = "CONFIG GET is refused, so it is not known how the target would log in";
@@ -274,8 +274,8 @@ async fn count(server: &mut Server) -> Option<u64> {
 }
 
 /// Whether the source lets this user replicate, where it can be asked (Redis 7.0 on).
-async fn source_rights(config: &Config, checked: &mut Checked) {
-    let user = config.source.address.username().unwrap_or("default").to_owned();
+async fn source_rights(checked: &mut Checked) {
+    let user = checked.source.connector.address().username().unwrap_or("default").to_owned();
     let commands: [&[&str]; 2] = [&["PSYNC", "?", "-1"], &["REPLCONF", "capa", "eof"]];
     for command in commands {
         let asked = [&["ACL", "DRYRUN", &user], command].concat();
@@ -300,7 +300,7 @@ async fn reached(job: &Job, checked: &mut Checked) {
         return;
     }
     let endpoint = Endpoint::Tcp { host: host.to_owned(), port };
-    let address: Address = job.config.source.address.clone().with_endpoint(endpoint);
+    let address: Address = checked.source.connector.address().clone().with_endpoint(endpoint);
     let connector = checked.source.connector.clone().with_address(address);
     let connector = connector.connect_timeout(REACHED_WITHIN);
     let there = async {

@@ -4,16 +4,17 @@
 //! of two runs that start together at least one sees the other; the one that connected later
 //! gives way.
 
-use super::Checked;
+use super::Server;
 use crate::engine::{CLIENT_NAME_PREFIX, Job};
+use crate::report::PreflightReport;
 
 /// Looks for other runs on the target.
-pub async fn check(job: &Job, checked: &mut Checked) {
-    let listed = checked.target.control.call(&["CLIENT", "LIST"]).await;
+pub async fn check(job: &Job, target: &mut Server, report: &mut PreflightReport) {
+    let listed = target.control.call(&["CLIENT", "LIST"]).await;
     let text = match &listed {
         Ok(value) => String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned(),
         Err(error) => {
-            checked.report.warn(
+            report.warn(
                 "no other run",
                 format!("cannot list the target's clients: {error}"),
                 "see to it yourself that no other run writes to this target",
@@ -29,11 +30,11 @@ pub async fn check(job: &Job, checked: &mut Checked) {
         .filter(|(_, name)| name.starts_with(CLIENT_NAME_PREFIX) && !is_of(&ours, name))
         .find(|(id, _)| our_first.is_none_or(|first| *id < first));
     match rival {
-        None => checked.report.ok("no other run", "nothing else of ours is on the target"),
+        None => report.ok("no other run", "nothing else of ours is on the target"),
         Some((_, name)) => {
             let id = name.trim_start_matches(CLIENT_NAME_PREFIX).split(':').next();
             let id = id.unwrap_or_default();
-            checked.report.block(
+            report.block(
                 "no other run",
                 format!("the migration {id} is using this target"),
                 "wait until it is over, or stop it",

@@ -7,6 +7,7 @@ use ferrite_rdb::{Dialect, Format};
 
 use crate::config::{Config, Endpoint};
 use crate::engine::Job;
+use crate::targets::redis::{self, Capabilities};
 
 /// A server that answered.
 #[derive(Debug)]
@@ -92,6 +93,34 @@ impl Server {
     #[must_use]
     pub fn dump_format(&self) -> Format {
         self.values().format
+    }
+
+    /// What it can do as a target and how it is to be used; `allowed` says whether it lets us use
+    /// `RESTORE`, and `SET` with its kind.
+    #[must_use]
+    pub fn capabilities(
+        &self,
+        config: &Config,
+        allowed: (bool, bool),
+        may_repeat: bool,
+    ) -> Capabilities {
+        let (restore, set) = allowed;
+        Capabilities {
+            values: self.values(),
+            restore,
+            restore_absttl: self.is_at_least(5, 0),
+            set,
+            set_pxat: self.is_at_least(6, 2),
+            functions: self.has_functions(),
+            dialect: redis::Dialect {
+                stream_counters: self.is_at_least(7, 0),
+                create_consumer: self.is_at_least(6, 2),
+                hold_fields_ms: 0,
+            },
+            on_conflict: config.on_conflict,
+            may_repeat,
+            db: config.target_db(),
+        }
     }
 
     fn dialect(&self) -> Dialect {

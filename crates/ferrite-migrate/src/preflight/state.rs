@@ -88,16 +88,30 @@ pub fn check(checked: &mut Checked, is_replica: bool) {
     persistence(&target.info, report);
 }
 
+/// Everything that follows from what a target says of itself, where the source is no server.
+pub fn check_target(target: &Server, report: &mut PreflightReport) {
+    let info = &target.info;
+    one_told("target information", info, report);
+    one_loading("target loaded", info, report);
+    one_cluster("target topology", info, report);
+    role(target, report);
+    eviction(info, report);
+    persistence(info, report);
+}
+
 /// Databases and versions are known from `INFO` only: without it keys would be overlooked.
 fn told(source: &ServerInfo, target: &ServerInfo, report: &mut PreflightReport) {
-    for (name, info) in [("source information", source), ("target information", target)] {
-        if info.info.get("redis_version").is_none() {
-            report.block(
-                name,
-                "the server does not answer INFO, so its version and databases are unknown",
-                "ACL SETUSER <user> +info",
-            );
-        }
+    one_told("source information", source, report);
+    one_told("target information", target, report);
+}
+
+fn one_told(name: &'static str, info: &ServerInfo, report: &mut PreflightReport) {
+    if info.info.get("redis_version").is_none() {
+        report.block(
+            name,
+            "the server does not answer INFO, so its version and databases are unknown",
+            "ACL SETUSER <user> +info",
+        );
     }
 }
 
@@ -113,26 +127,32 @@ fn same_server(source: &ServerInfo, target: &ServerInfo, report: &mut PreflightR
 }
 
 fn loading(source: &ServerInfo, target: &ServerInfo, report: &mut PreflightReport) {
-    for (name, info) in [("source loaded", source), ("target loaded", target)] {
-        if info.loading {
-            report.block(
-                name,
-                "the server is still loading its data",
-                "wait until INFO persistence shows loading:0",
-            );
-        }
+    one_loading("source loaded", source, report);
+    one_loading("target loaded", target, report);
+}
+
+fn one_loading(name: &'static str, info: &ServerInfo, report: &mut PreflightReport) {
+    if info.loading {
+        report.block(
+            name,
+            "the server is still loading its data",
+            "wait until INFO persistence shows loading:0",
+        );
     }
 }
 
 fn cluster(source: &ServerInfo, target: &ServerInfo, report: &mut PreflightReport) {
-    for (name, info) in [("source topology", source), ("target topology", target)] {
-        if info.cluster_enabled {
-            report.block(
-                name,
-                "the server is a node of a cluster, which this version cannot copy yet",
-                "use a server without cluster mode",
-            );
-        }
+    one_cluster("source topology", source, report);
+    one_cluster("target topology", target, report);
+}
+
+fn one_cluster(name: &'static str, info: &ServerInfo, report: &mut PreflightReport) {
+    if info.cluster_enabled {
+        report.block(
+            name,
+            "the server is a node of a cluster, which this version cannot copy yet",
+            "use a server without cluster mode",
+        );
     }
 }
 

@@ -10,6 +10,7 @@
 //!   link is an error.
 
 mod feed;
+pub mod rdb;
 pub mod redis_psync;
 pub mod redis_scan;
 

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use ferrite_testkit::interrupt::on_interrupt;
-use ferrite_testkit::{Peer, Server};
+use ferrite_testkit::{OtherServer, Peer, Server};
 
 /// Real Redis and Valkey servers for tests, without root
 #[derive(Parser)]
@@ -69,7 +69,10 @@ fn main() -> ExitCode {
 
 fn run(action: Action) -> Result<(), Box<dyn std::error::Error>> {
     match action {
-        Action::Fetch { servers } if servers.is_empty() => fetch(&Server::ALL),
+        Action::Fetch { servers } if servers.is_empty() => {
+            fetch(&Server::ALL)?;
+            fetch_others()
+        }
         Action::Fetch { servers } => fetch(&servers),
         Action::Path { server } => {
             println!("{}", server.binary()?);
@@ -86,6 +89,19 @@ fn fetch(servers: &[Server]) -> Result<(), Box<dyn std::error::Error>> {
         let peer = Peer::start(*server)?;
         drop(peer);
         println!("{} works ({:.1} s)", server.name(), start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Gets the servers that speak another protocol, and asks each what it is.
+fn fetch_others() -> Result<(), Box<dyn std::error::Error>> {
+    for server in OtherServer::ALL {
+        let asked = server.binary()?.command().arg("--version").output()?;
+        let version = String::from_utf8_lossy(&asked.stdout).lines().next().map(str::to_owned);
+        match version.filter(|_| asked.status.success()) {
+            Some(version) => println!("{} works ({version})", server.name()),
+            None => return Err(format!("{} does not tell its version", server.name()).into()),
+        }
     }
     Ok(())
 }

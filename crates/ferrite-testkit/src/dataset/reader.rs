@@ -117,13 +117,14 @@ impl Reader<'_> {
         let present: Vec<_> = present.into_iter().filter(|(_, kind)| *kind != "none").collect();
         let reads: Vec<Command> =
             present.iter().map(|(key, kind)| read_command(kind, key)).collect();
-        let replies = self.ask_all(&reads)?;
+        // A key that expires just now is an error to `XINFO`; whether it did is told next.
+        let replies = self.client.pipeline(&reads)?;
         let expiries = self.expiries(&present)?;
         let mut read = Keys::new();
         for (((key, kind), reply), expiry) in present.iter().zip(&replies).zip(expiries) {
             let Presence::Here(expiry) = expiry else { continue };
-            let value =
-                value_of(kind, reply).ok_or_else(|| refused(&read_command(kind, key), reply))?;
+            let value = value_of(kind, reply).filter(|_| !reply.is_error());
+            let value = value.ok_or_else(|| refused(&read_command(kind, key), reply))?;
             read.insert(key.to_vec(), Entry { value, expiry });
         }
         if self.fields_expire {

@@ -10,6 +10,7 @@ mod cache;
 mod clock;
 mod debian;
 mod error;
+mod other;
 mod process;
 pub mod usage;
 mod watch;
@@ -21,6 +22,7 @@ use std::process::Command;
 
 pub use builder::PeerBuilder;
 pub use error::{FETCH_COMMAND, PeerError};
+pub use other::OtherServer;
 pub use process::Peer;
 pub use usage::Usage;
 

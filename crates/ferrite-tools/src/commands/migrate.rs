@@ -142,8 +142,9 @@ impl From<StrategyArg> for Strategy {
     }
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum OnConflictArg {
+/// What to do about keys that are already on the target.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OnConflictArg {
     /// Refuse the whole run before anything is written
     Fail,
     /// Overwrite them

@@ -4,6 +4,7 @@
 mod abort;
 mod complete;
 mod cutover;
+mod import_rdb;
 mod list;
 mod migrate;
 mod pause;
@@ -32,6 +33,7 @@ use crate::term::screen::Screen;
 const VERBS: &[Verb] = &[
     migrate::VERB,
     sync::VERB,
+    import_rdb::VERB,
     verify::VERB,
     list::VERB,
     status::VERB,

@@ -29,7 +29,7 @@ pub struct Route {
 impl Route {
     fn new(config: &Config) -> Self {
         Self {
-            source: clean(&config.source.address.to_string()),
+            source: clean(&config.source.to_string()),
             target: clean(&config.target.address.to_string()),
         }
     }

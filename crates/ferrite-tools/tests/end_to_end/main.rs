@@ -7,6 +7,7 @@
 //! blocked.rs    refusals before anything is written
 //! failures.rs   runs that break midway
 //! compare.rs    verify: equal, different, samples
+//! imports.rs    keys out of files
 //! json.rs       the interface for programs
 //! live/         live migrations, from the first command to the cutover
 //! signals.rs    Ctrl-C at every stage
@@ -20,6 +21,7 @@ mod command;
 mod compare;
 mod copies;
 mod failures;
+mod imports;
 mod json;
 mod live;
 mod memory;

@@ -10,7 +10,6 @@ use tokio::time::sleep;
 
 use super::{Gate, Reason};
 use crate::engine::Job;
-use crate::preflight::Checked;
 
 /// How often an end is asked.
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -26,12 +25,12 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// Begins to ask.
-    pub fn start(job: &Arc<Job>, checked: &Checked) -> Self {
+    /// Begins to ask; a source that is no server is not asked.
+    pub fn start(job: &Arc<Job>, source: Option<&Connector>, target: &Connector) -> Self {
         let mut tasks = JoinSet::new();
-        let ends = [(Reason::Source, &checked.source), (Reason::Target, &checked.target)];
-        for (reason, server) in ends {
-            tasks.spawn(watch(Arc::clone(job), server.connector.clone(), reason));
+        let source = source.map(|source| (Reason::Source, source));
+        for (reason, connector) in source.into_iter().chain([(Reason::Target, target)]) {
+            tasks.spawn(watch(Arc::clone(job), connector.clone(), reason));
         }
         Self { job: Arc::clone(job), _tasks: tasks }
     }

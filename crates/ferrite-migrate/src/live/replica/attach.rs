@@ -103,7 +103,7 @@ impl Replica {
         let Some(now) = Before::ask(target).await.map_err(|error| self.lost(&error))? else {
             return Ok(());
         };
-        let settings = Settings::of(&self.job.config);
+        let settings = Settings::of(self.checked.source.connector.address());
         settings.apply(target, &now).await.map_err(|error| self.lost(&error))
     }
 

@@ -390,7 +390,8 @@ impl Replica {
             error
         })?;
         let (strategy, reason) = (Strategy::Replica, REASON.to_owned());
-        let mut report = report(&self.job, &self.checked, strategy, reason, self.copy_ms, None);
+        let mut report =
+            report(&self.job, &self.checked.report, strategy.name(), reason, self.copy_ms, None);
         report.interrupted = !is_over;
         report.live = Some(Followed {
             state: self.dir.state().name(),

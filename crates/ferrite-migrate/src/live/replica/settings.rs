@@ -9,7 +9,7 @@
 use ferrite_client::{ClientError, Connection, Secret};
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use ferrite_client::Address;
 
 const USER: &str = "masteruser";
 const PASSWORD: &str = "masterauth";
@@ -37,8 +37,7 @@ pub struct Before {
 impl Settings {
     /// What lets the target in where our own address of the source lets us in.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
-        let address = &config.source.address;
+    pub fn of(address: &Address) -> Self {
         let user = address.username().unwrap_or_default().to_owned();
         let password = match address.password() {
             Some(password) => password.clone(),

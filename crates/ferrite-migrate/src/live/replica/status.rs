@@ -45,7 +45,7 @@ impl Replica {
             consistency: Some(String::from("exact")),
             strategy: Some(String::from("replica")),
             strategy_reason: Some(REASON.to_owned()),
-            source: config.source.address.to_string(),
+            source: config.source.to_string(),
             target: config.target.address.to_string(),
             can_cutover,
             reasons,
@@ -102,7 +102,7 @@ impl Replica {
 
     fn shard(&self) -> Shard {
         Shard {
-            source: self.job.config.source.address.to_string(),
+            source: self.job.config.source.to_string(),
             replid: Some(self.progress.replid()),
             received: Some(self.progress.received()),
             applied: Some(self.progress.applied()),

@@ -1,5 +1,5 @@
-//! Reads a server as a replica would: asks for a full synchronization and takes the RDB apart as
-//! it comes off the socket. Nothing is stored on the way.
+//! Reads a server as a replica would: asks for a full synchronization, whose RDB is taken apart as
+//! it comes off the socket (see [`super::rdb`]).
 //!
 //! The copy is the state of the source at one moment. The source forks, or saves to its disk
 //! first, as its `repl-diskless-sync` says.
@@ -8,15 +8,13 @@ use std::sync::Arc;
 
 use ferrite_client::replication::{AttachOptions, RdbFill, ReplicationLink};
 use ferrite_client::{ClientError, Connector};
-use ferrite_rdb::{Event, Format, Head, Reader, Step, ValueKind};
 
+use super::rdb::{RdbSource, Supply, buffer_limit};
 use super::redis_scan::source_error;
-use super::{BoxFuture, Closed, Feed, OpenError, Opening, Parts, Source, SourceDescriptor};
+use super::{OpenError, Opening, Source, SourceDescriptor};
 use crate::config::{Mode, Strategy};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
-use crate::live::{HOLD_MS, hold};
-use crate::model::{BatchBuilder, ElementsSink, RecordHead};
 use crate::preflight::Checked;
 
 /// The entry in the list of sources.
@@ -35,7 +33,8 @@ fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
         match ReplicationLink::attach(&connector, &options).await {
             Ok((link, start)) => {
                 tracing::debug!(replid = start.replid, offset = start.offset, "attached");
-                Ok(Box::new(PsyncSource::new(job, link, connector)) as Box<dyn Source>)
+                let link = Link::new(Arc::clone(&job), link, connector);
+                Ok(Box::new(RdbSource::new(job, link)) as Box<dyn Source>)
             }
             Err(error) if error.reply().is_some() || error.is_refusal() => {
                 Err(OpenError::Refused(format!("the source refuses PSYNC: {error}")))
@@ -55,157 +54,23 @@ pub fn attached(
     connector: Connector,
     holds: bool,
 ) -> Box<dyn Source> {
-    let mut source = PsyncSource::new(Arc::clone(job), link, connector);
+    let link = Link::new(Arc::clone(job), link, connector);
+    let mut source = RdbSource::new(Arc::clone(job), link);
     source.holds = holds;
     Box::new(source)
 }
 
-struct PsyncSource {
+/// A primary that sends its RDB.
+struct Link {
     job: Arc<Job>,
     link: ReplicationLink,
     connector: Connector,
-    reader: Reader,
-    only_db: Option<u32>,
-    /// Whether expiries are held, because the target follows the source after the copy.
-    holds: bool,
-    /// Keys being collected, of one database.
-    batch: Option<(u32, BatchBuilder)>,
 }
 
-/// What an event leaves to be done once its bytes are let go.
-enum Then {
-    Function(Vec<u8>),
-    Large(u32, RecordHead, Vec<u8>),
-}
-
-/// What the bytes that are there allow.
-enum Next {
-    Then(Then),
-    NeedMore,
-    BatchFull,
-    End,
-}
-
-impl Source for PsyncSource {
-    fn read(mut self: Box<Self>, feed: Feed) -> BoxFuture<'static, Result<(), MigrateError>> {
-        Box::pin(async move { self.run(&feed).await })
-    }
-}
-
-impl PsyncSource {
+impl Link {
     fn new(job: Arc<Job>, mut link: ReplicationLink, connector: Connector) -> Self {
-        let limit = job.config.value_limit();
-        link.set_max_buffer(limit * 2 + (1 << 20));
-        let only_db = job.config.source_db();
-        let reader = Reader::new(limit);
-        Self { job, link, connector, reader, only_db, holds: false, batch: None }
-    }
-
-    async fn run(&mut self, feed: &Feed) -> Result<(), MigrateError> {
-        while !self.job.stop.is_stopped() {
-            let outcome = match self.events(feed)? {
-                Next::NeedMore => {
-                    self.fill().await?;
-                    Ok(())
-                }
-                Next::BatchFull => self.flush(feed).await,
-                Next::Then(Then::Function(code)) => feed.function(code).await,
-                Next::Then(Then::Large(db, head, key)) => self.large(feed, db, head, key).await?,
-                Next::End => {
-                    let _ = self.flush(feed).await;
-                    return Ok(());
-                }
-            };
-            if outcome.is_err() {
-                return Ok(());
-            }
-        }
-        let _ = self.flush(feed).await;
-        Ok(())
-    }
-
-    /// Takes as many events as the bytes that are there hold, until one needs to wait.
-    fn events(&mut self, feed: &Feed) -> Result<Next, MigrateError> {
-        let bytes = self.link.rdb_bytes();
-        let mut taken = 0;
-        let mut next = Next::NeedMore;
-        while let Some(input) = bytes.get(taken..) {
-            let step =
-                self.reader.next(input).map_err(|error| bad_data(&self.connector, &error))?;
-            let Step::Event { consumed, event } = step else { break };
-            taken += consumed;
-            let format = self.reader.format();
-            match event {
-                Event::Entry(entry) => {
-                    let db = u32::try_from(entry.head.db).unwrap_or(u32::MAX);
-                    if !wanted(feed, self.only_db, db, format, &entry.head) {
-                        continue;
-                    }
-                    let batch = &mut self.batch;
-                    let head = record_head(&entry.head, self.holds);
-                    let full = collect(batch, feed, db, format, head, &entry.head.key, entry.value);
-                    if full {
-                        next = Next::BatchFull;
-                        break;
-                    }
-                    continue;
-                }
-                Event::Large(head) => {
-                    let db = u32::try_from(head.db).unwrap_or(u32::MAX);
-                    let key = head.key.to_vec();
-                    next = Next::Then(Then::Large(db, record_head(&head, self.holds), key));
-                }
-                Event::Function(code) => next = Next::Then(Then::Function(code.into_owned())),
-                Event::ModuleAux { name, .. } => {
-                    self.left_out("module data outside of keys", &name.to_string())
-                }
-                Event::SubkeyExpiry { subkey, .. } => {
-                    let name = subkey.escape_ascii().to_string();
-                    self.left_out("expiry of a KeyDB subkey", &name);
-                    continue;
-                }
-                Event::Skipped { what, .. } => self.left_out(what, ""),
-                Event::SelectDb(_) if self.batch.is_some() => next = Next::BatchFull,
-                Event::End { .. } => next = Next::End,
-                _ => continue,
-            }
-            if !matches!(next, Next::NeedMore) {
-                break;
-            }
-        }
-        self.link.rdb_consume(taken);
-        Ok(next)
-    }
-
-    fn left_out(&self, what: &str, name: &str) {
-        self.job.tally(|tally| tally.leave_out(0, name.as_bytes(), what));
-    }
-
-    async fn flush(&mut self, feed: &Feed) -> Result<(), Closed> {
-        match self.batch.take() {
-            Some((_, batch)) => feed.batch(batch).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Waits for more of the RDB, or for the operator.
-    async fn fill(&mut self) -> Result<(), MigrateError> {
-        let filled = tokio::select! {
-            filled = self.link.rdb_fill() => filled,
-            () = self.job.stop.stopped() => return Ok(()),
-        };
-        match filled {
-            Ok(RdbFill::More(_)) => Ok(()),
-            Ok(RdbFill::End) => Err(self.truncated()),
-            Err(ClientError::TooLarge { .. }) => {
-                // One element is larger than the buffer was sized for: let it grow by doubling.
-                let have = self.link.rdb_bytes().len();
-                self.link.set_max_buffer(have * 2);
-                self.link.reserve(have * 2);
-                Ok(())
-            }
-            Err(error) => Err(self.broken(&error)),
-        }
+        link.set_max_buffer(buffer_limit(job.config.value_limit()));
+        Self { job, link, connector }
     }
 
     fn broken(&self, error: &ClientError) -> MigrateError {
@@ -230,111 +95,36 @@ impl PsyncSource {
             .passing(true)
             .with_hint("see the source's log, then run the same command with --on-conflict replace")
     }
+}
 
-    /// Hands over a large key in parts.
-    async fn large(
-        &mut self,
-        feed: &Feed,
-        db: u32,
-        head: RecordHead,
-        key: Vec<u8>,
-    ) -> Result<Result<(), Closed>, MigrateError> {
-        let format = self.reader.format();
-        let named = self.only_db.is_none_or(|only| only == db) && feed.accepts(&key);
-        let wanted = named && feed.accepts_type(format, head.type_byte);
-        if named && !wanted {
-            feed.filtered(1);
-        }
-        let mut parts = None;
-        if wanted && ValueKind::of(format, head.type_byte) == Some(ValueKind::Module) {
-            let reason = "module value above the memory limit: raise --memory-limit";
-            self.job.tally(|tally| tally.skip(db, &key, reason));
-        } else if wanted {
-            match feed.large(db, format, head, key).await {
-                Ok(channel) => parts = Some(channel),
-                Err(Closed) => return Ok(Err(Closed)),
-            }
-        }
-        self.parts(parts.as_ref()).await
+impl Supply for Link {
+    fn bytes(&self) -> &[u8] {
+        self.link.rdb_bytes()
     }
 
-    async fn parts(&mut self, parts: Option<&Parts>) -> Result<Result<(), Closed>, MigrateError> {
-        let mut sink = ElementsSink::default();
-        let mut window = ElementsSink::WINDOW;
-        loop {
-            if self.job.stop.is_stopped() {
-                return Ok(Ok(()));
+    fn consume(&mut self, count: usize) {
+        self.link.rdb_consume(count);
+    }
+
+    async fn fill(&mut self) -> Result<(), MigrateError> {
+        match self.link.rdb_fill().await {
+            Ok(RdbFill::More(_)) => Ok(()),
+            Ok(RdbFill::End) => Err(self.truncated()),
+            Err(ClientError::TooLarge { .. }) => {
+                // One element is larger than the buffer was sized for: let it grow by doubling.
+                let have = self.link.rdb_bytes().len();
+                self.link.set_max_buffer(have * 2);
+                self.link.reserve(have * 2);
+                Ok(())
             }
-            let bytes = self.link.rdb_bytes();
-            let all = window >= bytes.len();
-            let part = self.reader.next_part(bytes.get(..window).unwrap_or(bytes), &mut sink);
-            let part = part.map_err(|error| bad_data(&self.connector, &error))?;
-            self.link.rdb_consume(part.consumed);
-            window = if part.consumed > 0 { ElementsSink::WINDOW } else { window * 2 };
-            if part.done || sink.is_full() {
-                let mut elements = sink.take();
-                elements.last = part.done;
-                if let Some(parts) = parts
-                    && parts.send(elements).await.is_err()
-                {
-                    return Ok(Err(Closed));
-                }
-            }
-            if part.done {
-                return Ok(Ok(()));
-            }
-            if part.consumed == 0 && all {
-                self.fill().await?;
-            }
+            Err(error) => Err(self.broken(&error)),
         }
     }
-}
 
-/// Whether a key takes part; counts it if not. Keys of other databases do not count at all.
-fn wanted(feed: &Feed, only: Option<u32>, db: u32, format: Format, head: &Head<'_>) -> bool {
-    if only.is_some_and(|only| only != db) {
-        return false;
+    fn bad_data(&self, error: &ferrite_rdb::Error) -> MigrateError {
+        let doing = format!("reading the RDB of the source {}", self.connector.address());
+        MigrateError::new(ErrorKind::Data, doing, error).with_hint(
+            "run the same command with --strategy scan --on-conflict replace, which reads key by key",
+        )
     }
-    if !feed.accepts(&head.key) {
-        return false;
-    }
-    let wanted = feed.accepts_type(format, head.type_byte);
-    if !wanted {
-        feed.filtered(1);
-    }
-    wanted
-}
-
-/// Adds a key to the batch; whether the batch has to go before the next key comes. A key of
-/// another database or format finds its batch gone already, because both end a batch.
-fn collect(
-    batch: &mut Option<(u32, BatchBuilder)>,
-    feed: &Feed,
-    db: u32,
-    format: Format,
-    head: RecordHead,
-    key: &[u8],
-    value: &[u8],
-) -> bool {
-    let max_keys = feed.job.config.batch_size;
-    let (_, batch) = batch.get_or_insert_with(|| (db, BatchBuilder::new(db, format, max_keys)));
-    batch.push(head, key, value);
-    batch.is_full()
-}
-
-fn record_head(head: &Head<'_>, holds: bool) -> RecordHead {
-    let held = |at| if holds { hold(at, HOLD_MS) } else { at };
-    RecordHead {
-        type_byte: head.type_byte,
-        expires_at_ms: head.expires_at_ms.map(held),
-        idle_s: head.idle_s,
-        freq: head.freq,
-    }
-}
-
-fn bad_data(connector: &Connector, error: &ferrite_rdb::Error) -> MigrateError {
-    let doing = format!("reading the RDB of the source {}", connector.address());
-    MigrateError::new(ErrorKind::Data, doing, error).with_hint(
-        "run the same command with --strategy scan --on-conflict replace, which reads key by key",
-    )
 }

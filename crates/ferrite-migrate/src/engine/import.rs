@@ -1,0 +1,64 @@
+//! One run whose source is no server: check, read it once, write, report.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::copy::{Ends, copy, report};
+use super::{Job, now_ms};
+use crate::config::Origin;
+use crate::error::{ErrorKind, MigrateError};
+use crate::inputs::Opened;
+use crate::preflight::Destination;
+use crate::report::{Phase, PreflightReport, Report};
+
+/// An input that is open and a target that was checked.
+#[derive(Debug)]
+pub struct Import {
+    /// What the checks found.
+    pub report: PreflightReport,
+    /// What is read, and where it goes; nothing where a check has failed.
+    ready: Option<(Opened, Destination)>,
+    kind: &'static str,
+}
+
+impl Import {
+    /// Opens the input and checks the target.
+    ///
+    /// # Errors
+    /// An end that cannot be used at all. A check that fails is a line of the report.
+    pub async fn check(job: &Arc<Job>) -> Result<Self, MigrateError> {
+        let Origin::Input(input) = &job.config.source else {
+            let doing = format!("opening the source {}", job.config.source);
+            return Err(MigrateError::new(ErrorKind::Internal, doing, "it is a server"));
+        };
+        let mut report = PreflightReport::default();
+        let kind = input.kind();
+        let opened = kind.open(Arc::clone(job), &mut report).await?;
+        let target = Destination::check(job, &mut report).await?;
+        Ok(Self { report, ready: target.map(|target| (opened, target)), kind: kind.name() })
+    }
+}
+
+/// Runs a checked import to its end.
+///
+/// # Errors
+/// Why it could not go on, with the number of keys that are complete on the target.
+pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateError> {
+    let Import { report: preflight, ready: Some((opened, target)), kind } = import else {
+        return Err(MigrateError::blocked(import.report));
+    };
+    let reason = String::from("it is no server: it is read once, from beginning to end");
+    job.begin(Phase::Copying, opened.keys_total);
+    tracing::debug!(kind, now = now_ms(), "reading an input");
+    let began = Instant::now();
+    let ends = Ends { source: None, target: &target.target.connector };
+    let capabilities = target.capabilities(&job.config);
+    let copied = copy(&job, ends, capabilities, opened.source).await;
+    job.begin(Phase::Finished, 0);
+    copied.map_err(|mut error| {
+        error.keys_copied = job.tally(|tally| tally.keys.copied);
+        error
+    })?;
+    let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(report(&job, &preflight, kind, reason, copy_ms, None))
+}

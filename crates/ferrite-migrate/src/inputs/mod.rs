@@ -1,0 +1,85 @@
+//! What keys can come from that is no server of the family: one folder or file each, read once from
+//! its beginning to its end.
+//!
+//! An input owes the engine what a [`Source`] owes it, and says what it is before anything is
+//! written. It cannot be followed, and it is not asked for single keys.
+
+mod bytes;
+mod rdb_file;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use bytes::{Bytes, Place};
+
+use crate::engine::Job;
+use crate::error::MigrateError;
+use crate::report::PreflightReport;
+use crate::sources::{BoxFuture, Source};
+
+/// How one kind of input is opened.
+pub trait Kind: fmt::Debug + Send + Sync {
+    /// What it is called in reports, such as `rdb`.
+    fn name(&self) -> &'static str;
+
+    /// Where it is, as reports show it; never a secret.
+    fn place(&self) -> String;
+
+    /// Whether its keys are in several databases, as those of a server are.
+    fn has_databases(&self) -> bool {
+        false
+    }
+
+    /// Opens it and looks at its beginning; a check that fails is a line of the report.
+    ///
+    /// # Errors
+    /// It cannot be read at all.
+    fn open<'a>(
+        &'a self,
+        job: Arc<Job>,
+        report: &'a mut PreflightReport,
+    ) -> BoxFuture<'a, Result<Opened, MigrateError>>;
+}
+
+/// An input that is open and has not been read.
+pub struct Opened {
+    /// Reads it.
+    pub source: Box<dyn Source>,
+    /// How many keys it says it has; 0 where it does not say so.
+    pub keys_total: u64,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("keys_total", &self.keys_total).finish_non_exhaustive()
+    }
+}
+
+/// Something keys can come from that is no server of the family.
+#[derive(Clone, Debug)]
+pub struct Input(Arc<dyn Kind>);
+
+impl Input {
+    /// An RDB file, plain or compressed with gzip; `-` is standard input.
+    #[must_use]
+    pub fn rdb_file(path: impl AsRef<Path>) -> Self {
+        Self::of(rdb_file::RdbFile::new(Place::named(path.as_ref())))
+    }
+
+    fn of(kind: impl Kind + 'static) -> Self {
+        Self(Arc::new(kind))
+    }
+
+    /// How it is opened.
+    #[must_use]
+    pub fn kind(&self) -> &dyn Kind {
+        &*self.0
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.place())
+    }
+}
