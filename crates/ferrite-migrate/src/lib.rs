@@ -53,7 +53,7 @@ pub use engine::{Limits, RATE_MIN};
 pub use error::{ErrorKind, MigrateError};
 pub use ferrite_client::{Address, TlsOptions};
 pub use glob::{KeyFilter, matches_glob};
-pub use inputs::Input;
+pub use inputs::{AofOptions, Input};
 pub use jobs::{
     JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobStatus, JobStore,
     JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle,
@@ -63,8 +63,8 @@ pub use live::Guard;
 pub use migration::{Migration, Stopper, abort};
 pub use report::{
     Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,
-    Following, KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, Throttled,
-    TypeCount, VerificationReport, Verified,
+    Following, KeyCounts, KeyName, Phase, PreflightReport, Replayed, Report, Skip, Status,
+    Throttled, TypeCount, VerificationReport, Verified,
 };
 pub use time::{parse_rfc3339, rfc3339};
 pub use verify::Coverage;

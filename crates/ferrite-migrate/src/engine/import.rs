@@ -8,6 +8,7 @@ use super::{Job, now_ms};
 use crate::config::Origin;
 use crate::error::{ErrorKind, MigrateError};
 use crate::inputs::Opened;
+use crate::live::HOLD_MS;
 use crate::preflight::Destination;
 use crate::report::{Phase, PreflightReport, Report};
 
@@ -33,8 +34,12 @@ impl Import {
         };
         let mut report = PreflightReport::default();
         let kind = input.kind();
-        let opened = kind.open(Arc::clone(job), &mut report).await?;
+        let mut opened = kind.open(Arc::clone(job), &mut report).await?;
         let target = Destination::check(job, &mut report).await?;
+        if let (Some(then), Some(target), false) = (&mut opened.then, &target, report.is_blocked())
+        {
+            then.check(job, target).await?;
+        }
         Ok(Self { report, ready: target.map(|target| (opened, target)), kind: kind.name() })
     }
 }
@@ -44,7 +49,7 @@ impl Import {
 /// # Errors
 /// Why it could not go on, with the number of keys that are complete on the target.
 pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateError> {
-    let Import { report: preflight, ready: Some((opened, target)), kind } = import else {
+    let Import { report: preflight, ready: Some((mut opened, target)), kind } = import else {
         return Err(MigrateError::blocked(import.report));
     };
     let reason = String::from("it is no server: it is read once, from beginning to end");
@@ -52,13 +57,28 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
     tracing::debug!(kind, now = now_ms(), "reading an input");
     let began = Instant::now();
     let ends = Ends { source: None, target: &target.target.connector };
-    let capabilities = target.capabilities(&job.config);
-    let copied = copy(&job, ends, capabilities, opened.source).await;
+    let mut capabilities = target.capabilities(&job.config);
+    if opened.then.is_some() {
+        // Commands may renew what is due by now.
+        capabilities = capabilities.holding_fields(HOLD_MS);
+    }
+    let imported = async {
+        if let (Some(then), false) = (&mut opened.then, job.config.dry_run) {
+            then.begin(&job, &target).await?;
+        }
+        copy(&job, ends, capabilities, opened.source).await?;
+        match &mut opened.then {
+            Some(then) => then.finish(&job, &target).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let imported = imported.await;
     job.begin(Phase::Finished, 0);
-    copied.map_err(|mut error| {
+    let replayed = imported.map_err(|mut error| {
         error.keys_copied = job.tally(|tally| tally.keys.copied);
         error
     })?;
     let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(report(&job, &preflight, kind, reason, copy_ms, None))
+    let report = report(&job, &preflight, kind, reason, copy_ms, None);
+    Ok(Report { replayed, ..report })
 }

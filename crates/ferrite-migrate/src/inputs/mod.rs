@@ -4,6 +4,7 @@
 //! An input owes the engine what a [`Source`] owes it, and says what it is before anything is
 //! written. It cannot be followed, and it is not asked for single keys.
 
+pub mod aof;
 mod bytes;
 mod rdb_file;
 
@@ -11,11 +12,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use aof::AofOptions;
 pub use bytes::{Bytes, Place};
 
 use crate::engine::Job;
 use crate::error::MigrateError;
-use crate::report::PreflightReport;
+use crate::preflight::Destination;
+use crate::report::{PreflightReport, Replayed};
 use crate::sources::{BoxFuture, Source};
 
 /// How one kind of input is opened.
@@ -48,6 +51,41 @@ pub struct Opened {
     pub source: Box<dyn Source>,
     /// How many keys it says it has; 0 where it does not say so.
     pub keys_total: u64,
+    /// What is done with the target besides writing these keys.
+    pub then: Option<Box<dyn Follow>>,
+}
+
+/// What follows the keys of an input: commands.
+pub trait Follow: Send {
+    /// Looks at all of it, before anything is written.
+    ///
+    /// # Errors
+    /// It cannot be applied.
+    fn check<'a>(
+        &'a mut self,
+        job: &'a Arc<Job>,
+        target: &'a Destination,
+    ) -> BoxFuture<'a, Result<(), MigrateError>>;
+
+    /// Makes the target ready, before the first key is written.
+    ///
+    /// # Errors
+    /// A target that is lost or refuses.
+    fn begin<'a>(
+        &'a mut self,
+        job: &'a Arc<Job>,
+        target: &'a Destination,
+    ) -> BoxFuture<'a, Result<(), MigrateError>>;
+
+    /// Applies it, after the last key was written.
+    ///
+    /// # Errors
+    /// A target that is lost or refuses.
+    fn finish<'a>(
+        &'a mut self,
+        job: &'a Arc<Job>,
+        target: &'a Destination,
+    ) -> BoxFuture<'a, Result<Replayed, MigrateError>>;
 }
 
 impl fmt::Debug for Opened {
@@ -65,6 +103,12 @@ impl Input {
     #[must_use]
     pub fn rdb_file(path: impl AsRef<Path>) -> Self {
         Self::of(rdb_file::RdbFile::new(Place::named(path.as_ref())))
+    }
+
+    /// An append-only file: one file, or the directory of a multi-part one.
+    #[must_use]
+    pub fn aof(path: impl AsRef<Path>, options: AofOptions) -> Self {
+        Self::of(aof::AofInput::new(path.as_ref(), options))
     }
 
     fn of(kind: impl Kind + 'static) -> Self {

@@ -44,7 +44,7 @@ impl RdbFile {
             report.block("source file", detail, "give a file written by SAVE or BGSAVE");
         }
         let supply = FileSupply { place: self.place.clone(), bytes };
-        Ok(Opened { source: Box::new(RdbSource::new(job, supply)), keys_total: 0 })
+        Ok(Opened { source: Box::new(RdbSource::new(job, supply)), keys_total: 0, then: None })
     }
 }
 

@@ -4,6 +4,7 @@
 mod abort;
 mod complete;
 mod cutover;
+mod import_aof;
 mod import_rdb;
 mod list;
 mod migrate;
@@ -34,6 +35,7 @@ const VERBS: &[Verb] = &[
     migrate::VERB,
     sync::VERB,
     import_rdb::VERB,
+    import_aof::VERB,
     verify::VERB,
     list::VERB,
     status::VERB,
