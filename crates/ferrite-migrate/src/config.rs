@@ -66,7 +66,8 @@ pub enum Strategy {
     /// `SCAN`, then `DUMP` and the expiry of every key, while the commands of the source are
     /// followed; for [`Mode::Live`] and [`Mode::Incremental`].
     Fenced,
-    /// `SCAN`, then `DUMP` and the expiry of every key.
+    /// `SCAN`, then `DUMP` and the expiry of every key; with [`Mode::Live`] again and again, where
+    /// what differs is copied, until a last time while writes are held back.
     Scan,
     /// Make the target a replica of the source, by `REPLICAOF`: it loses all it has, and gets all
     /// the source has. Only with [`Mode::Live`], and never chosen by [`Strategy::Auto`].
@@ -194,6 +195,9 @@ pub struct Config {
     pub source_emptied: bool,
     /// The only database to read of a source that is no server.
     pub input_db: Option<u32>,
+    /// Whether a live migration keeps on the target all that is needed to take it up again, not
+    /// only its position.
+    pub checkpoint_in_target: bool,
 }
 
 impl Config {
@@ -281,6 +285,7 @@ pub struct ConfigBuilder {
     undo: bool,
     replica_source: Option<String>,
     source_emptied: bool,
+    checkpoint_in_target: bool,
 }
 
 impl Default for ConfigBuilder {
@@ -313,6 +318,7 @@ impl Default for ConfigBuilder {
             undo: true,
             replica_source: None,
             source_emptied: false,
+            checkpoint_in_target: false,
         }
     }
 }
@@ -515,6 +521,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// Whether a live migration keeps on the target all that is needed to take it up again
+    /// elsewhere, with [`adopt`](crate::adopt); off by default, when only the position is there.
+    #[must_use]
+    pub fn checkpoint_in_target(mut self, kept: bool) -> Self {
+        self.checkpoint_in_target = kept;
+        self
+    }
+
     /// Checks everything that can be checked without connecting.
     ///
     /// # Errors
@@ -584,6 +598,7 @@ impl ConfigBuilder {
             replica_source,
             source_emptied: self.source_emptied,
             input_db: self.input_db,
+            checkpoint_in_target: self.checkpoint_in_target,
         })
     }
 
@@ -611,6 +626,11 @@ impl ConfigBuilder {
         if self.every.is_some() {
             return Err(ConfigError(String::from(
                 "the mode `snapshot` runs once: choose --mode incremental to run it again",
+            )));
+        }
+        if self.checkpoint_in_target {
+            return Err(ConfigError(String::from(
+                "the mode `snapshot` has no checkpoint: choose --mode live",
             )));
         }
         if self.strategy == Strategy::Fenced {
@@ -672,9 +692,9 @@ impl ConfigBuilder {
                 "cannot choose keys by type, which may change: choose by name, --filter",
             );
         }
-        if self.strategy == Strategy::Scan {
+        if self.strategy == Strategy::Scan && self.mode == Mode::Incremental {
             return refused(
-                "reads the source's replication stream: choose --strategy fenced, psync or auto",
+                "reads the source's replication stream: choose --strategy fenced or auto",
             );
         }
         if self.spool_limit < SPOOL_LIMIT_MIN {

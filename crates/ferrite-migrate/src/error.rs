@@ -42,6 +42,8 @@ pub struct MigrateError {
     pub preflight: Option<PreflightReport>,
     /// Whether the same may work in a while by itself: an end was lost, or is starting.
     pub may_pass: bool,
+    /// Whether the source does not let anybody like us follow its commands.
+    pub(crate) is_no_stream: bool,
 }
 
 impl MigrateError {
@@ -55,6 +57,7 @@ impl MigrateError {
             keys_copied: 0,
             preflight: None,
             may_pass: false,
+            is_no_stream: false,
         }
     }
 

@@ -55,11 +55,11 @@ pub use ferrite_client::{Address, TlsOptions};
 pub use glob::{KeyFilter, matches_glob};
 pub use inputs::{AofOptions, Input};
 pub use jobs::{
-    JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobStatus, JobStore,
-    JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State, Throttle,
-    TtlGuard, control,
+    JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobRounds, JobStatus,
+    JobStore, JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State,
+    Throttle, TtlGuard, control,
 };
-pub use live::Guard;
+pub use live::{Guard, adopt};
 pub use migration::{Migration, Stopper, abort};
 pub use report::{
     Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,

@@ -254,7 +254,7 @@ fn store(config: &Config) -> Result<JobStore, MigrateError> {
     config.state_dir.as_ref().map(JobStore::at).ok_or_else(missing)
 }
 
-fn job_error(error: JobError) -> MigrateError {
+pub(crate) fn job_error(error: JobError) -> MigrateError {
     let failed = MigrateError::new(ErrorKind::Config, "opening the job", &error);
     match error.hint() {
         Some(hint) => failed.with_hint(hint),

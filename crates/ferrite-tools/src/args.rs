@@ -182,6 +182,11 @@ impl SourceArgs {
 }
 
 impl TargetArgs {
+    /// The address that was given, and how TLS is spoken with it.
+    pub fn given(&self) -> Option<(&str, TlsOptions)> {
+        self.target.as_deref().map(|target| (target, self.tls()))
+    }
+
     /// Puts what was given into a configuration, over what is there.
     fn apply(self, mut config: ConfigBuilder) -> ConfigBuilder {
         let tls = self.tls();

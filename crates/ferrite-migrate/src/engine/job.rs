@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -33,6 +33,7 @@ pub struct Job {
     keys_total: AtomicU64,
     bytes_done: AtomicU64,
     following: Mutex<Option<Arc<Progress>>>,
+    record: OnceLock<Vec<u8>>,
 }
 
 impl Job {
@@ -58,6 +59,7 @@ impl Job {
             keys_total: AtomicU64::new(0),
             bytes_done: AtomicU64::new(0),
             following: Mutex::new(None),
+            record: OnceLock::new(),
         };
         job.emit(Event::Started { id: job.id.clone() });
         job
@@ -85,6 +87,7 @@ impl Job {
             keys_total: AtomicU64::new(0),
             bytes_done: AtomicU64::new(0),
             following: Mutex::new(None),
+            record: OnceLock::new(),
         }
     }
 
@@ -125,6 +128,28 @@ impl Job {
     /// Tells where to read how far the target is behind; what is told first counts.
     pub fn follow(&self, progress: Arc<Progress>) {
         *lock(&self.following) = Some(progress);
+    }
+
+    /// Remembers what is kept on the target of this job, should that be emptied.
+    pub fn keep_record(&self, record: Vec<u8>) {
+        let _ = self.record.set(record);
+    }
+
+    /// What is kept on the target of this job, where it is.
+    #[must_use]
+    pub fn kept_record(&self) -> Option<&[u8]> {
+        self.record.get().map(Vec::as_slice)
+    }
+
+    /// Nothing is told of a stream: there is none.
+    pub fn follows_nothing(&self) {
+        *lock(&self.following) = None;
+    }
+
+    /// Counts from zero, up to so many keys.
+    pub fn count_anew(&self, keys_total: u64) {
+        self.done_so_far(0, 0);
+        self.keys_total.store(keys_total, Ordering::Relaxed);
     }
 
     /// Works on the counts.

@@ -39,6 +39,12 @@ impl Tally {
         *self = Self { warnings, ..Self::default() };
     }
 
+    /// Both ends are compared once more: what is found again is not counted twice.
+    pub fn look_again(&mut self) {
+        self.skipped.clear();
+        (self.keys.skipped, self.keys.identical, self.keys.filtered) = (0, 0, 0);
+    }
+
     /// A key was left out.
     pub fn skip(&mut self, db: u32, key: &[u8], reason: &str) {
         self.keys.skipped += 1;

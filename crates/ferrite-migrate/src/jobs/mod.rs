@@ -37,7 +37,8 @@ pub use plan::{Pattern, Plan, PlanTls};
 pub use record::{JobEntry, JobRecord};
 pub use state::State;
 pub use status::{
-    JobGuard, JobLag, JobProgress, JobStatus, JobVerify, Shard, SkippedKeys, Throttle, TtlGuard,
+    JobGuard, JobLag, JobProgress, JobRounds, JobStatus, JobVerify, Shard, SkippedKeys, Throttle,
+    TtlGuard,
 };
 pub use store::JobStore;
 

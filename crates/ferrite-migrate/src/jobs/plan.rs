@@ -68,6 +68,9 @@ pub struct Plan {
     /// `host:port` by which the target reaches the source, where that was given.
     #[serde(default)]
     pub replica_source: Option<String>,
+    /// Whether all that is needed to take the job up again is on the target too.
+    #[serde(default)]
+    pub checkpoint_in_target: bool,
 }
 
 /// A glob pattern: text where it is UTF-8, else its bytes as numbers.
@@ -125,6 +128,7 @@ impl Plan {
             limits: config.limits,
             undo: config.undo,
             replica_source: config.replica_source.as_ref().map(|to| to.endpoint().to_string()),
+            checkpoint_in_target: config.checkpoint_in_target,
         }
     }
 
@@ -149,7 +153,8 @@ impl Plan {
             .delete_missing(self.delete_missing)
             .mode(named("mode", &self.mode, &MODES, Mode::name)?)
             .limits(self.limits)
-            .undo(self.undo);
+            .undo(self.undo)
+            .checkpoint_in_target(self.checkpoint_in_target);
         if let Some(every_ms) = self.every_ms {
             config = config.every(Duration::from_millis(every_ms));
         }

@@ -43,6 +43,8 @@ pub struct JobStatus {
     pub ttl_guard: TtlGuard,
     /// Whether it goes slower than it could.
     pub throttle: Throttle,
+    /// Rounds over all keys of both ends, where there is no stream to follow.
+    pub rounds: Option<JobRounds>,
     /// The sources, one for each server that is read.
     pub shards: Vec<Shard>,
     /// What was left out, by reason.
@@ -87,6 +89,24 @@ pub struct JobProgress {
     pub eta_s: Option<u64>,
     /// The same, to be right nine times of ten.
     pub eta_p90_s: Option<u64>,
+}
+
+/// Rounds over all keys of both ends, each of which copies what differs and deletes what is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobRounds {
+    /// Rounds this process has completed.
+    pub complete: u64,
+    /// Keys of the source in the last one.
+    pub keys: u64,
+    /// Keys that differed in it and were copied.
+    pub differing: u64,
+    /// Keys of the target that were deleted in it.
+    pub deleted: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// When it began, in milliseconds of Unix time: what was written since may be missing.
+    pub began_at_ms: u64,
 }
 
 /// How far the target is behind the source.

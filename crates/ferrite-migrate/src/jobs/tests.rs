@@ -232,8 +232,8 @@ fn a_status_has_all_its_fields_and_comes_back() {
         serde_json::from_slice(&fs::read(job.path().join("status.json")).unwrap()).unwrap();
     let names: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = "can_cutover can_rollback consistency guard id lag next_steps phase pid progress \
-                    projected_pause_ms reasons scheduled_at_ms shards skipped source state strategy \
-                    strategy_reason target throttle ttl_guard updated_at_ms verify warnings";
+                    projected_pause_ms reasons rounds scheduled_at_ms shards skipped source state \
+                    strategy strategy_reason target throttle ttl_guard updated_at_ms verify warnings";
     assert_eq!(names.join(" "), expected);
     assert_eq!(
         json["lag"],

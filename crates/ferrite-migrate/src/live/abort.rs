@@ -16,6 +16,7 @@ use ferrite_client::ClientError;
 use serde_json::{Value, json};
 
 use super::cutover::{REPLICAS_FENCE, REPLICAS_SETTING};
+use super::rounds::is_by_rounds;
 use super::run::{Live, journal_error, ticks};
 use super::{checkpoint, undo};
 use crate::config::Strategy;
@@ -144,13 +145,16 @@ struct What {
     undo: PathBuf,
     /// Whether a cutover had begun once.
     has_cut: bool,
+    /// Whether expiries on the target are held.
+    holds: bool,
 }
 
 impl What {
     fn of(dir: &JobDir, clean: bool) -> Self {
         let has_cut = dir.journal().iter().any(|record| record.state == State::CuttingOver);
         let undo = undo::path(dir.path());
-        Self { clean, before: Before::of(dir.journal()), undo, has_cut }
+        let holds = !is_by_rounds(dir);
+        Self { clean, before: Before::of(dir.journal()), undo, has_cut, holds }
     }
 
     /// Whether there is something to take back, which cannot be done without the target.
@@ -190,7 +194,8 @@ async fn give_up(job: &Job, target: Option<&Server>, what: What) -> Result<Abort
         let key = String::from_utf8_lossy(&checkpoint::key(&job.id)).into_owned();
         job.warn(format!("the key {key} may be left on the target: delete it"));
     }
-    Ok(Aborted { cleaned: what.clean, ..Aborted::default() })
+    let expiries_held = what.holds && what.before != Before::Untouched;
+    Ok(Aborted { cleaned: what.clean, expiries_held, ..Aborted::default() })
 }
 
 /// Lets the source take writes again, should a cutover have closed it that was not finished.

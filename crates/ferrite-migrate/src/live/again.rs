@@ -25,7 +25,7 @@ use crate::sources::redis_scan::source_error;
 use crate::targets::redis::target_error;
 
 /// How long an end may be away before the job stops (and can be resumed).
-const AWAY_MAX: Duration = Duration::from_secs(3600);
+pub(super) const AWAY_MAX: Duration = Duration::from_secs(3600);
 /// How many copies may be begun and lost before the job stops: whatever ends them, it is not going
 /// to be another time that helps, and each has the source make an RDB.
 const LOST_MAX: u32 = 10;
@@ -179,11 +179,12 @@ pub fn attach_error(connector: &Connector, error: AttachError) -> MigrateError {
     match error {
         AttachError::Client(error) => {
             let is_refused = error.reply().is_some() || error.is_refusal();
-            let failed = source_error(connector, "attaching as a replica", &error);
+            let mut failed = source_error(connector, "attaching as a replica", &error);
+            failed.is_no_stream = error.is_refusal();
             match is_refused {
                 true => failed.with_hint(
                     "a live migration reads the replication stream: ACL SETUSER <user> +psync \
-                     +replconf on the source; where that cannot be, --mode snapshot",
+                     +replconf on the source; where that cannot be, --strategy scan",
                 ),
                 false => failed,
             }

@@ -16,7 +16,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use ferrite_client::{ClientError, Connection};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
@@ -103,35 +103,22 @@ impl Live {
     pub async fn cut_over(
         &mut self,
         wanted: &Wanted,
-        mut replier: Replier,
+        replier: Replier,
         following: &mut Following,
     ) -> Result<(), MigrateError> {
-        if let Some(why) = self.guard_refused(wanted.guard.as_ref(), wanted.reverse) {
-            replier.refuse(ExitCode::Usage.into(), why, Vec::new()).await;
-            return Ok(());
-        }
-        let reasons = self.cutover_reasons();
-        if wanted.when_ready && !wanted.dry_run && !reasons.is_empty() && self.waiting.is_none() {
-            replier.step("waiting until the target has caught up").await;
-            self.waiting = Some((wanted.clone(), replier));
-            return Ok(());
-        }
-        if !reasons.is_empty() {
-            replier.refuse(ExitCode::NotReady.into(), "not ready to cut over", reasons).await;
-            return Ok(());
-        }
-        if wanted.dry_run {
-            replier
-                .done(json!({ "can_cutover": true, "lag_bytes": self.progress.lag_bytes() }))
-                .await;
-            return Ok(());
-        }
+        let lag = json!({ "can_cutover": true, "lag_bytes": self.progress.lag_bytes() });
+        let Some(mut replier) = self.may_begin(wanted, replier, lag).await else { return Ok(()) };
         let (before, doing) = match self.is_reversed {
             false => (State::Live, State::CuttingOver),
             true => (State::CutOver, State::RollingBack),
         };
         self.schedule_begins(wanted)?;
         self.enter(doing, None)?;
+        if let Err(error) = self.drop_record().await {
+            self.enter(before, Some(&format!("the switch was given up: {error}")))?;
+            replier.refuse(ExitCode::Failed.into(), error.to_string(), Vec::new()).await;
+            return Ok(());
+        }
         // Nothing else is compared until this is over.
         let mut work = match &self.verifier {
             Some(verifier) if !self.is_reversed => verifier.quiet().await,
@@ -145,6 +132,9 @@ impl Live {
             Err(GivenUp { why, code }) => {
                 if !self.is_reversed {
                     self.hold_again(following).await;
+                    if let Err(error) = self.keep_record().await {
+                        self.job.warn(error.to_string());
+                    }
                 }
                 self.enter(before, Some(&format!("the switch was given up: {why}")))?;
                 self.guard_again(&why);
@@ -156,6 +146,35 @@ impl Live {
             }
         }
         Ok(())
+    }
+
+    /// Whether a cutover can begin: gives back who is to be told of it. Otherwise it has been
+    /// refused, waits, or was only asked about, which `answer` answers.
+    pub(super) async fn may_begin(
+        &mut self,
+        wanted: &Wanted,
+        mut replier: Replier,
+        answer: Value,
+    ) -> Option<Replier> {
+        if let Some(why) = self.guard_refused(wanted.guard.as_ref(), wanted.reverse) {
+            replier.refuse(ExitCode::Usage.into(), why, Vec::new()).await;
+            return None;
+        }
+        let reasons = self.cutover_reasons();
+        if wanted.when_ready && !wanted.dry_run && !reasons.is_empty() && self.waiting.is_none() {
+            replier.step("waiting until the target has caught up").await;
+            self.waiting = Some((wanted.clone(), replier));
+            return None;
+        }
+        if !reasons.is_empty() {
+            replier.refuse(ExitCode::NotReady.into(), "not ready to cut over", reasons).await;
+            return None;
+        }
+        if wanted.dry_run {
+            replier.done(answer).await;
+            return None;
+        }
+        Some(replier)
     }
 
     /// The traffic has moved: follows in the other direction, or ends.
@@ -455,7 +474,7 @@ pub(super) async fn leave(
     closed
 }
 
-fn no_way_back(error: MigrateError) -> GivenUp {
+pub(super) fn no_way_back(error: MigrateError) -> GivenUp {
     GivenUp::failed(format!(
         "the way back cannot be prepared: {error}; without --reverse none is needed"
     ))
@@ -489,12 +508,19 @@ pub(super) struct Fence<'a> {
     replid: String,
     /// When writes go through again by themselves.
     up_until: Instant,
+    /// Whether the source's offset must be known.
+    is_followed: bool,
 }
 
 impl<'a> Fence<'a> {
     /// Not raised yet.
     pub fn new(connection: &'a mut Connection, replid: String) -> Self {
-        Self { connection, replid, up_until: Instant::now() }
+        Self { connection, replid, up_until: Instant::now(), is_followed: true }
+    }
+
+    /// The same for a source whose stream nobody reads: it need not tell its offset.
+    pub fn of_rounds(connection: &'a mut Connection, replid: String) -> Self {
+        Self { is_followed: false, ..Self::new(connection, replid) }
     }
 
     /// Holds writes back for this long at most, counted anew with every call; the source's offset
@@ -504,17 +530,42 @@ impl<'a> Fence<'a> {
         let began = Instant::now();
         self.connection.call(&["CLIENT", "PAUSE", &ms, "WRITE"]).await?;
         self.up_until = began + at_most;
-        self.same_history().await?;
-        master_offset(self.connection).await
+        let info = self.same_history().await?;
+        match self.is_followed {
+            true => master_offset(self.connection).await,
+            false => self.told_offset(&info),
+        }
+    }
+
+    /// Holds writes back for this much longer; fails when they may have gone through meanwhile.
+    pub async fn renew(&mut self, at_most: Duration) -> Result<(), GivenUp> {
+        let up_until = self.up_until;
+        let lost = |error: ClientError| GivenUp::failed(format!("holding writes back: {error}"));
+        self.raise(at_most).await.map_err(lost)?;
+        if Instant::now() < up_until { Ok(()) } else { Err(lapsed()) }
+    }
+
+    /// The offset a master tells in `INFO replication`; 0 where it tells none.
+    fn told_offset(&self, info: &str) -> Result<u64, ClientError> {
+        let told = |name: &str| info.lines().find_map(|line| line.strip_prefix(name));
+        if told("role:").is_some_and(|role| role.trim_end() != "master") {
+            return Err(ClientError::Unexpected {
+                address: self.connection.address().to_owned(),
+                doing: String::from("asking for its role (INFO replication)"),
+                what: String::from("it is not the master, which alone takes writes"),
+            });
+        }
+        let offset = told("master_repl_offset:").and_then(|offset| offset.trim_end().parse().ok());
+        Ok(offset.unwrap_or(0))
     }
 
     /// A source that was restarted counts its offsets anew: they say nothing about the target.
-    async fn same_history(&mut self) -> Result<(), ClientError> {
+    async fn same_history(&mut self) -> Result<String, ClientError> {
         let info = self.connection.call(&["INFO", "replication"]).await?;
         let info = String::from_utf8_lossy(info.as_bytes().unwrap_or_default()).into_owned();
         let replid = info.lines().find_map(|line| line.strip_prefix("master_replid:"));
         if replid.is_none_or(|replid| replid.trim_end() == self.replid) {
-            return Ok(());
+            return Ok(info);
         }
         Err(ClientError::Unexpected {
             address: self.connection.address().to_owned(),
@@ -528,7 +579,7 @@ impl<'a> Fence<'a> {
         if Instant::now() < self.up_until {
             return Ok(());
         }
-        Err(GivenUp::failed("writes went through again before everything was done"))
+        Err(lapsed())
     }
 
     /// Lets writes through again. Should that fail, the source does it when the time is up.
@@ -559,6 +610,10 @@ impl<'a> Fence<'a> {
         let value = known.as_ref().and_then(|known| known.as_array()?.get(1)?.as_str());
         value.filter(|value| *value != REPLICAS_FENCE).unwrap_or("0").to_owned()
     }
+}
+
+fn lapsed() -> GivenUp {
+    GivenUp::failed("writes went through again before everything was done")
 }
 
 pub(super) fn ms(duration: Duration) -> String {

@@ -225,7 +225,9 @@ impl Live {
         capabilities.on_conflict = OnConflict::Replace;
         let (ended, place) = oneshot::channel();
         let dbs = copying.dbs.clone();
-        let source = part(&job, &checked, Part { dbs, from, lasts, differing, holds, ended });
+        let limited = false;
+        let wanted = Part { dbs, from, lasts, differing, holds, limited, ended };
+        let source = part(&job, &checked, wanted);
         let copied = copy(&job, checked.ends(), capabilities, source);
         tokio::pin!(copied);
         let (mut ticks, mut is_received) = (ticks(), false);

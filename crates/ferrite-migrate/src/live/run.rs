@@ -30,6 +30,7 @@ use super::ladder::{self, Chosen};
 use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::replica;
+use super::rounds::Rounds;
 use super::schedule::Scheduled;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use super::undo;
@@ -90,6 +91,8 @@ pub struct Live {
     pub cutover: Option<Cutover>,
     /// How keys are copied, and why.
     pub chosen: Chosen,
+    /// What the rounds are, where both ends are compared instead of following a stream.
+    pub rounds: Option<Rounds>,
     /// The link to the target's stream, where the way back begins with it.
     pub way_back: Option<ReplicationLink>,
     began: Instant,
@@ -224,6 +227,7 @@ impl Live {
             control,
             clock_skew_ms,
             chosen,
+            rounds: None,
             began: Instant::now(),
             copy_ms: 0,
             target_was_empty,
@@ -245,6 +249,10 @@ impl Live {
     pub(super) async fn run(&mut self) -> Result<(), MigrateError> {
         self.recover_schedule()?;
         self.find_direction().await?;
+        self.keep_record().await?;
+        if self.goes_by_rounds() && !self.by_rounds().await? {
+            return Ok(());
+        }
         let mut again = None;
         while !self.job.stop.is_stopped() {
             let checkpoint = match &again {
@@ -256,7 +264,13 @@ impl Live {
                     Copied::Whole(self.go_on(&checkpoint).await?)
                 }
                 None if self.is_reversed => return Err(self.way_back_lost(again.as_deref())?),
-                checkpoint => self.copy_patiently(checkpoint, again.as_deref()).await?,
+                checkpoint => match self.copy_patiently(checkpoint, again.as_deref()).await {
+                    Err(error) if self.leaves_stream(&error) => match self.by_rounds().await? {
+                        true => continue,
+                        false => return Ok(()),
+                    },
+                    copied => copied?,
+                },
             };
             let why = match copied {
                 Copied::Stopped => return Ok(()),
@@ -304,7 +318,10 @@ impl Live {
     }
 
     /// After a cutover, goes on in the other direction.
-    async fn find_direction(&mut self) -> Result<(), MigrateError> {
+    ///
+    /// # Errors
+    /// A state that cannot be recorded, an end that cannot be used.
+    pub(super) async fn find_direction(&mut self) -> Result<(), MigrateError> {
         let Some(checkpoint) = self.recorded_reverse() else { return Ok(()) };
         let job = Arc::new(self.job.reversed());
         let checked = Arc::new(self.checked.reversed(&job).await?);
@@ -607,7 +624,8 @@ impl Live {
             refetched: self.progress.refetched(),
             applied_offset: self.progress.applied(),
             cutover: self.cutover.clone(),
-            verified: self.verifier.as_ref().map(Verifier::report),
+            verified: self.verified(),
+            rounds: self.rounds.as_ref().and_then(Rounds::told),
         }
     }
 }

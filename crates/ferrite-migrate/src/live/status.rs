@@ -74,7 +74,7 @@ impl Live {
             ],
             _ => Vec::new(),
         };
-        JobStatus {
+        let status = JobStatus {
             id: self.job.id.clone(),
             state,
             phase: state.phase().map(str::to_owned),
@@ -97,6 +97,7 @@ impl Live {
             projected_pause_ms: None,
             ttl_guard: Default::default(),
             throttle: self.job.gate.status(),
+            rounds: None,
             shards: vec![self.shard()],
             skipped: self.first().tally(|tally| tally.skipped()).into_iter().map(skipped).collect(),
             scheduled_at_ms: self.scheduled.as_ref().map(|scheduled| scheduled.at_ms),
@@ -105,7 +106,8 @@ impl Live {
             warnings: self.first().tally(|tally| tally.warnings()),
             updated_at_ms: now_ms(),
             pid: Some(std::process::id()),
-        }
+        };
+        self.with_rounds(status)
     }
 
     fn progress_of_copy(&self) -> JobProgress {

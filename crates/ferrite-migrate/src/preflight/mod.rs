@@ -34,6 +34,8 @@ pub struct Checked {
     pub target: Server,
     /// Whether the source lets us read key by key.
     pub scannable: bool,
+    /// The same, if the offset at which a key is read need not be known.
+    pub readable: bool,
     /// Whether the target lets us use `RESTORE`.
     pub restore: bool,
     /// Whether the target lets us use `SET`, `MSET` and `MSETNX`.
@@ -56,7 +58,8 @@ impl Checked {
             MigrateError::new(ErrorKind::Target, doing, &error).with_hint(state::reach_fix(&error))
         })?;
         let report = PreflightReport::default();
-        Ok(Self { report, source, target, scannable: true, restore: true, set: true })
+        let (scannable, readable, restore, set) = (true, true, true, true);
+        Ok(Self { report, source, target, scannable, readable, restore, set })
     }
 
     /// Connects to both ends once more, in the other direction.
@@ -120,7 +123,8 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
     let (Some(source), Some(target)) = (source, target) else {
         return Err(MigrateError::blocked(report));
     };
-    let mut checked = Checked { report, source, target, scannable: true, restore: true, set: true };
+    let (scannable, readable, restore, set) = (true, true, true, true);
+    let mut checked = Checked { report, source, target, scannable, readable, restore, set };
     state::check(&mut checked, is_replica);
     if !checked.report.is_blocked() {
         match is_replica {

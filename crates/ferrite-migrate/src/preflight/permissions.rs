@@ -36,6 +36,9 @@ pub async fn check(job: &Job, checked: &mut Checked) -> Result<(), MigrateError>
     Ok(())
 }
 
+/// Tells the offset at which keys are read.
+const FENCE: &str = "ROLE";
+
 /// A name nobody uses.
 fn probe_key(job: &Job) -> Vec<u8> {
     format!("ferrite-migrate:probe:{}", job.id).into_bytes()
@@ -59,6 +62,7 @@ async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
         checked.report.block("source permissions", detail, fix);
     } else {
         checked.scannable = false;
+        checked.readable = command == FENCE;
         let detail = format!("{command} is refused, so only replication can read it: {error}");
         checked.report.warn("source permissions", detail, fix);
     }
@@ -73,18 +77,16 @@ async fn readable(
     let key = probe_key(job);
     let expiry: &[u8] = if server.has_expiretime() { b"PEXPIRETIME" } else { b"PTTL" };
     // `ROLE` tells the offset at which keys are read, which following needs.
-    let fence: &[&[u8]] = match job.config.mode {
-        Mode::Live | Mode::Incremental => &[b"ROLE"],
-        Mode::Snapshot => &[b"EXISTS", &key],
-    };
+    let is_followed = job.config.mode != Mode::Snapshot && job.config.strategy != Strategy::Scan;
+    let fence: &[&[u8]] = if is_followed { &[FENCE.as_bytes()] } else { &[b"EXISTS", &key] };
     let commands: [&[&[u8]]; 7] = [
         &[b"SCAN", b"0", b"COUNT", b"1"],
         &[b"EXISTS", &key],
         &[b"MULTI"],
-        fence,
         &[b"DUMP", &key],
         &[expiry, &key],
         &[b"EXEC"],
+        fence,
     ];
     let mut denied = None;
     for command in commands {
@@ -107,7 +109,8 @@ pub async fn comparable(job: &Job, checked: &mut Checked) -> Result<(), MigrateE
 }
 
 async fn target_readable(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
-    if job.config.verify || job.config.only_differing {
+    let is_by_rounds = job.config.mode == Mode::Live && job.config.strategy == Strategy::Scan;
+    if job.config.verify || job.config.only_differing || is_by_rounds {
         let denied = readable(job, &mut checked.target).await;
         let lost = |error| target_error("checking permissions", &checked.target.connector, &error);
         if let Some((command, error)) = denied.map_err(lost)? {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::jobs::State;
+use crate::jobs::{JobRounds, State};
 
 use super::{ExitCode, KeyName, PreflightReport, VerificationReport, Verified};
 
@@ -146,6 +146,8 @@ pub struct Followed {
     pub cutover: Option<Cutover>,
     /// What comparing both ends meanwhile found, where that was asked for.
     pub verified: Option<Verified>,
+    /// Rounds over all keys, where there was no stream to follow.
+    pub rounds: Option<JobRounds>,
 }
 
 /// How the target became the one to write to.

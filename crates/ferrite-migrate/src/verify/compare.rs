@@ -46,6 +46,8 @@ pub struct Comparer {
     differing: Option<mpsc::Sender<Names>>,
     /// Whether the target is to hold expiries.
     holds: bool,
+    /// Whether what is read is held back by the limits of the copy.
+    is_limited: bool,
 }
 
 impl Comparer {
@@ -72,6 +74,7 @@ impl Comparer {
             suspects: Vec::new(),
             differing: None,
             holds: false,
+            is_limited: false,
         })
     }
 
@@ -81,6 +84,13 @@ impl Comparer {
     pub fn handing_over(mut self, differing: mpsc::Sender<Names>, holds: bool) -> Self {
         self.differing = Some(differing);
         self.holds = holds;
+        self
+    }
+
+    /// The same comparer, held back by the limits of the copy.
+    #[must_use]
+    pub fn limited(mut self) -> Self {
+        self.is_limited = true;
         self
     }
 
@@ -237,7 +247,11 @@ impl Comparer {
     async fn compare(&mut self, key: &[u8]) -> Result<Verdict, MigrateError> {
         let ours = self.source.next().await?;
         let theirs = self.target.next().await?;
-        self.job.progress(0, self.source.fetcher.payload().len() as u64);
+        let bytes = self.source.fetcher.payload().len();
+        self.job.progress(0, bytes as u64);
+        if self.is_limited {
+            self.job.gate.pass(bytes, &self.job.stop).await;
+        }
         if let (Fetched::Small { expires_at_ms: a }, Fetched::Small { expires_at_ms: b }) =
             (&ours, &theirs)
         {

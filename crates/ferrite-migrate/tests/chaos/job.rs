@@ -16,6 +16,8 @@ use crate::common::runtime;
 
 /// The first word of the job's own command line.
 pub const RUN: &str = "--job";
+/// How a job may copy.
+pub const STRATEGIES: [Strategy; 3] = [Strategy::Fenced, Strategy::Psync, Strategy::Replica];
 /// How long an order may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(180);
 /// Lines of the job's log that are shown when a round fails.
@@ -31,8 +33,7 @@ pub fn run(words: &[String]) -> ExitCode {
     let [source, target, state, verify, strategy, id @ ..] = words else {
         return ExitCode::FAILURE;
     };
-    let strategies = [Strategy::Psync, Strategy::Fenced];
-    let Some(strategy) = strategies.into_iter().find(|one| one.name() == strategy) else {
+    let Some(strategy) = STRATEGIES.into_iter().find(|one| one.name() == strategy) else {
         return ExitCode::FAILURE;
     };
     let builder = Config::builder().source(source).target(target).mode(Mode::Live);

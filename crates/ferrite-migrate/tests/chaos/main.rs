@@ -7,6 +7,8 @@
 //! cargo test -p ferrite-migrate --test chaos -- --rounds 100 --seed 7     seeds 7 to 106
 //! ```
 //!
+//! cargo test -p ferrite-migrate --test chaos -- --rungs 300000            no faults, see `rungs`
+//!
 //! `make chaos` runs many. A round that fails says its seed: `--rounds 1 --seed …` runs it again.
 //! This program is the job's process, too: it starts itself, so that there is something to kill.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -17,6 +19,7 @@ mod common;
 
 mod job;
 mod round;
+mod rungs;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
@@ -31,6 +34,8 @@ const SEED: u64 = 9;
 struct Wanted {
     rounds: u64,
     seed: u64,
+    /// Operations of each calm round, instead of the others.
+    rungs: Option<u64>,
 }
 
 fn main() -> ExitCode {
@@ -39,6 +44,9 @@ fn main() -> ExitCode {
         return job::run(&words[1..]);
     }
     let Some(wanted) = wanted(&words) else { return ExitCode::SUCCESS };
+    if let Some(operations) = wanted.rungs {
+        return rungs::run(operations);
+    }
     let began = Instant::now();
     let failed: Vec<u64> = (wanted.seed..).take(wanted.rounds as usize).filter(fails).collect();
     let (rounds, seconds) = (wanted.rounds, began.elapsed().as_secs());
@@ -49,13 +57,14 @@ fn main() -> ExitCode {
 /// Options; `None` when the test runner asks for tests of other names. What it says to its own
 /// kind of tests means nothing here.
 fn wanted(words: &[String]) -> Option<Wanted> {
-    let mut wanted = Wanted { rounds: ROUNDS, seed: SEED };
+    let mut wanted = Wanted { rounds: ROUNDS, seed: SEED, rungs: None };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|word| word.parse().ok()).expect("a number");
         match word.as_str() {
             "--rounds" => wanted.rounds = number(),
             "--seed" => wanted.seed = number(),
+            "--rungs" => wanted.rungs = Some(number()),
             "--list" => return None,
             name if !name.starts_with('-') && !"chaos".contains(name) => return None,
             _ => {}

@@ -10,11 +10,12 @@ use super::job::Job;
 use crate::common::live::{assert_nothing_held, assert_same_soon, cutover};
 
 /// The servers, as sources and as targets.
-const SERVERS: [Server; 4] = [Server::Redis62, Server::Redis70, Server::Redis80, Server::Valkey91];
+pub const SERVERS: [Server; 4] =
+    [Server::Redis62, Server::Redis70, Server::Redis80, Server::Valkey91];
 /// Operations a second.
-const RATE: u64 = 20_000;
+pub const RATE: u64 = 20_000;
 /// Keys that are there when the job begins.
-const KEYS: u64 = 10_000;
+pub const KEYS: u64 = 10_000;
 /// Fewest and most faults of a round.
 const FAULTS: (u64, u64) = (4, 8);
 /// The longest time between two faults, in operations: less than half a second.
@@ -90,7 +91,7 @@ pub fn run(seed: u64) -> String {
 }
 
 /// A server; one that is to be killed keeps every write.
-fn start(server: Server, is_killed: bool) -> Peer {
+pub fn start(server: Server, is_killed: bool) -> Peer {
     let mut builder = Peer::builder(server);
     if is_killed {
         builder = builder.arg("appendonly", "yes").arg("appendfsync", "always");
@@ -99,7 +100,7 @@ fn start(server: Server, is_killed: bool) -> Peer {
 }
 
 /// Everything that both servers have and replicate, with databases that change places or without.
-fn load(source: Server, target: Server, swaps: bool) -> LoadBuilder {
+pub fn load(source: Server, target: Server, swaps: bool) -> LoadBuilder {
     // What an older target refuses is read again, which takes longer.
     let rate = if target.version() < source.version() { RATE / 2 } else { RATE };
     let mut load = Load::builder().writers(3).dbs(&[0, 1, 2]).rate(Some(rate));
@@ -219,17 +220,22 @@ impl Round {
     }
 
     fn cut_over(&mut self) {
-        let mut said = Vec::new();
-        while said.len() < CUTOVERS {
-            match self.job.order(&cutover()) {
-                Ok(_) => break,
-                Err(error) => said.push(format!("{error:?}")),
-            }
-        }
-        assert!(said.len() < CUTOVERS, "{}", said.join("\n"));
-        assert!(self.job.wait().success());
-        assert_eq!(self.job.state(), State::Completed);
+        cut_over(&mut self.job);
     }
+}
+
+/// Cuts a job over; a few times it may be given up.
+pub fn cut_over(job: &mut Job) {
+    let mut said = Vec::new();
+    while said.len() < CUTOVERS {
+        match job.order(&cutover()) {
+            Ok(_) => break,
+            Err(error) => said.push(format!("{error:?}")),
+        }
+    }
+    assert!(said.len() < CUTOVERS, "{}", said.join("\n"));
+    assert!(job.wait().success());
+    assert_eq!(job.state(), State::Completed);
 }
 
 /// What has happened; told when a round fails.

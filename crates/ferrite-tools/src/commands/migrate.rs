@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use ferrite_migrate::{
-    Config, ConfigBuilder, JobStore, Limits, Migration, Mode, OnConflict, Report, Strategy,
+    Config, ConfigBuilder, JobError, JobStore, Limits, Migration, Mode, OnConflict, Report,
+    Strategy, adopt,
 };
 
 use super::{Job, Verb};
@@ -95,10 +96,22 @@ pub struct LiveArgs {
     /// for a target that was empty
     #[arg(long)]
     no_undo: bool,
+    /// Where it is kept how to go on: the position is on the target in any case. With `target` all
+    /// the rest is too, and `--resume ID --target URL` goes on from any machine
+    #[arg(long, value_name = "WHERE", value_enum, default_value_t = CheckpointArg::Local)]
+    checkpoint: CheckpointArg,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CheckpointArg {
+    /// In the directory of the migration
+    Local,
+    /// On the target too, for a disk that may be lost
+    Target,
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 13] = [
+const PLANNED: [&str; 14] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -111,6 +124,7 @@ const PLANNED: [&str; 13] = [
     "batch_size",
     "memory_limit",
     "no_undo",
+    "checkpoint",
     "replica_source",
 ];
 
@@ -123,7 +137,8 @@ enum StrategyArg {
     /// With --mode live: SCAN and DUMP, made whole by the commands of the source; a copy that is
     /// interrupted goes on where it was
     Fenced,
-    /// SCAN and DUMP: works with any access, reads different keys at different moments
+    /// SCAN and DUMP: works with any access, reads different keys at different moments; with --mode
+    /// live again and again, and a last time while writes are held back
     Scan,
     /// With --mode live: the target becomes a replica of the source (REPLICAOF), and loses all it
     /// has; never chosen by `auto`
@@ -207,6 +222,8 @@ Examples:
   ferrite-migrate migrate -s redis://old -t redis://new --rate 50MB --max-source-latency 2ms
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --strategy replica
   ferrite-migrate migrate --resume mig_abc123def456
+  ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --checkpoint target
+  ferrite-migrate migrate --resume mig_abc123def456 -t redis://new:6379
   ferrite-migrate migrate -s rediss://old:6380 --source-tls-ca ca.pem -t unix:///run/new.sock
   ferrite-migrate migrate -s redis://old -t redis://new -f 'user:*' -e 'user:tmp:*' --type hash
   ferrite-migrate migrate -s redis://old/2 -t redis://new/2 --on-conflict replace -p 8 --json
@@ -263,6 +280,7 @@ fn refuse_live_options(matches: &ArgMatches) -> Result<(), Failure> {
         ("spool_limit", "--spool-limit"),
         ("state_dir", "--state-dir"),
         ("no_undo", "--no-undo"),
+        ("checkpoint", "--checkpoint"),
     ] {
         if matches.value_source(id) == Some(ValueSource::CommandLine) {
             let cause = format!("{option} is for live migrations");
@@ -279,6 +297,7 @@ fn refuse_copy_options(matches: &ArgMatches) -> Result<(), Failure> {
         ("batch_size", "--batch-size"),
         ("spool_limit", "--spool-limit"),
         ("no_undo", "--no-undo"),
+        ("checkpoint", "--checkpoint"),
         ("rate", "--rate"),
         ("max_source_latency", "--max-source-latency"),
         ("max_target_latency", "--max-target-latency"),
@@ -307,6 +326,7 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
             .verify(run.verify)
             .limits(limits.limits(Limits::default()))
             .spool_limit(live.spool_limit)
+            .checkpoint_in_target(live.checkpoint == CheckpointArg::Target)
             .undo(!live.no_undo);
         let every = live.every.map(Duration::from_millis);
         let config = every.into_iter().fold(config, ConfigBuilder::every);
@@ -318,11 +338,26 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
 
 /// Runs it, here or in the background; the exit code.
 pub async fn run(wanted: Wanted, store: Option<JobStore>, background: bool, output: Output) -> u8 {
+    let adopted = match (&wanted, &store) {
+        (Wanted::Resume { id, target, .. }, Some(store)) => adopt_lost(store, id, target).await,
+        _ => Ok(()),
+    };
+    if let Err(failure) = adopted {
+        return output.failure(&failure);
+    }
     let ended = match &store {
         Some(store) if background => run_behind(&wanted, store, &output).await,
         store => run_here(wanted, store.as_ref(), &output).await,
     };
     ended.unwrap_or_else(|failure| output.failure(&failure))
+}
+
+/// A migration that this machine does not know is taken over from its target, if that is named.
+async fn adopt_lost(store: &JobStore, id: &str, target: &TargetArgs) -> Result<(), Failure> {
+    if let (Err(JobError::NotFound { .. }), Some((url, tls))) = (store.read(id), target.given()) {
+        adopt(store, id, url, tls).await?;
+    }
+    Ok(())
 }
 
 async fn run_behind(wanted: &Wanted, store: &JobStore, output: &Output) -> Result<u8, Failure> {

@@ -106,7 +106,7 @@ fn refusals_say_why() {
             "cannot be rehearsed: use --dry-run with --mode snapshot",
         ),
         (&["--mode", "live", "--type", "hash"], "cannot choose keys by type"),
-        (&["--mode", "live", "--strategy", "scan"], "choose --strategy fenced, psync or auto"),
+        (&["--mode", "incremental", "--strategy", "scan"], "choose --strategy fenced or auto"),
         (&["--mode", "live", "--on-conflict", "skip"], "--on-conflict fail or replace"),
         (&["--mode", "live", "--spool-limit", "1mb"], "a spool of at least 16 MiB"),
         (&["--strategy", "replica"], "is for --mode live"),

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 
 use ferrite_migrate::{JobGuard, JobStatus, State, rfc3339};
 
+use super::live::rounds_words;
 use super::{Output, json};
 use crate::term::clean::clean;
 use crate::term::color::{Palette, is_dumb};
@@ -109,7 +110,11 @@ fn statistics(status: &JobStatus) -> Vec<String> {
         let (keys, size) = (count(progress.rate_keys_s), bytes(progress.rate_bytes_s));
         lines.push(pair("Current rate", &format!("{keys} keys/s, {size}/s")));
     }
-    lines.push(pair("Lag", &lag(status)));
+    lines.push(match &status.rounds {
+        Some(_) => pair("Behind", &status.lag.seconds.map_or(String::from("unknown"), seconds)),
+        None => pair("Lag", &lag(status)),
+    });
+    lines.extend(status.rounds.iter().map(|rounds| pair("Rounds", &rounds_words(rounds))));
     if verify.checked > 0 {
         let (checked, wrong) = (count(verify.checked), count(verify.mismatched));
         let compared =

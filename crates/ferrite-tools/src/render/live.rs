@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use ferrite_migrate::{Aborted, Cutover, Followed, JobRecord, Limits, Verified, rfc3339};
+use ferrite_migrate::{
+    Aborted, Cutover, Followed, JobRecord, JobRounds, Limits, Verified, rfc3339,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,7 +12,7 @@ use super::table::Sheet;
 use super::{Output, json};
 use crate::limits;
 use crate::term::clean::clean;
-use crate::term::units::{bytes, count, milliseconds};
+use crate::term::units::{bytes, count, duration, milliseconds};
 
 /// An object about a migration.
 #[derive(Serialize)]
@@ -97,6 +99,9 @@ impl Output {
         if !self.json {
             let lag = answer.get("lag_bytes").and_then(Value::as_u64).map(bytes);
             let lag = lag.map_or(String::new(), |lag| format!("; the lag is {lag}"));
+            let pause = answer.get("projected_pause_ms").and_then(Value::as_u64).map(duration);
+            let pause = pause.map(|pause| format!("; writes would be held back for about {pause}"));
+            let lag = pause.unwrap_or(lag);
             self.screen.result(&format!("{} can be cut over now{lag}", clean(&record.id)));
         }
     }
@@ -181,7 +186,10 @@ pub fn followed(followed: &Followed, sheet: &mut Sheet) {
     if followed.refetched > 0 {
         sheet.pair("Keys read again", count(followed.refetched));
     }
-    sheet.pair("Offset", count(followed.applied_offset));
+    match &followed.rounds {
+        Some(rounds) => sheet.pair("Rounds", rounds_words(rounds)),
+        None => sheet.pair("Offset", count(followed.applied_offset)),
+    }
     if let Some(verified) = &followed.verified {
         compared(verified, sheet);
     }
@@ -189,6 +197,18 @@ pub fn followed(followed: &Followed, sheet: &mut Sheet) {
         sheet.section("CUTOVER");
         cutover_lines(cutover, sheet);
     }
+}
+
+/// What rounds over all keys came to.
+pub fn rounds_words(rounds: &JobRounds) -> String {
+    format!(
+        "{}; the last: {} keys, {} copied, {} deleted, {}",
+        count(rounds.complete),
+        count(rounds.keys),
+        count(rounds.differing),
+        count(rounds.deleted),
+        duration(rounds.took_ms)
+    )
 }
 
 /// What comparing while following has found.
@@ -213,7 +233,8 @@ fn compared(verified: &Verified, sheet: &mut Sheet) {
 /// What became of the target.
 fn aborted_lines(aborted: &Aborted, sheet: &mut Sheet) {
     if !aborted.cleaned {
-        sheet.pair("Left behind", "the target keeps what was copied; its expiries are held");
+        let held = if aborted.expiries_held { "; its expiries are held" } else { "" };
+        sheet.pair("Left behind", format!("the target keeps what was copied{held}"));
         return;
     }
     sheet.pair("Removed", format!("{} keys", count(aborted.keys_removed)));

@@ -14,10 +14,10 @@ use super::Ended;
 use super::target::home;
 use super::transaction::Transaction;
 use crate::engine::Job;
-use crate::live::checkpoint;
 use crate::live::classify::{Class, KeyAccess, KeyUse, classify, split};
 use crate::live::marks::{Key, Marks};
 use crate::live::rewrite::{Abilities, HOLD_MS, Rewrite, Times, rewrite};
+use crate::live::{checkpoint, record};
 use crate::preflight::Checked;
 
 /// One command of the stream.
@@ -474,6 +474,10 @@ impl Plan {
             return Ok(Some(Step::Reconcile(db)));
         }
         self.send(call, transaction);
+        let home = home(&self.job.config);
+        if db.is_none_or(|db| db == home) {
+            self.keep_record(home, transaction);
+        }
         // What is newer than this command has gone with the rest.
         for (db, key) in marks.keys(db) {
             marks.mark_dirty(db, &key);
@@ -504,13 +508,25 @@ impl Plan {
         if let Some(there) = there {
             // The checkpoint has gone with its database.
             transaction.select(there, there);
-            transaction.command(&[b"DEL", &checkpoint::key(&self.job.id)], there);
+            let id = &self.job.id;
+            transaction.command(&[b"DEL", &checkpoint::key(id), &record::key(id)], there);
+            self.keep_record(home, transaction);
         }
         for (_, key) in marks.keys(Some(one)).into_iter().chain(marks.keys(Some(other))) {
             marks.mark_dirty(one, &key);
             marks.mark_dirty(other, &key);
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// Writes the job's record again, which has gone with its database.
+    fn keep_record(&self, home: u32, transaction: &mut Transaction) {
+        if let Some(record) = self.job.kept_record() {
+            transaction.select(home, home);
+            transaction.command(&[b"SET", &record::key(&self.job.id), record], home);
+        }
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Target {
     source: Connector,
     /// Asks the source which keys it has; connected when it is first needed.
     asking: Option<Connection>,
+    /// The run of the source that is asked, if no other one may be.
+    source_run: Option<String>,
     /// The same under the job's own name: connections that do not end with the applier's.
     lists: Connector,
     key: Vec<u8>,
@@ -92,6 +94,7 @@ impl Target {
             lists: checked.target.connector.clone(),
             source: checked.source.connector.clone(),
             asking: None,
+            source_run: None,
             key: checkpoint::key(&job.id),
             home: home(config),
             only_db: config.source_db().map(|db| (config.target_db().unwrap_or(db), db)),
@@ -99,6 +102,30 @@ impl Target {
             failing_since: None,
             last: String::new(),
         }
+    }
+
+    /// The same target, which believes only this run of the source about keys it does not have:
+    /// another one may have come up without them.
+    #[must_use]
+    pub fn asking_run(mut self, run_id: String) -> Self {
+        self.source_run = Some(run_id);
+        self
+    }
+
+    /// Connects to the source, to ask which keys it has.
+    async fn connect_source(&self) -> Result<Connection, ClientError> {
+        let mut connection = self.source.connect().await?;
+        let Some(run_id) = &self.source_run else { return Ok(connection) };
+        let info = ServerInfo::probe(&mut connection).await?;
+        if info.info.get("run_id").unwrap_or_default() == run_id {
+            return Ok(connection);
+        }
+        let doing = String::from("asking which keys it has");
+        Err(ClientError::Closed {
+            address: self.source.address().to_string(),
+            doing,
+            hint: String::from("; it was restarted meanwhile"),
+        })
     }
 
     /// Where it is.
@@ -315,7 +342,7 @@ impl Target {
         }
         let mut asking = match self.asking.take() {
             Some(asking) => asking,
-            None => self.source.connect().await?,
+            None => self.connect_source().await?,
         };
         let replies = asking.pipeline(&pipeline).await?;
         self.asking = Some(asking);

@@ -400,6 +400,7 @@ impl Replica {
             applied_offset: self.progress.applied(),
             cutover: self.cutover.take(),
             verified: self.comparison.as_ref().map(|it| it.tally.report()),
+            rounds: None,
         });
         Ok(report)
     }

@@ -13,7 +13,7 @@ use crate::engine::{CLIENT_NAME_PREFIX, Job};
 use crate::error::{ErrorKind, MigrateError};
 use crate::glob::KeyFilter;
 use crate::live::apply::home;
-use crate::live::checkpoint;
+use crate::live::{checkpoint, record};
 use crate::preflight::{Server, rivals};
 use crate::report::{Aborted, key_text};
 use crate::scan::Scanner;
@@ -68,7 +68,8 @@ pub async fn take_back(
 pub async fn forget(job: &Job, server: &Server) -> Result<(), ClientError> {
     let mut connection = server.connector.connect().await?;
     connection.call(&["SELECT", &home(&job.config).to_string()]).await?;
-    connection.call(&[b"DEL", checkpoint::key(&job.id).as_slice()]).await.map(drop)
+    let (checkpoint, record) = (checkpoint::key(&job.id), record::key(&job.id));
+    connection.call(&[&b"DEL"[..], &checkpoint, &record]).await.map(drop)
 }
 
 impl Restorer<'_> {

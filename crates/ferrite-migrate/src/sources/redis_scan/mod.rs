@@ -65,6 +65,8 @@ pub struct Part {
     pub differing: bool,
     /// Whether expiries are held.
     pub holds: bool,
+    /// Whether reading keys that are the same on both ends is held back by the limits, too.
+    pub limited: bool,
     /// Told where the next part begins, if there is one.
     pub ended: oneshot::Sender<Option<Place>>,
 }
@@ -104,7 +106,7 @@ impl ScanSource {
         let mut tasks = JoinSet::new();
         let only_differing = self.job.config.only_differing;
         if self.part.as_ref().map_or(only_differing, |part| part.differing) {
-            names = self.compare(names, holds, &mut tasks).await?;
+            names = self.compare(names, &mut tasks).await?;
         }
         for _ in 0..self.job.config.parallel {
             let mut reader = Reader::connect(&self.checked, &connector, feed.clone()).await?;
@@ -144,7 +146,6 @@ impl ScanSource {
     async fn compare(
         &self,
         differing: mpsc::Sender<Names>,
-        holds: bool,
         tasks: &mut JoinSet<Result<(), MigrateError>>,
     ) -> Result<mpsc::Sender<Names>, MigrateError> {
         let (names, waiting) = mpsc::channel(NAMES_MAX);
@@ -152,7 +153,12 @@ impl ScanSource {
         for _ in 0..self.job.config.parallel {
             let findings = Arc::default();
             let comparer = Comparer::connect(&self.job, &self.checked, findings).await?;
-            let comparer = comparer.handing_over(differing.clone(), holds);
+            let part = self.part.as_ref();
+            let holds = part.is_some_and(|part| part.holds);
+            let mut comparer = comparer.handing_over(differing.clone(), holds);
+            if part.is_some_and(|part| part.limited) {
+                comparer = comparer.limited();
+            }
             tasks.spawn(comparer.run(Arc::clone(&waiting)));
         }
         Ok(names)

@@ -4,20 +4,24 @@
 //! story.rs       from the first command to the cutover
 //! resumed.rs     processes that are killed, interrupted, stopped, and go on
 //! replica.rs     --strategy replica
+//! rounds.rs      a source that lets nobody follow it
 //! refused.rs     what cannot be done, and what it says
 //! background.rs  --detach
 //! throttled.rs   limits of the copy
 //! aborted.rs     given up before the cutover
 //! scheduled.rs   cutovers at a time, and ways back that nobody orders
 //! disk.rs        a disk that is full
+//! lost.rs        machines that are lost with their disk
 //! ```
 
 mod aborted;
 mod background;
 mod disk;
+mod lost;
 mod refused;
 mod replica;
 mod resumed;
+mod rounds;
 mod scheduled;
 mod story;
 mod throttled;

@@ -1,0 +1,73 @@
+//! Machines that are lost with their disk: the target alone knows how to go on.
+
+use ferrite_testkit::{Proxy, Server};
+use rustix::process::Signal;
+
+use super::{Jobs, differences, load};
+use crate::command::until;
+use crate::{start, with_keys};
+
+/// What the target keeps of migrations beside its keys.
+fn kept(target: &ferrite_testkit::Peer) -> Vec<String> {
+    let found = target.client().ok(&["KEYS", "ferrite-migrate:*"]);
+    found.items().iter().map(ferrite_testkit::Reply::text).collect()
+}
+
+#[test]
+fn a_migration_whose_machine_is_lost_goes_on_from_the_target() {
+    let (source, target) = (with_keys(20_000), start(Server::Redis70));
+    let load = load(&source, 31);
+    load.wait_for(2000);
+    let slow = Proxy::start(source.addr()).unwrap();
+    slow.throttle(Some(1_000_000));
+    let options = ["--checkpoint", "target"];
+
+    // Lost while it copies.
+    let jobs = Jobs::new();
+    let (running, id) = jobs.live(&slow.url(), &target.url(), &options);
+    jobs.until(&id, "keys to be copied", |status| {
+        status["state"] == "COPYING" && status["progress"]["keys_done"].as_u64() > Some(0)
+    });
+    let elsewhere = Jobs::new();
+    let resume = ["migrate", "--resume", &id, "-t", &target.url()];
+    elsewhere.run(&resume).exits(1).explains(&["still has a connection", "CLIENT KILL"]);
+    running.signal(Signal::KILL);
+    running.end();
+    drop(jobs);
+    slow.throttle(None);
+    until("the target to see that it is gone", || {
+        let clients = target.client().ok(&["CLIENT", "LIST"]).text();
+        !clients.contains(&id)
+    });
+
+    // Lost while it follows, after commands that take all keys of a database away.
+    let other = ["migrate", "--resume", "mig_another", "-t", &target.url()];
+    elsewhere.run(&other).exits(1).explains(&["does not know it", "--checkpoint target"]);
+    elsewhere.run(&["migrate", "--resume", &id]).exits(1).explains(&["there is no migration"]);
+    let running = elsewhere.resume(&id, &["-t", &target.url()]);
+    elsewhere.until_live(&id);
+    source.client().ok(&["FLUSHDB"]);
+    source.client().ok(&["SWAPDB", "0", "1"]);
+    load.wait_for(2000);
+    elsewhere.until_live(&id);
+    running.signal(Signal::KILL);
+    running.end();
+    drop(elsewhere);
+    until("the target to see that it is gone", || {
+        let clients = target.client().ok(&["CLIENT", "LIST"]).text();
+        !clients.contains(&id)
+    });
+
+    let jobs = Jobs::new();
+    let running = jobs.resume(&id, &["-t", &target.url()]);
+    jobs.until_live(&id);
+    assert_eq!(kept(&target).len(), 2, "{:?}", kept(&target));
+    jobs.cut_over(&id);
+    running.end().exits(0).reports(&["COMPLETED"]);
+    // The counters of the load have gone with their database.
+    load.stop();
+    until("both ends to be equal", || differences(&source, &target) == Ok(Vec::new()));
+    assert!(kept(&target).is_empty(), "{:?}", kept(&target));
+    let late = Jobs::new();
+    late.run(&resume).exits(1).explains(&["does not know it"]);
+}
