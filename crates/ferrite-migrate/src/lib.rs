@@ -30,6 +30,7 @@
 mod config;
 mod engine;
 mod error;
+mod exports;
 mod fetch;
 mod glob;
 mod inputs;
@@ -51,6 +52,7 @@ pub use config::{
 };
 pub use engine::{Limits, RATE_MIN};
 pub use error::{ErrorKind, MigrateError};
+pub use exports::{Export, ExportFormat, ExportReport};
 pub use ferrite_client::{Address, TlsOptions};
 pub use glob::{KeyFilter, matches_glob};
 pub use inputs::{AofOptions, Input};

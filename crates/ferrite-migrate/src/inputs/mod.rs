@@ -6,6 +6,7 @@
 
 pub mod aof;
 mod bytes;
+pub mod json;
 mod rdb_file;
 
 use std::fmt;
@@ -109,6 +110,12 @@ impl Input {
     #[must_use]
     pub fn aof(path: impl AsRef<Path>, options: AofOptions) -> Self {
         Self::of(aof::AofInput::new(path.as_ref(), options))
+    }
+
+    /// JSON, a record on each line or an array of them; `-` is standard input.
+    #[must_use]
+    pub fn json(path: impl AsRef<Path>) -> Self {
+        Self::of(json::JsonInput::new(path.as_ref()))
     }
 
     fn of(kind: impl Kind + 'static) -> Self {

@@ -4,7 +4,9 @@
 mod abort;
 mod complete;
 mod cutover;
+mod export_json;
 mod import_aof;
+mod import_json;
 mod import_rdb;
 mod list;
 mod migrate;
@@ -36,6 +38,8 @@ const VERBS: &[Verb] = &[
     sync::VERB,
     import_rdb::VERB,
     import_aof::VERB,
+    import_json::VERB,
+    export_json::VERB,
     verify::VERB,
     list::VERB,
     status::VERB,

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! aof.rs      files that servers wrote, whole and damaged
+//! json.rs     there and back
 //! ```
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod aof;
+mod json;
 
 use std::process::{Command, Stdio};
 

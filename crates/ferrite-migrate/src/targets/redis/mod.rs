@@ -27,7 +27,7 @@ use crate::config::OnConflict;
 use crate::error::{ErrorKind, MigrateError};
 
 pub use commands::Dialect;
-pub use encode::{Encoder, LeftOut};
+pub use encode::{Encoder, LeftOut, data_error};
 pub use functions::{libraries, library_name};
 pub use large::KeyWriter;
 pub use worker::{Item, work};
