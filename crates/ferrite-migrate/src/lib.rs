@@ -55,7 +55,7 @@ pub use error::{ErrorKind, MigrateError};
 pub use exports::{Export, ExportFormat, ExportReport};
 pub use ferrite_client::{Address, TlsOptions};
 pub use glob::{KeyFilter, matches_glob};
-pub use inputs::{AofOptions, Input};
+pub use inputs::{AofOptions, CsvMapping, CsvShape, Input};
 pub use jobs::{
     JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobRounds, JobStatus,
     JobStore, JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State,

@@ -6,6 +6,7 @@
 //!
 //! The source is read as a copy reads it: as a replica where that is allowed, else key by key.
 
+mod csv;
 mod json;
 
 use std::fmt;
@@ -35,6 +36,8 @@ const ITEMS_MAX: usize = 2;
 pub enum ExportFormat {
     /// JSON, a record on each line: every type, exactly.
     Json,
+    /// CSV, a row for each element: no streams, modules and functions, no expiries of fields.
+    Csv,
 }
 
 /// How a key is written.
@@ -160,6 +163,7 @@ impl Export {
         let reading = tokio::spawn(chosen.source.read(feed));
         let shape: Box<dyn Shape> = match self.format {
             ExportFormat::Json => Box::new(json::JsonShape::default()),
+            ExportFormat::Csv => Box::new(csv::CsvShape::default()),
         };
         let writer = Writer { job: Arc::clone(job), shape, out, line: Vec::new(), bytes: 0 };
         let written = spawn_blocking(move || writer.all(items)).await;

@@ -6,6 +6,7 @@
 
 pub mod aof;
 mod bytes;
+pub mod csv;
 pub mod json;
 mod rdb_file;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use aof::AofOptions;
 pub use bytes::{Bytes, Place};
+pub use csv::{CsvMapping, CsvShape};
 
 use crate::engine::Job;
 use crate::error::MigrateError;
@@ -116,6 +118,15 @@ impl Input {
     #[must_use]
     pub fn json(path: impl AsRef<Path>) -> Self {
         Self::of(json::JsonInput::new(path.as_ref()))
+    }
+
+    /// CSV, whose rows become keys by a mapping; `-` is standard input.
+    ///
+    /// # Errors
+    /// A mapping that cannot be used, whatever the file.
+    pub fn csv(path: impl AsRef<Path>, mapping: CsvMapping) -> Result<Self, String> {
+        mapping.check()?;
+        Ok(Self::of(csv::CsvInput::new(path.as_ref(), mapping)))
     }
 
     fn of(kind: impl Kind + 'static) -> Self {

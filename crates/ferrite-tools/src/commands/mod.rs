@@ -4,8 +4,10 @@
 mod abort;
 mod complete;
 mod cutover;
+mod export_csv;
 mod export_json;
 mod import_aof;
+mod import_csv;
 mod import_json;
 mod import_rdb;
 mod list;
@@ -40,6 +42,8 @@ const VERBS: &[Verb] = &[
     import_aof::VERB,
     import_json::VERB,
     export_json::VERB,
+    import_csv::VERB,
+    export_csv::VERB,
     verify::VERB,
     list::VERB,
     status::VERB,

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! aof.rs      files that servers wrote, whole and damaged
+//! csv.rs      rows become keys, and keys rows
 //! json.rs     there and back
 //! ```
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod aof;
+mod csv;
 mod json;
 
 use std::process::{Command, Stdio};

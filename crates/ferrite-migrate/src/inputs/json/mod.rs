@@ -27,7 +27,9 @@ use crate::sources::{BoxFuture, Closed, Feed, Source};
 use objects::{Next, Objects};
 use record::Parsed;
 
+pub use record::STORED;
 pub use text::{is_text, push_text};
+pub use value::LAYOUT;
 
 /// JSON in a file or a pipe.
 #[derive(Debug)]
@@ -121,6 +123,13 @@ impl Source for JsonSource {
 
 impl JsonSource {
     async fn run(&mut self, feed: &Feed) -> Result<(), MigrateError> {
+        let ended = self.records(feed).await;
+        // What came before a record that is wrong still arrives.
+        let _ = self.flush(feed).await;
+        ended
+    }
+
+    async fn records(&mut self, feed: &Feed) -> Result<(), MigrateError> {
         let mut stored = Vec::new();
         while !feed.job.stop.is_stopped() {
             match self.objects.next(self.bytes.available()) {
@@ -150,7 +159,6 @@ impl JsonSource {
                 Err(what) => return Err(self.bad(0, &what)),
             }
         }
-        let _ = self.flush(feed).await;
         Ok(())
     }
 

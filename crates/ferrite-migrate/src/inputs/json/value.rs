@@ -80,7 +80,7 @@ pub fn store(kind: &str, value: &RawValue, out: &mut Vec<u8>) -> Result<(), Stri
 }
 
 /// How values are stored: the plainest forms, from which servers make their own.
-const LAYOUT: Layout = Layout {
+pub const LAYOUT: Layout = Layout {
     list: ListLayout::Plain,
     zset: ZsetLayout::Binary,
     hash: HashLayout::Plain,
