@@ -1,5 +1,6 @@
 //! What a migration is to do: the whole of its configuration, checked before anything connects.
 
+mod migrate;
 mod origin;
 mod replica;
 
@@ -13,6 +14,8 @@ use crate::glob::KeyFilter;
 use crate::inputs::Input;
 
 pub use origin::Origin;
+
+pub(crate) use migrate::unreachable_from_source;
 
 /// Smallest accepted [`Config::memory_limit`]: below it not even one batch a worker fits.
 pub const MEMORY_LIMIT_MIN: u64 = 32 << 20;
@@ -72,6 +75,9 @@ pub enum Strategy {
     /// Make the target a replica of the source, by `REPLICAOF`: it loses all it has, and gets all
     /// the source has. Only with [`Mode::Live`], and never chosen by [`Strategy::Auto`].
     Replica,
+    /// Have the source send its keys itself, by `MIGRATE`. Only with [`Mode::Snapshot`]; chosen by
+    /// [`Strategy::Auto`] where nothing else is allowed.
+    Migrate,
 }
 
 impl Strategy {
@@ -84,6 +90,7 @@ impl Strategy {
             Self::Fenced => "fenced",
             Self::Scan => "scan",
             Self::Replica => "replica",
+            Self::Migrate => "migrate",
         }
     }
 }
@@ -190,6 +197,9 @@ pub struct Config {
     /// Where the target reaches the source, with [`Strategy::Replica`]; the source's own address
     /// unless told otherwise.
     pub replica_source: Option<Address>,
+    /// Where the source reaches the target, with [`Strategy::Migrate`]; the target's own address
+    /// unless told otherwise.
+    pub migrate_target: Option<Address>,
     /// When a job is taken up again whose source came back without its keys: that the target is to
     /// lose them too.
     pub source_emptied: bool,
@@ -228,6 +238,14 @@ impl Config {
     #[must_use]
     pub fn replicates_from(&self) -> Option<(&str, u16)> {
         let address = self.replica_source.as_ref().or(self.source.address())?;
+        Some((address.host()?, address.port()?))
+    }
+
+    /// Host and port by which the source reaches the target to send keys there; `None` where the
+    /// target is a Unix socket and no other way is given.
+    #[must_use]
+    pub fn migrates_to(&self) -> Option<(&str, u16)> {
+        let address = self.migrate_target.as_ref().unwrap_or(&self.target.address);
         Some((address.host()?, address.port()?))
     }
 
@@ -284,6 +302,7 @@ pub struct ConfigBuilder {
     limits: Limits,
     undo: bool,
     replica_source: Option<String>,
+    migrate_target: Option<String>,
     source_emptied: bool,
     checkpoint_in_target: bool,
 }
@@ -317,6 +336,7 @@ impl Default for ConfigBuilder {
             limits: Limits::default(),
             undo: true,
             replica_source: None,
+            migrate_target: None,
             source_emptied: false,
             checkpoint_in_target: false,
         }
@@ -513,6 +533,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// `host:port` by which the source reaches the target, with [`Strategy::Migrate`]; by default
+    /// the one we reach it by.
+    #[must_use]
+    pub fn migrate_target(mut self, address: impl Into<String>) -> Self {
+        self.migrate_target = Some(address.into());
+        self
+    }
+
     /// When a job is taken up again whose source came back without its keys: says that the target
     /// is to lose them too.
     #[must_use]
@@ -542,6 +570,8 @@ impl ConfigBuilder {
             Mode::Snapshot => self.check_snapshot()?,
         }
         replica::check(&self)?;
+        migrate::check(&self)?;
+        self.check_memory()?;
         let source = match self.input {
             Some(input) => Origin::Input(input),
             None => Origin::Server(endpoint("source", self.source, self.source_tls)?),
@@ -554,23 +584,10 @@ impl ConfigBuilder {
             }
             None => None,
         };
+        let migrate_target = migrate::target(self.migrate_target.as_deref())?;
         between("parallel", self.parallel, 1, PARALLEL_MAX)?;
         between("batch-size", self.batch_size, 1, BATCH_SIZE_MAX)?;
         check_databases(&source, self.input_db, &target)?;
-        if self.memory_limit < MEMORY_LIMIT_MIN {
-            return Err(ConfigError(format!(
-                "memory-limit must be at least {} MiB",
-                MEMORY_LIMIT_MIN >> 20
-            )));
-        }
-        let workers = self.memory_limit / MEMORY_PER_WORKER;
-        if self.parallel as u64 > workers {
-            return Err(ConfigError(format!(
-                "{} parallel workers need a memory-limit of at least {} MiB",
-                self.parallel,
-                (self.parallel as u64 * MEMORY_PER_WORKER) >> 20
-            )));
-        }
         Ok(Config {
             source,
             target,
@@ -596,6 +613,7 @@ impl ConfigBuilder {
             limits: self.limits,
             undo: self.undo,
             replica_source,
+            migrate_target,
             source_emptied: self.source_emptied,
             input_db: self.input_db,
             checkpoint_in_target: self.checkpoint_in_target,
@@ -615,11 +633,32 @@ impl ConfigBuilder {
             Some(_) if self.strategy != Strategy::Auto => {
                 refused("a strategy is a way to read a server: leave --strategy out")
             }
-            Some(_) if self.only_differing || self.verify => {
+            Some(_) if self.only_differing => {
                 refused("only a server can be asked for single keys, to compare them")
+            }
+            Some(input) if self.verify && !input.kind().is_comparable() => {
+                refused("what is verified is read twice, which a pipe cannot be: give a file")
             }
             Some(_) => Ok(()),
         }
+    }
+
+    fn check_memory(&self) -> Result<(), ConfigError> {
+        if self.memory_limit < MEMORY_LIMIT_MIN {
+            return Err(ConfigError(format!(
+                "memory-limit must be at least {} MiB",
+                MEMORY_LIMIT_MIN >> 20
+            )));
+        }
+        let workers = self.memory_limit / MEMORY_PER_WORKER;
+        if self.parallel as u64 > workers {
+            return Err(ConfigError(format!(
+                "{} parallel workers need a memory-limit of at least {} MiB",
+                self.parallel,
+                (self.parallel as u64 * MEMORY_PER_WORKER) >> 20
+            )));
+        }
+        Ok(())
     }
 
     fn check_snapshot(&self) -> Result<(), ConfigError> {

@@ -419,6 +419,29 @@ impl Fetcher {
     }
 }
 
+/// When one key of the selected database expires, Unix time in ms; `None` for never, or if it is
+/// not there.
+///
+/// # Errors
+/// The loss of the connection, or a refusal.
+pub async fn expiry_of(
+    connection: &mut Connection,
+    key: &[u8],
+    expiretime: bool,
+) -> Result<Option<u64>, ClientError> {
+    if expiretime {
+        let time = connection.call(&[&b"PEXPIRETIME"[..], key]).await?;
+        return Ok(time.as_int().and_then(|time| u64::try_from(time).ok()));
+    }
+    let left = connection.call(&[&b"PTTL"[..], key]).await?;
+    let left = left.as_int().and_then(|left| u64::try_from(left).ok());
+    let time = connection.call(&["TIME"]).await?;
+    let parts = time.as_array().unwrap_or_default();
+    let part = |index: usize| parts.get(index)?.as_str()?.parse::<u64>().ok();
+    let now_ms = part(0).unwrap_or(0) * 1000 + part(1).unwrap_or(0) / 1000;
+    Ok(left.map(|left| now_ms + left))
+}
+
 /// The offset in a reply to `ROLE`: `master <offset> …` or `slave <host> <port> <state> <offset>`.
 #[must_use]
 pub fn offset_in(role: &Value) -> Option<u64> {

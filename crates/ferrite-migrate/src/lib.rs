@@ -27,18 +27,23 @@
 //! The library never prints, never exits and reads no environment; what happens is told by
 //! [`Status`], [`Event`]s and the final [`Report`].
 
+mod analyze;
 mod config;
 mod engine;
 mod error;
 mod exports;
 mod fetch;
+mod files;
 mod glob;
 mod inputs;
 mod jobs;
+mod key_template;
 mod live;
 mod migration;
 mod model;
 mod preflight;
+mod rdb_diff;
+mod rdb_out;
 mod report;
 mod scan;
 mod sources;
@@ -46,6 +51,10 @@ mod targets;
 mod time;
 mod verify;
 
+pub use analyze::{
+    Analysis, BigKey, Damage, DatabaseCount, ExpiryBucket, KeyFacts, Measure, PatternCount,
+    RdbAnalysis, Size, StepOver, TOP_MAX, Tally, TypeShare, analyze_rdb,
+};
 pub use config::{
     BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, KeyType, MEMORY_LIMIT_MIN, Mode,
     OnConflict, Origin, PARALLEL_MAX, Strategy,
@@ -54,6 +63,7 @@ pub use engine::{Limits, RATE_MIN};
 pub use error::{ErrorKind, MigrateError};
 pub use exports::{Export, ExportFormat, ExportReport};
 pub use ferrite_client::{Address, TlsOptions};
+pub use files::RdbReader;
 pub use glob::{KeyFilter, matches_glob};
 pub use inputs::{AofOptions, CsvMapping, CsvShape, Input};
 pub use jobs::{
@@ -61,8 +71,11 @@ pub use jobs::{
     JobStore, JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State,
     Throttle, TtlGuard, control,
 };
+pub use key_template::KeyTemplate;
 pub use live::{Guard, adopt};
 pub use migration::{Migration, Stopper, abort};
+pub use rdb_diff::diff_rdb;
+pub use rdb_out::{ExportSource, RdbDestination, RdbReport, convert_rdb, export_rdb, parse_server};
 pub use report::{
     Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,
     Following, KeyCounts, KeyName, Phase, PreflightReport, Replayed, Report, Skip, Status,

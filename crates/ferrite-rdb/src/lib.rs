@@ -37,4 +37,4 @@ pub use format::{Dialect, Format};
 pub use reader::{Entry, Event, Head, Reader, Step};
 pub use sink::{Sink, StreamConsumer, StreamFields, StreamGroup, StreamId, StreamMeta};
 pub use types::module::ModuleName;
-pub use types::{ValueKind, has_member_expiry, type_name};
+pub use types::{ValueKind, encoding_name, has_member_expiry, type_name};

@@ -6,7 +6,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use ferrite_migrate::{Config, ConfigBuilder, Endpoint, Input, JobStore, KeyType, TlsOptions};
+use ferrite_migrate::{
+    Address, Config, ConfigBuilder, Endpoint, Input, JobStore, KeyType, TlsOptions,
+};
 
 use crate::state_dir;
 use crate::term::color::ColorChoice;
@@ -161,6 +163,20 @@ impl StateArgs {
 }
 
 impl SourceArgs {
+    /// The source alone.
+    ///
+    /// # Errors
+    /// An address that cannot be used, or TLS options for one without TLS.
+    pub fn endpoint(self) -> Result<Endpoint, Failure> {
+        let tls = self.tls();
+        let address = self.source.unwrap_or_default().parse::<Address>();
+        let address = address
+            .map_err(|error| Failure::usage("the address of the source", error.to_string()))?;
+        let endpoint = Endpoint { address, tls };
+        check_tls("source", &endpoint)?;
+        Ok(endpoint)
+    }
+
     /// Puts what was given into a configuration, over what is there.
     fn apply(self, mut config: ConfigBuilder) -> ConfigBuilder {
         let tls = self.tls();

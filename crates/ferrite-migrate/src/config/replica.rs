@@ -64,7 +64,7 @@ pub fn source(
         }
     }
     if let Some(text) = replica_source {
-        return given(text).map(Some);
+        return given("replica-source", text).map(Some);
     }
     let Some(host) = source.host() else {
         return refused(&format!(
@@ -82,11 +82,14 @@ pub fn source(
     Ok(None)
 }
 
-/// Reads `host:port`.
-fn given(text: &str) -> Result<Address, ConfigError> {
+/// Reads `host:port`, the value of an option.
+///
+/// # Errors
+/// Anything else.
+pub fn given(option: &str, text: &str) -> Result<Address, ConfigError> {
     let unusable = || {
-        let why = "is not an address a server can be told to replicate from: give HOST:PORT";
-        ConfigError(format!("replica-source `{text}` {why}"))
+        let why = "is not an address a server can be told: give HOST:PORT";
+        ConfigError(format!("{option} `{text}` {why}"))
     };
     if text.contains("://") || text.contains('@') {
         return Err(unusable());
@@ -98,7 +101,9 @@ fn given(text: &str) -> Result<Address, ConfigError> {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is the machine that says it.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
     let address = host.parse::<std::net::IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }

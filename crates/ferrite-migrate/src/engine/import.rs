@@ -10,7 +10,8 @@ use crate::error::{ErrorKind, MigrateError};
 use crate::inputs::Opened;
 use crate::live::HOLD_MS;
 use crate::preflight::Destination;
-use crate::report::{Phase, PreflightReport, Report};
+use crate::report::{Phase, PreflightReport, Report, VerificationReport};
+use crate::verify::{End, WrittenTo, written_tolerance_ms};
 
 /// An input that is open and a target that was checked.
 #[derive(Debug)]
@@ -67,18 +68,37 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
             then.begin(&job, &target).await?;
         }
         copy(&job, ends, capabilities, opened.source).await?;
-        match &mut opened.then {
-            Some(then) => then.finish(&job, &target).await.map(Some),
-            None => Ok(None),
-        }
+        let replayed = match &mut opened.then {
+            Some(then) => Some(then.finish(&job, &target).await?),
+            None => None,
+        };
+        let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok((replayed, copy_ms, verify(&job, &target).await?))
     };
     let imported = imported.await;
     job.begin(Phase::Finished, 0);
-    let replayed = imported.map_err(|mut error| {
+    let (replayed, copy_ms, verified) = imported.map_err(|mut error: MigrateError| {
         error.keys_copied = job.tally(|tally| tally.keys.copied);
         error
     })?;
-    let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let report = report(&job, &preflight, kind, reason, copy_ms, None);
+    let report = report(&job, &preflight, kind, reason, copy_ms, verified);
     Ok(Report { replayed, ..report })
+}
+
+/// Reads the input again and compares it with the target, where that was asked for.
+async fn verify(
+    job: &Arc<Job>,
+    target: &Destination,
+) -> Result<Option<VerificationReport>, MigrateError> {
+    let Origin::Input(input) = &job.config.source else { return Ok(None) };
+    if !job.config.verify || job.config.dry_run || job.stop.is_stopped() {
+        return Ok(None);
+    }
+    let target = &target.target;
+    let written_to = WrittenTo {
+        end: End::written_to(job, target).await?,
+        values: target.values(),
+        tolerance_ms: written_tolerance_ms(target),
+    };
+    input.kind().compare(Arc::clone(job), written_to).await
 }

@@ -21,7 +21,7 @@ const BLOCK: usize = 256 << 10;
 /// Blocks that wait to be taken.
 const BLOCKS_MAX: usize = 4;
 /// What a file begins with that was compressed by gzip (RFC 1952).
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+pub const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// A file, or standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,21 +44,26 @@ impl Place {
     /// # Errors
     /// A file that cannot be opened or read, or is a directory.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let plain: Box<dyn Read + Send> = match self {
-            Self::Stdin => Box::new(io::stdin()),
-            Self::File(path) => {
-                let file = File::open(path)?;
-                if file.metadata()?.is_dir() {
-                    return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
-                }
-                Box::new(file)
-            }
-        };
-        let mut plain = BufReader::with_capacity(BLOCK, plain);
+        let mut plain = BufReader::with_capacity(BLOCK, self.open_packed()?);
         match plain.fill_buf()?.starts_with(GZIP_MAGIC) {
             true => Ok(Box::new(MultiGzDecoder::new(plain))),
             false => Ok(Box::new(plain)),
         }
+    }
+}
+
+impl Place {
+    /// Opens it, and leaves it compressed where it is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_packed(&self) -> io::Result<Box<dyn Read + Send>> {
+        let Self::File(path) = self else { return Ok(Box::new(io::stdin())) };
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+        }
+        Ok(Box::new(file))
     }
 }
 

@@ -4,6 +4,7 @@
 //! An input owes the engine what a [`Source`] owes it, and says what it is before anything is
 //! written. It cannot be followed, and it is not asked for single keys.
 
+mod any_file;
 pub mod aof;
 mod bytes;
 pub mod csv;
@@ -15,14 +16,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use aof::AofOptions;
-pub use bytes::{Bytes, Place};
+pub use bytes::{Bytes, GZIP_MAGIC, Place};
 pub use csv::{CsvMapping, CsvShape};
+pub use rdb_file::FileSupply;
 
 use crate::engine::Job;
 use crate::error::MigrateError;
+use crate::key_template::KeyTemplate;
 use crate::preflight::Destination;
-use crate::report::{PreflightReport, Replayed};
+use crate::report::{PreflightReport, Replayed, VerificationReport};
 use crate::sources::{BoxFuture, Source};
+use crate::verify::WrittenTo;
+
+/// A comparison with the target that goes on.
+pub type Comparing<'a> = BoxFuture<'a, Result<Option<VerificationReport>, MigrateError>>;
 
 /// How one kind of input is opened.
 pub trait Kind: fmt::Debug + Send + Sync {
@@ -35,6 +42,17 @@ pub trait Kind: fmt::Debug + Send + Sync {
     /// Whether its keys are in several databases, as those of a server are.
     fn has_databases(&self) -> bool {
         false
+    }
+
+    /// Whether it can be read a second time, to be compared with the target.
+    fn is_comparable(&self) -> bool {
+        false
+    }
+
+    /// Reads it a second time and compares it with the target; nothing where it is not comparable.
+    fn compare(&self, job: Arc<Job>, target: WrittenTo) -> Comparing<'_> {
+        drop((job, target));
+        Box::pin(async { Ok(None) })
     }
 
     /// Opens it and looks at its beginning; a check that fails is a line of the report.
@@ -105,7 +123,20 @@ impl Input {
     /// An RDB file, plain or compressed with gzip; `-` is standard input.
     #[must_use]
     pub fn rdb_file(path: impl AsRef<Path>) -> Self {
-        Self::of(rdb_file::RdbFile::new(Place::named(path.as_ref())))
+        Self::rdb_file_renamed(path, None)
+    }
+
+    /// The same, with other names for its keys where there is a template for them.
+    #[must_use]
+    pub fn rdb_file_renamed(path: impl AsRef<Path>, rename: Option<KeyTemplate>) -> Self {
+        Self::of(rdb_file::RdbFile::new(Place::named(path.as_ref()), rename))
+    }
+
+    /// A file whose kind its first bytes tell; otherwise as
+    /// [`rdb_file_renamed`](Self::rdb_file_renamed).
+    #[must_use]
+    pub fn any_file(path: impl AsRef<Path>, rename: Option<KeyTemplate>) -> Self {
+        Self::of(any_file::AnyFile::new(Place::named(path.as_ref()), rename))
     }
 
     /// An append-only file: one file, or the directory of a multi-part one.
@@ -117,7 +148,7 @@ impl Input {
     /// JSON, a record on each line or an array of them; `-` is standard input.
     #[must_use]
     pub fn json(path: impl AsRef<Path>) -> Self {
-        Self::of(json::JsonInput::new(path.as_ref()))
+        Self::of(json::JsonInput::new(Place::named(path.as_ref())))
     }
 
     /// CSV, whose rows become keys by a mapping; `-` is standard input.

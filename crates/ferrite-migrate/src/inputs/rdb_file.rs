@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Bytes, Kind, Opened, Place};
+use super::{Bytes, Comparing, Kind, Opened, Place};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
+use crate::key_template::KeyTemplate;
 use crate::report::PreflightReport;
 use crate::sources::BoxFuture;
 use crate::sources::rdb::{RdbSource, Supply};
+use crate::verify::{FileComparer, WrittenTo};
 
 /// What an RDB begins with.
 const MAGICS: [&[u8]; 2] = [b"REDIS", b"VALKEY"];
@@ -16,35 +18,36 @@ const MAGICS: [&[u8]; 2] = [b"REDIS", b"VALKEY"];
 #[derive(Debug)]
 pub struct RdbFile {
     place: Place,
+    rename: Option<KeyTemplate>,
 }
 
 impl RdbFile {
-    /// The RDB at that place.
+    /// The RDB at that place, whose keys get other names where there is a template for them.
     #[must_use]
-    pub fn new(place: Place) -> Self {
-        Self { place }
+    pub fn new(place: Place, rename: Option<KeyTemplate>) -> Self {
+        Self { place, rename }
     }
 
-    async fn look(
-        &self,
-        job: Arc<Job>,
-        report: &mut PreflightReport,
-    ) -> Result<Opened, MigrateError> {
-        let bytes = Bytes::open(&self.place).await?;
-        let begins = bytes.available();
-        if MAGICS.iter().any(|magic| begins.starts_with(magic)) {
-            report.ok("source file", format!("{} is an RDB", self.place));
-        } else {
-            let what = match begins.first() {
-                None => "it is empty",
-                Some(b'*') => "it begins as an AOF does",
-                Some(_) => "it does not begin with REDIS or VALKEY",
-            };
-            let detail = format!("{} is no RDB: {what}", self.place);
-            report.block("source file", detail, "give a file written by SAVE or BGSAVE");
+    /// Whether a file with these first bytes is an RDB.
+    #[must_use]
+    pub fn is_begun_by(begins: &[u8]) -> bool {
+        MAGICS.iter().any(|magic| begins.starts_with(magic))
+    }
+
+    /// Looks at the beginning of what is there.
+    #[must_use]
+    pub fn look(&self, job: Arc<Job>, bytes: Bytes, report: &mut PreflightReport) -> Opened {
+        match foreign(bytes.available()) {
+            None => report.ok("source file", format!("{} is an RDB", self.place)),
+            Some(what) => {
+                let detail = format!("{} is no RDB: {what}", self.place);
+                report.block("source file", detail, "give a file written by SAVE or BGSAVE");
+            }
         }
         let supply = FileSupply { place: self.place.clone(), bytes };
-        Ok(Opened { source: Box::new(RdbSource::new(job, supply)), keys_total: 0, then: None })
+        let mut source = RdbSource::new(job, supply);
+        source.rename = self.rename.clone();
+        Opened { source: Box::new(source), keys_total: 0, then: None }
     }
 }
 
@@ -61,19 +64,57 @@ impl Kind for RdbFile {
         true
     }
 
+    fn is_comparable(&self) -> bool {
+        matches!(self.place, Place::File(_))
+    }
+
+    fn compare(&self, job: Arc<Job>, target: WrittenTo) -> Comparing<'_> {
+        let comparer = FileComparer::new(job, self.rename.clone(), target);
+        Box::pin(async { comparer.run(&self.place).await.map(Some) })
+    }
+
     fn open<'a>(
         &'a self,
         job: Arc<Job>,
         report: &'a mut PreflightReport,
     ) -> BoxFuture<'a, Result<Opened, MigrateError>> {
-        Box::pin(self.look(job, report))
+        Box::pin(async move {
+            let bytes = Bytes::open(&self.place).await?;
+            Ok(self.look(job, bytes, report))
+        })
     }
 }
 
 /// The bytes of the file, for the reader.
-struct FileSupply {
+pub struct FileSupply {
     place: Place,
     bytes: Bytes,
+}
+
+impl FileSupply {
+    /// Opens a place.
+    ///
+    /// # Errors
+    /// Those of [`Bytes::open`], and a file that is no RDB.
+    pub async fn open(place: &Place) -> Result<Self, MigrateError> {
+        let bytes = Bytes::open(place).await?;
+        if let Some(what) = foreign(bytes.available()) {
+            let doing = format!("reading the RDB {place}");
+            return Err(MigrateError::new(ErrorKind::Data, doing, what)
+                .with_hint("give a file written by SAVE or BGSAVE"));
+        }
+        Ok(Self { place: place.clone(), bytes })
+    }
+}
+
+/// What a file is that is no RDB.
+fn foreign(begins: &[u8]) -> Option<&'static str> {
+    match begins.first() {
+        _ if RdbFile::is_begun_by(begins) => None,
+        None => Some("it is empty"),
+        Some(b'*') => Some("it begins as an AOF does"),
+        Some(_) => Some("it does not begin with REDIS or VALKEY"),
+    }
 }
 
 impl Supply for FileSupply {

@@ -174,6 +174,7 @@ impl Plan {
     }
 }
 
+/// Of the jobs that outlive their process: a snapshot has no plan.
 const STRATEGIES: [Strategy; 5] =
     [Strategy::Auto, Strategy::Psync, Strategy::Fenced, Strategy::Scan, Strategy::Replica];
 const MODES: [Mode; 3] = [Mode::Snapshot, Mode::Live, Mode::Incremental];

@@ -3,6 +3,7 @@
 mod conflicts;
 mod destination;
 mod latency;
+mod migrate;
 mod permissions;
 mod replica;
 pub mod rivals;
@@ -36,6 +37,8 @@ pub struct Checked {
     pub scannable: bool,
     /// The same, if the offset at which a key is read need not be known.
     pub readable: bool,
+    /// Whether the source lets us list its keys and have it send them itself.
+    pub migratable: bool,
     /// Whether the target lets us use `RESTORE`.
     pub restore: bool,
     /// Whether the target lets us use `SET`, `MSET` and `MSETNX`.
@@ -58,8 +61,13 @@ impl Checked {
             MigrateError::new(ErrorKind::Target, doing, &error).with_hint(state::reach_fix(&error))
         })?;
         let report = PreflightReport::default();
-        let (scannable, readable, restore, set) = (true, true, true, true);
-        Ok(Self { report, source, target, scannable, readable, restore, set })
+        Ok(Self::unchecked(report, source, target))
+    }
+
+    /// Two servers of which nothing is known to be refused.
+    fn unchecked(report: PreflightReport, source: Server, target: Server) -> Self {
+        let (scannable, readable, migratable, restore, set) = (true, true, false, true, true);
+        Self { report, source, target, scannable, readable, migratable, restore, set }
     }
 
     /// Connects to both ends once more, in the other direction.
@@ -123,14 +131,16 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
     let (Some(source), Some(target)) = (source, target) else {
         return Err(MigrateError::blocked(report));
     };
-    let (scannable, readable, restore, set) = (true, true, true, true);
-    let mut checked = Checked { report, source, target, scannable, readable, restore, set };
+    let mut checked = Checked::unchecked(report, source, target);
     state::check(&mut checked, is_replica);
     if !checked.report.is_blocked() {
         match is_replica {
             true => replica::check(job, &mut checked).await?,
             false => permissions::check(job, &mut checked).await?,
         }
+    }
+    if !checked.report.is_blocked() && job.config.strategy == Strategy::Migrate {
+        migrate::check(&job.config, &mut checked).await;
     }
     if !checked.report.is_blocked() {
         latency::check(job, &mut checked).await?;

@@ -38,6 +38,8 @@ pub async fn check(job: &Job, checked: &mut Checked) -> Result<(), MigrateError>
 
 /// Tells the offset at which keys are read.
 const FENCE: &str = "ROLE";
+/// Reads a value.
+const DUMP: &str = "DUMP";
 
 /// A name nobody uses.
 fn probe_key(job: &Job) -> Vec<u8> {
@@ -47,33 +49,65 @@ fn probe_key(job: &Job) -> Vec<u8> {
 /// Whether keys can be read one by one. Without that, replication may still read the source, but
 /// nothing can be verified.
 async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
-    let denied = readable(job, &mut checked.source).await;
-    let lost = |error| source_error(&checked.source.connector, "checking permissions", &error);
-    let Some((command, error)) = denied.map_err(lost)? else {
+    let config = &job.config;
+    let mut denied = match unreadable(job, &mut checked.source).await {
+        Ok(denied) => denied,
+        Err(error) => {
+            let connector = &checked.source.connector;
+            return Err(source_error(connector, "checking permissions", &error));
+        }
+    };
+    let compares = config.verify || config.only_differing || config.mode == Mode::Incremental;
+    checked.readable = denied.iter().all(|(command, _)| command == FENCE);
+    let may_migrate = matches!(config.strategy, Strategy::Migrate | Strategy::Auto)
+        && config.mode == Mode::Snapshot
+        && denied.iter().all(|(command, _)| command == DUMP);
+    let wants = config.strategy == Strategy::Migrate || !denied.is_empty();
+    checked.scannable = denied.is_empty();
+    if may_migrate && wants {
+        let refused = migrates(job, checked).await?;
+        checked.migratable = refused.is_none();
+        if let (Some(error), Strategy::Migrate) = (refused, config.strategy) {
+            denied.push((String::from("MIGRATE"), error));
+        }
+    }
+    if config.strategy == Strategy::Migrate && !compares {
+        denied.retain(|(command, _)| command != DUMP);
+    }
+    let Some((command, error)) = denied.into_iter().next() else {
         checked.report.ok("source permissions", "keys and expiries can be read");
         return Ok(());
     };
     let fix = format!("ACL SETUSER <user> +{} on the source", command.to_lowercase());
-    let compares =
-        job.config.verify || job.config.only_differing || job.config.mode == Mode::Incremental;
-    let needed = compares || matches!(job.config.strategy, Strategy::Scan | Strategy::Fenced);
-    if needed {
+    let reads = [Strategy::Scan, Strategy::Fenced, Strategy::Migrate];
+    if compares || reads.contains(&config.strategy) {
         let detail = format!("{command} is refused: {error}");
         checked.report.block("source permissions", detail, fix);
     } else {
-        checked.scannable = false;
-        checked.readable = command == FENCE;
-        let detail = format!("{command} is refused, so only replication can read it: {error}");
+        let way = if checked.migratable { "replication or MIGRATE" } else { "replication" };
+        let detail = format!("{command} is refused, so only {way} can read it: {error}");
         checked.report.warn("source permissions", detail, fix);
     }
     Ok(())
 }
 
-/// The first of the commands that read keys which a server refuses.
-async fn readable(
+/// Why the source does not send keys itself; the arguments end it before it connects anywhere.
+async fn migrates(job: &Job, checked: &mut Checked) -> Result<Option<ReplyError>, MigrateError> {
+    let key = probe_key(job);
+    let command: [&[u8]; 6] = [b"MIGRATE", b"localhost", b"1", &key, b"none", b"none"];
+    let answer = probe(&mut checked.source, &command).await;
+    let lost = |error| source_error(&checked.source.connector, "checking permissions", &error);
+    Ok(match answer.map_err(lost)? {
+        Answer::Denied(error) | Answer::Unable(error) => Some(error),
+        Answer::Allowed => None,
+    })
+}
+
+/// The commands that read keys which a server refuses.
+async fn unreadable(
     job: &Job,
     server: &mut Server,
-) -> Result<Option<(String, ReplyError)>, ClientError> {
+) -> Result<Vec<(String, ReplyError)>, ClientError> {
     let key = probe_key(job);
     let expiry: &[u8] = if server.has_expiretime() { b"PEXPIRETIME" } else { b"PTTL" };
     // `ROLE` tells the offset at which keys are read, which following needs.
@@ -83,15 +117,15 @@ async fn readable(
         &[b"SCAN", b"0", b"COUNT", b"1"],
         &[b"EXISTS", &key],
         &[b"MULTI"],
-        &[b"DUMP", &key],
+        &[DUMP.as_bytes(), &key],
         &[expiry, &key],
         &[b"EXEC"],
         fence,
     ];
-    let mut denied = None;
+    let mut denied = Vec::new();
     for command in commands {
-        if let (Answer::Denied(error), None) = (probe(server, command).await?, &denied) {
-            denied = Some((name(command), error));
+        if let Answer::Denied(error) = probe(server, command).await? {
+            denied.push((name(command), error));
         }
     }
     Ok(denied)
@@ -111,9 +145,9 @@ pub async fn comparable(job: &Job, checked: &mut Checked) -> Result<(), MigrateE
 async fn target_readable(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
     let is_by_rounds = job.config.mode == Mode::Live && job.config.strategy == Strategy::Scan;
     if job.config.verify || job.config.only_differing || is_by_rounds {
-        let denied = readable(job, &mut checked.target).await;
+        let denied = unreadable(job, &mut checked.target).await;
         let lost = |error| target_error("checking permissions", &checked.target.connector, &error);
-        if let Some((command, error)) = denied.map_err(lost)? {
+        if let Some((command, error)) = denied.map_err(lost)?.into_iter().next() {
             checked.report.block(
                 "target permissions",
                 format!("{command} is refused, so its keys cannot be compared: {error}"),

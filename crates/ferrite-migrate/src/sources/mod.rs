@@ -11,6 +11,7 @@
 
 mod feed;
 pub mod rdb;
+pub mod redis_migrate;
 pub mod redis_psync;
 pub mod redis_scan;
 
@@ -62,4 +63,5 @@ pub struct SourceDescriptor {
 }
 
 /// All ways of reading, best first.
-pub const SOURCES: &[SourceDescriptor] = &[redis_psync::DESCRIPTOR, redis_scan::DESCRIPTOR];
+pub const SOURCES: &[SourceDescriptor] =
+    &[redis_psync::DESCRIPTOR, redis_scan::DESCRIPTOR, redis_migrate::DESCRIPTOR];

@@ -226,7 +226,11 @@ impl Comparer {
         }
     }
 
-    async fn look(&mut self, db: u32, keys: &[&[u8]]) -> Result<Vec<Verdict>, MigrateError> {
+    /// Looks at keys of one database, once.
+    ///
+    /// # Errors
+    /// An end that cannot be read.
+    pub async fn look(&mut self, db: u32, keys: &[&[u8]]) -> Result<Vec<Verdict>, MigrateError> {
         let source_db = self.source_db.unwrap_or(db);
         let target_db = self.target_db.unwrap_or(db);
         self.source.request(source_db, keys).await?;

@@ -88,11 +88,19 @@ impl End {
     /// # Errors
     /// A target that cannot be reached.
     pub async fn target(job: &Job, checked: &Checked) -> Result<Self, MigrateError> {
-        let connector = checked.target.connector.clone();
+        Self::written_to(job, &checked.target).await
+    }
+
+    /// Connects to a target whose source is no server.
+    ///
+    /// # Errors
+    /// A target that cannot be reached.
+    pub async fn written_to(job: &Job, target: &Server) -> Result<Self, MigrateError> {
+        let connector = target.connector.clone();
         let connection = connector.connect().await;
         let connection =
             connection.map_err(|error| target_error("connecting", &connector, &error))?;
-        Ok(Self::new(job, &checked.target, connection, false))
+        Ok(Self::new(job, target, connection, false))
     }
 
     fn new(job: &Job, server: &Server, connection: Connection, is_source: bool) -> Self {
@@ -220,8 +228,13 @@ impl End {
 /// How far expiries of these servers may be apart and still be the same, in ms.
 #[must_use]
 pub fn tolerance_ms(checked: &Checked) -> u64 {
-    let is_exact = checked.source.has_expiretime() && checked.target.has_expiretime();
-    if is_exact { 0 } else { RELATIVE_EXPIRY_TOLERANCE_MS }
+    written_tolerance_ms(&checked.target).max(written_tolerance_ms(&checked.source))
+}
+
+/// How far expiries read from this server may be from those written there, in ms.
+#[must_use]
+pub fn written_tolerance_ms(server: &Server) -> u64 {
+    if server.has_expiretime() { 0 } else { RELATIVE_EXPIRY_TOLERANCE_MS }
 }
 
 /// Compares what both ends have.

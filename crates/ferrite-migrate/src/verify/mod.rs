@@ -12,6 +12,7 @@
 mod compare;
 mod end;
 mod extra;
+mod file;
 mod sample;
 mod value;
 
@@ -29,8 +30,9 @@ use crate::scan::Scanner;
 use crate::sources::redis_scan::source_error;
 
 pub use compare::Comparer;
-pub use end::{End, Found, Verdict, judge, judge_expiry, tolerance_ms};
-pub use value::{digest_payload, digest_value, options};
+pub use end::{End, Found, Verdict, judge, judge_expiry, tolerance_ms, written_tolerance_ms};
+pub use file::{FileComparer, WrittenTo};
+pub use value::{Measured, digest_payload, digest_value, options};
 
 /// How many keys a verification compares.
 #[derive(Clone, Copy, Debug, PartialEq)]

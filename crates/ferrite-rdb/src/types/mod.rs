@@ -270,6 +270,43 @@ pub fn type_name(format: Format, type_byte: u8) -> &'static str {
     }
 }
 
+/// How a value of a type is kept, in the words of `OBJECT ENCODING` as far as the stored form tells;
+/// `string` for strings, of which it does not.
+#[must_use]
+pub fn encoding_name(format: Format, type_byte: u8) -> &'static str {
+    match layout(format, type_byte) {
+        Ok(layout) => layout_encoding(layout),
+        Err(_) => "unknown",
+    }
+}
+
+const fn layout_encoding(layout: Layout) -> &'static str {
+    match layout {
+        Layout::String => "string",
+        Layout::List => "linkedlist",
+        Layout::Quicklist | Layout::Quicklist2 => "quicklist",
+        Layout::SetIntset => "intset",
+        Layout::HashZipmap => "zipmap",
+        Layout::ListZiplist | Layout::ZsetZiplist | Layout::HashZiplist => "ziplist",
+        Layout::SetListpack | Layout::ZsetListpack | Layout::HashListpack => "listpack",
+        Layout::HashListpackExpiring { .. } => "listpackex",
+        Layout::ZsetText | Layout::Zset => "skiplist",
+        Layout::Set | Layout::SetExpiring => "hashtable",
+        Layout::Hash
+        | Layout::HashExpiring
+        | Layout::HashExpiringSeconds
+        | Layout::HashMetadata { .. } => "hashtable",
+        Layout::HashTemplateListpack
+        | Layout::HashTemplateArray
+        | Layout::HashTemplateListpackRef
+        | Layout::HashTemplateArrayRef => "template",
+        Layout::Stream(_) => "stream",
+        Layout::Module => "module",
+        Layout::Opaque(opaque) => opaque.name(),
+        Layout::BehindMetadata => "metadata",
+    }
+}
+
 const fn layout_name(layout: Layout) -> &'static str {
     match layout {
         Layout::String => "string",

@@ -65,6 +65,9 @@ struct RunArgs {
     /// Compare all keys of both ends after the copy
     #[arg(long)]
     verify: bool,
+    /// With --strategy migrate: where the source reaches the target [default: as in --target]
+    #[arg(long, value_name = "HOST:PORT")]
+    migrate_target: Option<String>,
 }
 
 #[derive(Args)]
@@ -111,7 +114,7 @@ enum CheckpointArg {
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 14] = [
+const PLANNED: [&str; 15] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -126,6 +129,7 @@ const PLANNED: [&str; 14] = [
     "no_undo",
     "checkpoint",
     "replica_source",
+    "migrate_target",
 ];
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -143,6 +147,9 @@ enum StrategyArg {
     /// With --mode live: the target becomes a replica of the source (REPLICAOF), and loses all it
     /// has; never chosen by `auto`
     Replica,
+    /// The source sends its keys itself (MIGRATE), and must reach the target; chosen by `auto` where
+    /// nothing else is allowed
+    Migrate,
 }
 
 impl From<StrategyArg> for Strategy {
@@ -153,6 +160,7 @@ impl From<StrategyArg> for Strategy {
             StrategyArg::Fenced => Self::Fenced,
             StrategyArg::Scan => Self::Scan,
             StrategyArg::Replica => Self::Replica,
+            StrategyArg::Migrate => Self::Migrate,
         }
     }
 }
@@ -221,6 +229,7 @@ Examples:
   ferrite-migrate migrate -s redis://old -t redis://new --mode incremental --every 1h --detach
   ferrite-migrate migrate -s redis://old -t redis://new --rate 50MB --max-source-latency 2ms
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --strategy replica
+  ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --strategy migrate --verify
   ferrite-migrate migrate --resume mig_abc123def456
   ferrite-migrate migrate -s redis://old:6379 -t redis://new:6379 --mode live --checkpoint target
   ferrite-migrate migrate --resume mig_abc123def456 -t redis://new:6379
@@ -331,6 +340,7 @@ fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure
         let every = live.every.map(Duration::from_millis);
         let config = every.into_iter().fold(config, ConfigBuilder::every);
         let config = live.replica_source.into_iter().fold(config, ConfigBuilder::replica_source);
+        let config = run.migrate_target.into_iter().fold(config, ConfigBuilder::migrate_target);
         store.iter().fold(config, |config, store| config.state_dir(store.root()))
     })?;
     Ok(Wanted::New { config, is_everything: keys.is_everything() })

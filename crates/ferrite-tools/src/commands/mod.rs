@@ -2,10 +2,15 @@
 //! [`VERBS`]; its help is pinned in `<verb>.help.txt`.
 
 mod abort;
+mod analyze_rdb;
 mod complete;
+mod convert;
 mod cutover;
+mod diff_rdb;
 mod export_csv;
 mod export_json;
+mod export_rdb;
+mod import;
 mod import_aof;
 mod import_csv;
 mod import_json;
@@ -38,6 +43,7 @@ use crate::term::screen::Screen;
 const VERBS: &[Verb] = &[
     migrate::VERB,
     sync::VERB,
+    import::VERB,
     import_rdb::VERB,
     import_aof::VERB,
     import_json::VERB,
@@ -45,6 +51,10 @@ const VERBS: &[Verb] = &[
     import_csv::VERB,
     export_csv::VERB,
     verify::VERB,
+    analyze_rdb::VERB,
+    export_rdb::VERB,
+    convert::VERB,
+    diff_rdb::VERB,
     list::VERB,
     status::VERB,
     cutover::VERB,

@@ -132,7 +132,8 @@ fn commands(replayed: &Replayed, dry_run: bool, sheet: &mut Sheet) {
     }
 }
 
-fn skipped(skips: &[Skip], sheet: &mut Sheet) {
+/// What was left out, by reason.
+pub fn skipped(skips: &[Skip], sheet: &mut Sheet) {
     sheet.section("SKIPPED");
     for skip in skips {
         let keys = if skip.count == 1 { "key" } else { "keys" };

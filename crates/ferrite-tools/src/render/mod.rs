@@ -1,17 +1,22 @@
 //! What is said: everything a run tells goes through [`Output`], which says it to people, in JSON,
 //! or both.
 
+mod analysis;
+mod analysis_html;
 mod check;
 mod job;
 mod job_list;
 mod json;
 mod live;
 mod migration;
+mod rdb_file;
 mod table;
 mod verification;
 
 use std::io::{self, IsTerminal};
 
+pub use analysis::KeyTable;
+pub use analysis_html::analysis_page;
 use ferrite_migrate::{Config, Event, Report, Status, VerificationReport};
 
 use crate::args::OutputArgs;

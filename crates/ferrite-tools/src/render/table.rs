@@ -23,6 +23,11 @@ impl Sheet {
         Self { lines: vec![rule.clone(), palette.bold(title), rule], palette }
     }
 
+    /// Begins without a title.
+    pub fn bare(palette: Palette) -> Self {
+        Self { lines: Vec::new(), palette }
+    }
+
     /// Begins a section.
     pub fn section(&mut self, name: &str) {
         self.lines.push(String::new());

@@ -78,6 +78,18 @@ fn keys_already_there_are_kept_or_overwritten_as_asked() {
 }
 
 #[test]
+fn the_source_sends_its_keys_itself_where_that_is_wanted() {
+    let (source, target) = (with_everything(Server::Redis70), start(Server::Redis70));
+    let (from, to) = (source.url(), target.url());
+    let ended = migrate(&from, &to, &["--strategy", "migrate", "--verify"]).exits(0);
+    ended.reports(&VERIFIED).reports(&["asked for with --strategy migrate"]);
+    assert_same(&source, &target);
+    let options = ["--strategy", "migrate", "--migrate-target", "127.0.0.1:1", "--rate", "1MB"];
+    let ended = migrate(&from, &to, &[&options[..], &["--on-conflict", "replace"]].concat());
+    ended.exits(2).explains(&["IOERR", "reaches it at 127.0.0.1:1", "--migrate-target HOST:PORT"]);
+}
+
+#[test]
 fn a_dry_run_counts_and_writes_nothing() {
     let source = with_everything(Server::Redis80);
     let (able, unable) = (start(Server::Redis80), empty());

@@ -7,6 +7,7 @@
 //! blocked.rs    refusals before anything is written
 //! failures.rs   runs that break midway
 //! compare.rs    verify: equal, different, samples
+//! rdb_files.rs  RDB files: what they hold
 //! imports.rs    keys out of files
 //! json.rs       the interface for programs
 //! live/         live migrations, from the first command to the cutover
@@ -25,6 +26,7 @@ mod imports;
 mod json;
 mod live;
 mod memory;
+mod rdb_files;
 mod signals;
 mod terminal;
 

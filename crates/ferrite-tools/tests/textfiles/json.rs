@@ -90,6 +90,10 @@ fn people_write_arrays_and_make_mistakes() {
     import(file, &target, &[]).exits(0).says(&["Copied:           2", "Expired:          1"]);
     assert_eq!(target.client().ok(&["HGET", "user:1", "age"]).text(), "36");
     import(file, &target, &[]).exits(3).says(&["--on-conflict replace"]);
+    // `import` knows it by its first bytes.
+    let by_itself = ["import", file, "-t", &target.url(), "--on-conflict", "replace"];
+    run(&by_itself, Stdio::null()).exits(0).says(&["Copied:           2"]);
+    run(&[&by_itself[..], &["--verify"]].concat(), Stdio::null()).exits(3).says(&["is JSON"]);
     import(file, &target, &["--on-conflict", "skip"]).exits(5).says(&["2 keys: "]);
 
     for (line, why) in [

@@ -13,7 +13,6 @@ mod record;
 mod text;
 mod value;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use ferrite_rdb::Format;
@@ -38,33 +37,30 @@ pub struct JsonInput {
 }
 
 impl JsonInput {
-    /// The JSON at that path; `-` is standard input.
+    /// The JSON at that place.
     #[must_use]
-    pub fn new(path: &Path) -> Self {
-        Self { place: Place::named(path) }
+    pub fn new(place: Place) -> Self {
+        Self { place }
     }
 
-    async fn look(
-        &self,
-        job: Arc<Job>,
-        report: &mut PreflightReport,
-    ) -> Result<Opened, MigrateError> {
-        let bytes = Bytes::open(&self.place).await?;
-        let first = bytes.available().iter().find(|byte| !byte.is_ascii_whitespace());
-        match first {
-            Some(b'{' | b'[') | None => {
-                report.ok("source file", format!("{} is JSON, or empty", self.place));
-            }
-            Some(_) => {
-                let detail = format!("{} is no JSON: it begins with neither {{ nor [", self.place);
-                report.block(
-                    "source file",
-                    detail,
-                    "give what export-json writes; see docs/json.md",
-                );
-            }
+    /// Whether a file with these first bytes is JSON as this reads it.
+    #[must_use]
+    pub fn is_begun_by(begins: &[u8]) -> bool {
+        let first = begins.iter().find(|byte| !byte.is_ascii_whitespace());
+        matches!(first, Some(b'{' | b'['))
+    }
+
+    /// Looks at the beginning of what is there.
+    #[must_use]
+    pub fn look(&self, job: &Job, bytes: Bytes, report: &mut PreflightReport) -> Opened {
+        let begins = bytes.available();
+        if Self::is_begun_by(begins) || begins.trim_ascii().is_empty() {
+            report.ok("source file", format!("{} is JSON, or empty", self.place));
+        } else {
+            let detail = format!("{} is no JSON: it begins with neither {{ nor [", self.place);
+            report.block("source file", detail, "give what export-json writes; see docs/json.md");
         }
-        let limit = record_limit(&job);
+        let limit = record_limit(job);
         let reader = JsonSource {
             only_db: job.config.source_db(),
             place: self.place.clone(),
@@ -73,7 +69,7 @@ impl JsonInput {
             batch: None,
             limit,
         };
-        Ok(Opened { source: Box::new(reader), keys_total: 0, then: None })
+        Opened { source: Box::new(reader), keys_total: 0, then: None }
     }
 }
 
@@ -100,7 +96,10 @@ impl Kind for JsonInput {
         job: Arc<Job>,
         report: &'a mut PreflightReport,
     ) -> BoxFuture<'a, Result<Opened, MigrateError>> {
-        Box::pin(self.look(job, report))
+        Box::pin(async move {
+            let bytes = Bytes::open(&self.place).await?;
+            Ok(self.look(&job, bytes, report))
+        })
     }
 }
 

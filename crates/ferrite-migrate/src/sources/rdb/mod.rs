@@ -13,6 +13,7 @@ use ferrite_rdb::{Event, Format, Head, Reader, Step, ValueKind};
 use super::{BoxFuture, Closed, Feed, Parts, Source};
 use crate::engine::Job;
 use crate::error::MigrateError;
+use crate::key_template::KeyTemplate;
 use crate::live::{HOLD_MS, hold};
 use crate::model::{BatchBuilder, ElementsSink, RecordHead};
 
@@ -49,6 +50,10 @@ pub struct RdbSource<S> {
     only_db: Option<u32>,
     /// Whether expiries are held, because the target follows the source after the copy.
     pub holds: bool,
+    /// Other names for the keys; filters are about those they have in the RDB.
+    pub rename: Option<KeyTemplate>,
+    /// The other name of one key.
+    renamed: Vec<u8>,
     /// Keys being collected, of one database.
     batch: Option<(u32, BatchBuilder)>,
 }
@@ -79,7 +84,8 @@ impl<S: Supply> RdbSource<S> {
     pub fn new(job: Arc<Job>, supply: S) -> Self {
         let reader = Reader::new(job.config.value_limit());
         let only_db = job.config.source_db();
-        Self { job, supply, reader, only_db, holds: false, batch: None }
+        let (rename, renamed) = (None, Vec::new());
+        Self { job, supply, reader, only_db, holds: false, rename, renamed, batch: None }
     }
 
     async fn run(&mut self, feed: &Feed) -> Result<(), MigrateError> {
@@ -123,7 +129,12 @@ impl<S: Supply> RdbSource<S> {
                     }
                     let batch = &mut self.batch;
                     let head = record_head(&entry.head, self.holds);
-                    let full = collect(batch, feed, db, format, head, &entry.head.key, entry.value);
+                    let mut key = &*entry.head.key;
+                    if let Some(template) = &self.rename {
+                        template.apply(key, &mut self.renamed);
+                        key = &self.renamed;
+                    }
+                    let full = collect(batch, feed, db, format, head, key, entry.value);
                     if full {
                         next = Next::BatchFull;
                         break;
@@ -195,6 +206,13 @@ impl<S: Supply> RdbSource<S> {
             let reason = "module value above the memory limit: raise --memory-limit";
             self.job.tally(|tally| tally.skip(db, &key, reason));
         } else if wanted {
+            let key = match &self.rename {
+                Some(template) => {
+                    template.apply(&key, &mut self.renamed);
+                    self.renamed.clone()
+                }
+                None => key,
+            };
             match feed.large(db, format, head, key).await {
                 Ok(channel) => parts = Some(channel),
                 Err(Closed) => return Ok(Err(Closed)),

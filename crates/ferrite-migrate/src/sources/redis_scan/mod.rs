@@ -98,7 +98,7 @@ impl ScanSource {
         let connector = self.checked.source.connector.clone();
         let holds = self.part.as_ref().is_some_and(|part| part.holds);
         let is_first = self.part.as_ref().is_none_or(|part| part.from.is_none());
-        if is_first && self.functions(&feed, &connector).await?.is_err() {
+        if is_first && functions(&self.checked, &feed).await?.is_err() {
             return Ok(());
         }
         let (mut names, waiting) = mpsc::channel(NAMES_MAX);
@@ -163,35 +163,35 @@ impl ScanSource {
         }
         Ok(names)
     }
+}
 
-    /// Hands over the function libraries.
-    async fn functions(
-        &self,
-        feed: &Feed,
-        connector: &Connector,
-    ) -> Result<Result<(), Closed>, MigrateError> {
-        if !self.checked.source.has_functions() {
-            return Ok(Ok(()));
-        }
-        let read = async {
-            let mut connection = connector.connect().await?;
-            libraries(&mut connection).await
-        };
-        match read.await {
-            Ok(codes) => {
-                for code in codes {
-                    if feed.function(code).await.is_err() {
-                        return Ok(Err(Closed));
-                    }
+/// Hands over the function libraries.
+///
+/// # Errors
+/// A source that is lost.
+pub async fn functions(checked: &Checked, feed: &Feed) -> Result<Result<(), Closed>, MigrateError> {
+    if !checked.source.has_functions() {
+        return Ok(Ok(()));
+    }
+    let connector = &checked.source.connector;
+    let read = async {
+        let mut connection = connector.connect().await?;
+        libraries(&mut connection).await
+    };
+    match read.await {
+        Ok(codes) => {
+            for code in codes {
+                if feed.function(code).await.is_err() {
+                    return Ok(Err(Closed));
                 }
             }
-            Err(error) if error.is_refusal() => {
-                self.job.warn(format!("function libraries are not copied: {error}"));
-            }
-            Err(error) => return Err(source_error(connector, "reading functions", &error)),
         }
-        Ok(Ok(()))
+        Err(error) if error.is_refusal() => {
+            feed.job.warn(format!("function libraries are not copied: {error}"));
+        }
+        Err(error) => return Err(source_error(connector, "reading functions", &error)),
     }
+    Ok(Ok(()))
 }
 
 /// Reads the keys whose names are waiting.

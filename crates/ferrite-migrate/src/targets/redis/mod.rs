@@ -30,6 +30,7 @@ pub use commands::Dialect;
 pub use encode::{Encoder, LeftOut, data_error};
 pub use functions::{libraries, library_name};
 pub use large::KeyWriter;
+pub use replies::{ALREADY_THERE, conflict};
 pub use worker::{Item, work};
 
 /// What the target can do and how we are to use it.
