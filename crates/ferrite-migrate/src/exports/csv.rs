@@ -12,7 +12,7 @@
 //! no row, and expiries of fields no column: they are named as left out.
 
 use csv_core::Writer;
-use ferrite_rdb::{Sink, ValueKind, decode};
+use ferrite_rdb::{Part, Sink, ValueDecoder, ValueKind, decode};
 
 use super::{Entry, Refused, Shape};
 use crate::model::{Element, Elements};
@@ -49,6 +49,17 @@ impl Shape for CsvShape {
             Some(ValueKind::String) => Err(Refused::LeftOut(TOO_LARGE)),
             _ => self.rows.begin(entry),
         }
+    }
+
+    fn part(
+        &mut self,
+        decoder: &mut ValueDecoder,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Part, Refused> {
+        let part = decoder.decode(stored, &mut self.rows).map_err(Refused::Bad)?;
+        out.append(&mut self.rows.out);
+        Ok(part)
     }
 
     fn elements(&mut self, _: &Entry<'_>, elements: &Elements, out: &mut Vec<u8>) {

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ferrite_rdb::{
-    Dialect, Sink, StreamConsumer, StreamFields, StreamGroup, StreamId, StreamMeta, ValueKind,
-    decode, dump,
+    Dialect, Part, Sink, StreamConsumer, StreamFields, StreamGroup, StreamId, StreamMeta,
+    ValueDecoder, ValueKind, decode, dump,
 };
 
 use super::{Entry, Refused, Shape};
@@ -20,6 +20,9 @@ pub struct JsonShape {
 
 /// Consumers of streams that are too large to be held come without these.
 const NOT_SEEN: &str = "when the consumers of a large stream were last seen";
+
+/// Parts of values that are too large to be held, and have no form of their own.
+const NO_FORM: &str = "state of a large value that has no form in JSON";
 
 impl Shape for JsonShape {
     fn head(&self, _: &mut Vec<u8>) {}
@@ -46,6 +49,20 @@ impl Shape for JsonShape {
         open(entry, out);
         out.extend_from_slice(b"\"value\":");
         Ok(())
+    }
+
+    fn part(
+        &mut self,
+        decoder: &mut ValueDecoder,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Part, Refused> {
+        let part = decoder.decode(stored, &mut self.value).map_err(Refused::Bad)?;
+        out.append(&mut self.value.out);
+        if self.value.is_opaque {
+            lose(&mut self.losses, NO_FORM);
+        }
+        Ok(part)
     }
 
     fn elements(&mut self, _: &Entry<'_>, elements: &Elements, out: &mut Vec<u8>) {

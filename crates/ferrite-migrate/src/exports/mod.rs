@@ -14,7 +14,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ferrite_rdb::{Format, ValueKind};
+use ferrite_rdb::{Format, Part, ValueDecoder, ValueKind};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -22,12 +22,14 @@ use tokio::task::spawn_blocking;
 use crate::config::Config;
 use crate::engine::{Budget, Job, choose, now_ms};
 use crate::error::{ErrorKind, MigrateError};
-use crate::model::{Batch, Elements, LargeRecord, RecordHead};
+use crate::model::{Batch, Elements, ElementsSink, LargeRecord, RecordHead};
 use crate::preflight::Checked;
 use crate::report::{Phase, Skip, Status, TypeCount};
 use crate::sources::Feed;
 use crate::targets::redis::Item;
 
+/// Stored bytes up to which a value is unpacked in one.
+const WHOLE_MAX: usize = 64 << 10;
 /// Items that wait to be written.
 const ITEMS_MAX: usize = 2;
 
@@ -50,6 +52,14 @@ trait Shape: Send {
 
     /// Begins a key whose elements follow.
     fn begin(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) -> Result<(), Refused>;
+
+    /// Some of its elements, out of its stored bytes.
+    fn part(
+        &mut self,
+        decoder: &mut ValueDecoder,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Part, Refused>;
 
     /// Some of its elements.
     fn elements(&mut self, entry: &Entry<'_>, elements: &Elements, out: &mut Vec<u8>);
@@ -234,13 +244,56 @@ impl Writer {
                 self.job.tally(|tally| tally.keys.expired += 1);
                 continue;
             }
-            match self.shape.key(&entry, value, &mut self.line) {
+            let is_packed = value.len() > WHOLE_MAX
+                && !matches!(entry.kind(), Some(ValueKind::String | ValueKind::Module) | None);
+            let written = match is_packed {
+                true => self.in_parts(&entry, value)?,
+                false => self.shape.key(&entry, value, &mut self.line),
+            };
+            match written {
                 Ok(()) => self.count(&entry, (key.len() + value.len()) as u64),
                 Err(why) => self.refused(entry.db, key, why)?,
             }
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// A value that is small as it is stored, and may be a hundred times that when it is unpacked.
+    fn in_parts(
+        &mut self,
+        entry: &Entry<'_>,
+        value: &[u8],
+    ) -> Result<Result<(), Refused>, MigrateError> {
+        if let Err(why) = self.shape.begin(entry, &mut self.line) {
+            return Ok(Err(why));
+        }
+        let decoder = ValueDecoder::new(entry.format, entry.head.type_byte);
+        let mut decoder = match decoder {
+            Ok(decoder) => decoder,
+            Err(error) => return Ok(Err(Refused::Bad(error))),
+        };
+        let (mut rest, mut window) = (value, ElementsSink::WINDOW);
+        loop {
+            let stored = rest.get(..window).unwrap_or(rest);
+            let part = match self.shape.part(&mut decoder, stored, &mut self.line) {
+                Ok(part) => part,
+                Err(why) => return Ok(Err(why)),
+            };
+            rest = rest.get(part.consumed..).unwrap_or_default();
+            self.flush()?;
+            match part {
+                Part { done: true, .. } => break,
+                Part { consumed: 0, .. } if window >= rest.len() => {
+                    let kind = ferrite_rdb::ErrorKind::Truncated("a value");
+                    return Ok(Err(Refused::Bad(ferrite_rdb::Error::new(kind, 0))));
+                }
+                Part { consumed: 0, .. } => window *= 2,
+                Part { .. } => window = ElementsSink::WINDOW,
+            }
+        }
+        self.shape.end(&mut self.line);
+        Ok(Ok(()))
     }
 
     fn large(&mut self, record: LargeRecord) -> Result<(), MigrateError> {
