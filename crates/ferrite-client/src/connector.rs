@@ -94,6 +94,10 @@ impl Connector {
         &self.address
     }
 
+    pub(crate) fn connect_timeout_limit(&self) -> Duration {
+        self.connect_timeout
+    }
+
     /// How long a server may be silent within a call.
     pub fn reply_timeout_limit(&self) -> Duration {
         self.reply_timeout
@@ -111,8 +115,19 @@ impl Connector {
     ///
     /// # Errors
     /// `Unreachable`, `Tls`, `Auth`, `Reply` (such as `LOADING`, or a database out of range),
-    /// `Timeout`, `Closed`, `Protocol`.
+    /// `Timeout`, `Closed`, `Protocol`; of an address with sentinels also `NoSuchPrimary` and
+    /// `NotPrimary`.
     pub async fn connect(&self) -> Result<Connection, ClientError> {
+        match self.address.endpoint() {
+            Endpoint::Sentinel { sentinels, name } => {
+                crate::topology::sentinel::connect(self, sentinels, name).await
+            }
+            Endpoint::Tcp { .. } | Endpoint::Unix(_) => self.connect_here().await,
+        }
+    }
+
+    /// The same of an address that names the server itself.
+    pub(crate) async fn connect_here(&self) -> Result<Connection, ClientError> {
         let stream = self.open().await?;
         let address: Arc<str> = self.place().into();
         let mut connection = Connection::new(stream, address, Some(self.connect_timeout));
@@ -157,6 +172,10 @@ impl Connector {
     async fn open(&self) -> Result<Stream, ClientError> {
         match self.address.endpoint() {
             Endpoint::Unix(path) => self.within(open_unix(path)).await.map(Stream::Unix),
+            Endpoint::Sentinel { .. } => {
+                let cause = io::Error::new(io::ErrorKind::InvalidInput, "it names no server");
+                Err(ClientError::Unreachable { address: self.place(), cause })
+            }
             Endpoint::Tcp { host, port } => {
                 let socket = self.within(open_tcp(host, *port)).await?;
                 if self.address.is_tls() {

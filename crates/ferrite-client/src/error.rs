@@ -107,6 +107,24 @@ pub enum ClientError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The sentinels know no primary of that name.
+    #[error("the sentinel {address} knows no primary '{name}'; {known}")]
+    NoSuchPrimary {
+        /// The sentinel that was asked last.
+        address: String,
+        /// The name.
+        name: String,
+        /// The names it knows, in words.
+        known: String,
+    },
+    /// A server is not the primary it was said to be: a failover may be under way.
+    #[error("{address} is no primary, although {said_by}")]
+    NotPrimary {
+        /// The server.
+        address: String,
+        /// Who says that it is one.
+        said_by: String,
+    },
     /// An earlier call on this connection failed or was given up, so that replies can no longer
     /// be told apart.
     #[error("the connection to {address} is of no use after an earlier call was not completed")]
@@ -125,6 +143,7 @@ impl ClientError {
             | Self::Timeout { .. }
             | Self::Closed { .. }
             | Self::Broken { .. }
+            | Self::NotPrimary { .. }
             | Self::Unusable { .. } => true,
             Self::Reply { error, .. } => error.is_transient(),
             _ => false,

@@ -5,6 +5,8 @@
 //! * [`Connection`] calls commands one by one or in a [`Pipeline`]; [`Connection::into_split`]
 //!   gives raw halves to those who stream gigabytes.
 //! * [`server::ServerInfo`] says what kind of server answered.
+//! * [`topology`] says which nodes a cluster has and which slots each owns; an address may also name
+//!   sentinels, who are then asked at every connect.
 //! * [`replication::ReplicationLink`] attaches to a server the way a replica does.
 //!
 //! Everything speaks RESP2 unless asked otherwise, so that the oldest servers work. Errors are
@@ -24,6 +26,7 @@ mod sender;
 pub mod server;
 mod stream;
 mod tls;
+pub mod topology;
 
 pub use address::{Address, AddressError, Endpoint, Secret};
 pub use backoff::Backoff;

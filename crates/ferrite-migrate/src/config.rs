@@ -173,6 +173,8 @@ pub struct Config {
     pub only_differing: bool,
     /// Delete keys on the target that take part and that the source does not have.
     pub delete_missing: bool,
+    /// Refuse an end that is no cluster.
+    pub clusters: bool,
     /// Compare source and target when the copy is complete.
     pub verify: bool,
     /// Read the source and report what would be done, without writing to the target.
@@ -292,6 +294,7 @@ pub struct ConfigBuilder {
     types: Vec<KeyType>,
     only_differing: bool,
     delete_missing: bool,
+    clusters: bool,
     verify: bool,
     dry_run: bool,
     memory_limit: u64,
@@ -326,6 +329,7 @@ impl Default for ConfigBuilder {
             types: Vec::new(),
             only_differing: false,
             delete_missing: false,
+            clusters: false,
             verify: false,
             dry_run: false,
             memory_limit: 128 << 20,
@@ -456,6 +460,13 @@ impl ConfigBuilder {
     #[must_use]
     pub fn delete_missing(mut self, delete_missing: bool) -> Self {
         self.delete_missing = delete_missing;
+        self
+    }
+
+    /// Whether both ends must be clusters; off by default, then each is taken as what it is.
+    #[must_use]
+    pub fn clusters(mut self, clusters: bool) -> Self {
+        self.clusters = clusters;
         self
     }
 
@@ -603,6 +614,7 @@ impl ConfigBuilder {
             types: self.types,
             only_differing: self.only_differing,
             delete_missing: self.delete_missing,
+            clusters: self.clusters,
             verify: self.verify,
             dry_run: self.dry_run,
             memory_limit: self.memory_limit,

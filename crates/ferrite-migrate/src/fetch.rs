@@ -7,6 +7,8 @@
 //! MULTI  TIME  PTTL k1  PTTL k2 …          DUMP k1  DUMP k2 …  EXEC        (before)
 //! ```
 //!
+//! In a cluster a transaction has keys of one slot only, and a node may answer that another has them.
+//!
 //! With a fence, `ROLE` is the first command of the transaction: it tells the offset in the source's
 //! replication stream at which the keys were read.
 //!
@@ -18,6 +20,7 @@
 use std::collections::VecDeque;
 
 use ferrite_client::{ClientError, Connection, Receiver, ReplyError, Sender};
+use ferrite_commands::slot;
 use ferrite_rdb::{Format, Sink, ValueDecoder, dump};
 use ferrite_resp::{
     AggregateKind, ProtocolError, ReplyRef, Value, encode as resp, peek, peek_bulk_header,
@@ -73,8 +76,17 @@ pub struct Fetcher {
     /// Whether every request asks for the offset, and the one the last request was told.
     fence: Option<u64>,
     out: Vec<u8>,
-    /// Of the keys that are still to come.
+    /// Of the keys of the current transaction that are still to come.
     expiries: VecDeque<Option<u64>>,
+    /// Whether keys of different slots must not be in one transaction.
+    by_slot: bool,
+    /// Whether the last request asks for keys that are on their way to this node.
+    asking: bool,
+    /// Keys in each transaction whose reply has not begun.
+    transactions: VecDeque<usize>,
+    /// Why the keys of the current transaction are not to be had from this node, and how many of
+    /// them are left.
+    elsewhere: Option<(ReplyError, usize)>,
     /// What [`payload`](Self::payload) borrows: its range in the receive buffer.
     current: (usize, usize),
     /// Bytes of a large payload not yet read.
@@ -96,6 +108,10 @@ impl Fetcher {
             fence: None,
             out: Vec::new(),
             expiries: VecDeque::new(),
+            by_slot: false,
+            asking: false,
+            transactions: VecDeque::new(),
+            elsewhere: None,
             current: (0, 0),
             left: 0,
         }
@@ -115,6 +131,14 @@ impl Fetcher {
         self.fence.unwrap_or(0)
     }
 
+    /// The same fetcher, of a node of a cluster.
+    #[must_use]
+    pub fn by_slot(mut self) -> Self {
+        self.by_slot = true;
+        self.db = Some(0);
+        self
+    }
+
     /// Asks for keys; then [`next`](Self::next) is called once for each, in the same order.
     ///
     /// # Errors
@@ -126,53 +150,116 @@ impl Fetcher {
     ) -> Result<(), ClientError> {
         self.release();
         self.out.clear();
-        let mut queued = 0;
+        self.transactions.clear();
+        self.elsewhere = None;
         let select = self.db != Some(db);
         if select {
             resp::command(&mut self.out, &[&b"SELECT"[..], db.to_string().as_bytes()]);
         }
-        resp::command(&mut self.out, &[b"MULTI"]);
-        if self.fence.is_some() {
-            resp::command(&mut self.out, &[b"ROLE"]);
-            queued += 1;
+        let mut rest = keys;
+        while let Some(keys) = self.transaction(&mut rest) {
+            self.encode(keys);
         }
-        if !self.expiretime {
-            resp::command(&mut self.out, &[b"TIME"]);
-            queued += 1;
-        }
-        let before = queued;
-        let expiry: &[u8] = if self.expiretime { b"PEXPIRETIME" } else { b"PTTL" };
-        for key in keys.clone() {
-            resp::command(&mut self.out, &[expiry, key]);
-            queued += 1;
-        }
-        let asked = queued - before;
-        for key in keys {
-            resp::command(&mut self.out, &[&b"DUMP"[..], key]);
-            queued += 1;
-        }
-        resp::command(&mut self.out, &[b"EXEC"]);
         self.sender.send(&self.out).await?;
         if select {
             self.status("SELECT").await?;
             self.db = Some(db);
         }
-        self.status("MULTI").await?;
-        for _ in 0..queued {
-            self.status("DUMP").await?;
-        }
-        self.begin(asked).await
+        // The nodes of a cluster are all asked before one of them is listened to.
+        if self.by_slot { Ok(()) } else { self.begin().await }
     }
 
-    /// The header of `EXEC`'s reply, the server's clock where it was asked for, all expiries.
-    async fn begin(&mut self, keys: usize) -> Result<(), ClientError> {
+    /// Asks a node of a cluster for one key; `asking` if its slot is on the way there.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn request_one(
+        &mut self,
+        db: u32,
+        key: &[u8],
+        asking: bool,
+    ) -> Result<(), ClientError> {
+        self.asking = asking;
+        self.request(db, std::iter::once(key)).await
+    }
+
+    /// The keys that go into the next transaction: all, or those up to the next one of another slot.
+    fn transaction<'k, I: Iterator<Item = &'k [u8]> + Clone>(
+        &self,
+        rest: &mut I,
+    ) -> Option<std::iter::Take<I>> {
+        let keys = rest.clone();
+        let first = rest.next()?;
+        let only = self.by_slot.then(|| slot(first));
+        let mut count = 1;
+        let mut ahead = rest.clone();
+        while ahead.next().is_some_and(|key| only.is_none_or(|only| slot(key) == only)) {
+            count += 1;
+            rest.next();
+        }
+        Some(keys.take(count))
+    }
+
+    /// Adds one transaction to what is sent.
+    fn encode<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]> + Clone) {
+        if self.asking {
+            resp::command(&mut self.out, &[b"ASKING"]);
+        }
+        resp::command(&mut self.out, &[b"MULTI"]);
+        if self.fence.is_some() {
+            resp::command(&mut self.out, &[b"ROLE"]);
+        }
+        if !self.expiretime {
+            resp::command(&mut self.out, &[b"TIME"]);
+        }
+        let expiry: &[u8] = if self.expiretime { b"PEXPIRETIME" } else { b"PTTL" };
+        let mut count = 0;
+        for key in keys.clone() {
+            resp::command(&mut self.out, &[expiry, key]);
+            count += 1;
+        }
+        for key in keys {
+            resp::command(&mut self.out, &[&b"DUMP"[..], key]);
+        }
+        resp::command(&mut self.out, &[b"EXEC"]);
+        self.transactions.push_back(count);
+    }
+
+    /// The beginning of a transaction's replies: the header of `EXEC`'s reply, the server's clock
+    /// where it was asked for, all expiries.
+    async fn begin(&mut self) -> Result<(), ClientError> {
+        let Some(keys) = self.transactions.pop_front() else { return Ok(()) };
+        let queued = keys * 2 + usize::from(self.fence.is_some()) + usize::from(!self.expiretime);
+        if self.asking {
+            self.status("ASKING").await?;
+        }
+        self.status("MULTI").await?;
+        let mut refused = None;
+        for _ in 0..queued {
+            match self.status("DUMP").await {
+                Err(ClientError::Reply { error, .. }) if self.by_slot && is_elsewhere(&error) => {
+                    // The status is still to be consumed, and so are those behind it.
+                    self.receiver.value().await?;
+                    refused = refused.or(Some(error));
+                }
+                other => other?,
+            }
+        }
         loop {
             match self.peek()? {
                 Some((ReplyRef::Aggregate(AggregateKind::Array, _), used)) => {
                     self.receiver.consume(used);
                     break;
                 }
-                Some((ReplyRef::Error(text), _)) => return Err(self.refused("EXEC", text)),
+                Some((ReplyRef::Error(text), used)) => {
+                    let error = refused.unwrap_or_else(|| ReplyError::parse(text));
+                    if !self.by_slot || !is_elsewhere(&error) {
+                        return Err(self.refused("EXEC", text));
+                    }
+                    self.receiver.consume(used);
+                    self.elsewhere = Some((error, keys));
+                    return Ok(());
+                }
                 Some((_, _)) => return Err(self.unexpected()),
                 None => fill_more(&mut self.receiver).await?,
             }
@@ -215,6 +302,18 @@ impl Fetcher {
     /// The loss of the connection, or a refusal.
     pub async fn next(&mut self) -> Result<Fetched, ClientError> {
         self.release();
+        if self.by_slot && self.elsewhere.is_none() && self.expiries.is_empty() {
+            self.begin().await?;
+        }
+        if let Some((error, left)) = &mut self.elsewhere {
+            *left -= 1;
+            let (error, is_last) = (error.clone(), *left == 0);
+            if is_last {
+                self.elsewhere = None;
+            }
+            let address = self.receiver.address().to_owned();
+            return Err(ClientError::Reply { address, command: String::from("DUMP"), error });
+        }
         let expires_at_ms = self.expiries.pop_front().flatten();
         let Some(length) = self.bulk_header().await? else { return Ok(Fetched::Missing) };
         if length <= self.value_limit {
@@ -440,6 +539,12 @@ pub async fn expiry_of(
     let part = |index: usize| parts.get(index)?.as_str()?.parse::<u64>().ok();
     let now_ms = part(0).unwrap_or(0) * 1000 + part(1).unwrap_or(0) / 1000;
     Ok(left.map(|left| now_ms + left))
+}
+
+/// Whether another node, or the same one a little later, gives what this one does not.
+#[must_use]
+pub fn is_elsewhere(error: &ReplyError) -> bool {
+    matches!(error.code.as_str(), "MOVED" | "ASK" | "READONLY") || error.is_transient()
 }
 
 /// The offset in a reply to `ROLE`: `master <offset> …` or `slave <host> <port> <state> <offset>`.

@@ -28,6 +28,7 @@
 //! [`Status`], [`Event`]s and the final [`Report`].
 
 mod analyze;
+mod cluster;
 mod config;
 mod engine;
 mod error;

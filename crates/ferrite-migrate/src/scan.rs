@@ -7,8 +7,10 @@ use ferrite_client::{ClientError, Connection, Connector};
 use ferrite_resp::ProtocolError;
 use tokio::sync::mpsc::error::SendError;
 
+use crate::cluster::SlotSet;
 use crate::config::{Config, KeyType};
 use crate::engine::Stop;
+use crate::preflight::Server;
 
 /// Names of keys in one database.
 #[derive(Debug)]
@@ -36,6 +38,14 @@ impl Names {
     /// The names, in the order the server gave them.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.ranges.iter().map(|range| self.arena.get(range.clone()).unwrap_or_default())
+    }
+
+    /// The names in these slots alone.
+    #[must_use]
+    pub fn in_slots(self, slots: &SlotSet) -> Self {
+        let mut chosen = Self::new(self.db);
+        self.iter().filter(|name| slots.has_key(name)).for_each(|name| chosen.push(name));
+        chosen
     }
 
     /// How many there are.
@@ -202,5 +212,37 @@ impl Scanner {
         }
         tracing::trace!(db, names = names.len(), bytes = names.arena.len(), "scanned");
         Ok((next.to_vec(), names))
+    }
+}
+
+/// Goes through the names of an end: of one server, or of all primaries of a cluster one after the
+/// other.
+#[derive(Debug)]
+pub struct AllScanner<'a> {
+    servers: Vec<Connector>,
+    config: &'a Config,
+}
+
+impl<'a> AllScanner<'a> {
+    /// Connects when it is used.
+    #[must_use]
+    pub fn new(server: &Server, config: &'a Config) -> Self {
+        Self { servers: server.shards(), config }
+    }
+
+    /// As [`Scanner::all`].
+    ///
+    /// # Errors
+    /// A server that cannot be reached, the loss of the connection, or a refusal.
+    pub async fn all<F, R>(&self, dbs: &[u32], stop: &Stop, mut found: F) -> Result<(), ClientError>
+    where
+        F: FnMut(Names) -> R,
+        R: Future<Output = Result<(), SendError<Names>>>,
+    {
+        for server in &self.servers {
+            let mut scanner = Scanner::connect(server, self.config).await?;
+            scanner.all(dbs, stop, &mut found).await?;
+        }
+        Ok(())
     }
 }

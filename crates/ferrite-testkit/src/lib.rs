@@ -24,7 +24,9 @@ mod wait;
 pub use client::{Client, ClientError, Reply};
 pub use dataset::{Dataset, Listing, snapshot};
 pub use load::{Load, LoadReport};
-pub use peers::{Binary, OtherServer, Peer, PeerBuilder, PeerError, Server};
+pub use peers::{
+    Binary, Cluster, ClusterBuilder, OtherServer, Peer, PeerBuilder, PeerError, Sentinels, Server,
+};
 pub use proxy::{Direction, Proxy};
 pub use tls::TlsFiles;
 pub use wait::wait_until;

@@ -185,3 +185,27 @@ fn command_line_clients_of_the_same_release_run() {
     }
     assert_eq!(Server::Valkey91.cli().unwrap(), None);
 }
+
+#[test]
+fn a_cluster_moves_slots_and_fails_over() {
+    let started = ferrite_testkit::Cluster::builder(Server::Redis70).replicas(1).start();
+    let cluster = started.unwrap_or_else(|error| panic!("{error}"));
+    // CLUSTER KEYSLOT foo is 12182.
+    assert_eq!(cluster.call(&["SET", "foo", "bar"]), "OK");
+    assert_eq!(cluster.owner(12182), 2);
+    cluster.move_slot(12182, 0);
+    assert_eq!(cluster.owner(12182), 0);
+    assert_eq!(cluster.call(&["GET", "foo"]), "bar");
+    assert_eq!(cluster.fail_over(1), 4);
+    assert_eq!(cluster.owner(6000), 4);
+    assert_eq!(cluster.snapshot().unwrap().len(), 1);
+}
+
+#[test]
+fn sentinels_fail_over() {
+    let started = ferrite_testkit::Sentinels::start(Server::Redis70, Some("data"), Some("watch"));
+    let setup = started.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(setup.primary(), 0);
+    setup.fail_over();
+    assert_eq!(setup.primary(), 1);
+}

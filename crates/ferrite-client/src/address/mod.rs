@@ -4,6 +4,8 @@
 //! redis://[user[:password]@]host[:port][/database]      also valkey:// keydb:// ferrite://
 //! rediss://…                                            the same over TLS (valkeys:// …)
 //! unix:///path/to/socket[?db=3&user=…&password=…]
+//! sentinel://[user[:password]@]host[:port][,host[:port]…]/name[/database]
+//!     [?sentinel-user=…&sentinel-password=…]            sentinels:// with TLS
 //! host[:port]                                           short for redis://host:port
 //! ```
 
@@ -16,6 +18,8 @@ pub use parse::AddressError;
 
 /// The port every server of the family listens on unless told otherwise.
 pub const DEFAULT_PORT: u16 = 6379;
+/// The port sentinels listen on unless told otherwise.
+pub const SENTINEL_PORT: u16 = 26_379;
 
 /// Bytes that must not be shown: `Debug` hides them, `Display` does not exist.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,16 +55,37 @@ pub enum Endpoint {
     },
     /// A Unix socket.
     Unix(PathBuf),
+    /// Whatever server the sentinels name as the primary, asked at every connect.
+    Sentinel {
+        /// Name or address, and port, of each sentinel.
+        sentinels: Vec<(String, u16)>,
+        /// What they call the primary.
+        name: String,
+    },
 }
 
 impl fmt::Display for Endpoint {
-    /// `host:port`, `[v6]:port`, or the socket's path.
+    /// `host:port`, `[v6]:port`, the socket's path, or `host:port,host:port/name`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Tcp { host, port } => place(f, host, *port),
             Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Sentinel { sentinels, name } => {
+                for (index, (host, port)) in sentinels.iter().enumerate() {
+                    f.write_str(if index > 0 { "," } else { "" })?;
+                    place(f, host, *port)?;
+                }
+                write!(f, "/{name}")
+            }
         }
+    }
+}
+
+/// An IPv6 address is told from its port by brackets.
+fn place(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
+    match host.contains(':') {
+        true => write!(f, "[{host}]:{port}"),
+        false => write!(f, "{host}:{port}"),
     }
 }
 
@@ -73,8 +98,11 @@ pub struct Address {
     password: Option<Secret>,
     /// `None` where the address names none.
     database: Option<u32>,
-    /// `redis`, `valkey`, `keydb`, `ferrite`, as written; for display only.
+    /// `redis`, `valkey`, `keydb`, `ferrite`, `sentinel`, as written; for display only.
     family: &'static str,
+    /// As whom to speak to the sentinels, who do not share the servers' users.
+    sentinel_username: Option<String>,
+    sentinel_password: Option<Secret>,
 }
 
 impl Address {
@@ -89,8 +117,16 @@ impl Address {
     }
 
     fn new(endpoint: Endpoint) -> Self {
-        let (username, password) = (None, None);
-        Self { endpoint, tls: false, username, password, database: None, family: "redis" }
+        Self {
+            endpoint,
+            tls: false,
+            username: None,
+            password: None,
+            database: None,
+            family: "redis",
+            sentinel_username: None,
+            sentinel_password: None,
+        }
     }
 
     /// What to connect to.
@@ -98,19 +134,19 @@ impl Address {
         &self.endpoint
     }
 
-    /// The host, unless this is a Unix socket.
+    /// The host, unless this is a Unix socket or up to sentinels.
     pub fn host(&self) -> Option<&str> {
         match &self.endpoint {
             Endpoint::Tcp { host, .. } => Some(host),
-            Endpoint::Unix(_) => None,
+            Endpoint::Unix(_) | Endpoint::Sentinel { .. } => None,
         }
     }
 
-    /// The port, unless this is a Unix socket.
+    /// The port, unless this is a Unix socket or up to sentinels.
     pub fn port(&self) -> Option<u16> {
         match self.endpoint {
             Endpoint::Tcp { port, .. } => Some(port),
-            Endpoint::Unix(_) => None,
+            Endpoint::Unix(_) | Endpoint::Sentinel { .. } => None,
         }
     }
 
@@ -137,6 +173,14 @@ impl Address {
     /// The database the address names, if it names one.
     pub fn named_database(&self) -> Option<u32> {
         self.database
+    }
+
+    /// The address of a sentinel of this address, and as whom to speak to it.
+    pub(crate) fn of_sentinel(&self, host: &str, port: u16) -> Self {
+        let mut address = Self::tcp(host, port).with_tls(self.tls);
+        address.username.clone_from(&self.sentinel_username);
+        address.password.clone_from(&self.sentinel_password);
+        address
     }
 
     /// The same user, password and TLS at another host: a node of the same cluster.

@@ -3,10 +3,13 @@
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
-use super::{Address, DEFAULT_PORT, Endpoint, Secret};
+use super::{Address, DEFAULT_PORT, Endpoint, SENTINEL_PORT, Secret};
 
 const EXAMPLE: &str = "redis://user:password@db.example.org:6379/0";
 const EXAMPLE_UNIX: &str = "unix:///run/redis/redis.sock?db=0";
+const EXAMPLE_SENTINEL: &str = "sentinel://:password@host1:26379,host2:26379/mymaster";
+/// Sentinels one address may name.
+const SENTINELS_MAX: usize = 64;
 
 /// An address that cannot be used, why, and what one looks like. Shows no password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,8 +23,11 @@ pub struct AddressError {
 
 impl AddressError {
     fn new(text: &str, reason: String) -> Self {
-        let unix = text.starts_with("unix:");
-        let example = if unix { EXAMPLE_UNIX } else { EXAMPLE };
+        let example = match text.split_once(':').map_or("", |(scheme, _)| scheme) {
+            "unix" => EXAMPLE_UNIX,
+            "sentinel" | "sentinels" => EXAMPLE_SENTINEL,
+            _ => EXAMPLE,
+        };
         Self { shown: redact(text), reason, example }
     }
 
@@ -65,9 +71,11 @@ fn parse(text: &str) -> Result<Address, String> {
         "ferrite" => tcp("ferrite", false, rest),
         "ferrites" => tcp("ferrite", true, rest),
         "unix" => unix(rest),
+        "sentinel" => sentinel(false, rest),
+        "sentinels" => sentinel(true, rest),
         _ => Err(format!(
             "'{scheme}' is none of the schemes redis, rediss, valkey, valkeys, keydb, keydbs, \
-             ferrite, ferrites, unix"
+             ferrite, ferrites, unix, sentinel, sentinels"
         )),
     }
 }
@@ -94,6 +102,49 @@ fn tcp(family: &'static str, tls: bool, rest: &str) -> Result<Address, String> {
     }
     set_parameters(&mut address, parameters)?;
     Ok(address)
+}
+
+fn sentinel(tls: bool, rest: &str) -> Result<Address, String> {
+    let (identity, place) = match rest.rsplit_once('@') {
+        Some((identity, place)) => (Some(identity), place),
+        None => (None, rest),
+    };
+    let (place, parameters) = split_parameters(place);
+    let (hosts, path) = place.split_once('/').unwrap_or((place, ""));
+    let (name, database) = path.split_once('/').unwrap_or((path, ""));
+    let name = text_of(percent_decode(name, "name of the primary")?, "name of the primary")?;
+    if name.is_empty() {
+        return Err("the name the sentinels know the primary by is missing".to_owned());
+    }
+    let hosts = hosts.split(',').take(SENTINELS_MAX);
+    let sentinels: Result<Vec<_>, _> =
+        hosts.map(|host| host_and_port_or(host, SENTINEL_PORT)).collect();
+    let mut address = Address::new(Endpoint::Sentinel { sentinels: sentinels?, name });
+    (address.family, address.tls) = ("sentinel", tls);
+    if let Some(identity) = identity {
+        set_identity(&mut address, identity)?;
+    }
+    let database = database.trim_end_matches('/');
+    if !database.is_empty() {
+        address.database = Some(database_number(database)?);
+    }
+    let (ours, others) = parameters.split('&').partition::<Vec<_>, _>(is_for_sentinels);
+    set_parameters(&mut address, &others.join("&"))?;
+    for parameter in ours {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let value = percent_decode(value, "parameter of the sentinels")?;
+        if name == "sentinel-user" {
+            address.sentinel_username = Some(text_of(value, "user name of the sentinels")?);
+        } else {
+            address.sentinel_password = Some(Secret::new(value));
+        }
+    }
+    Ok(address)
+}
+
+fn is_for_sentinels(parameter: &&str) -> bool {
+    let name = parameter.split('=').next().unwrap_or_default();
+    matches!(name, "sentinel-user" | "sentinel-password")
 }
 
 fn unix(rest: &str) -> Result<Address, String> {
@@ -156,22 +207,26 @@ fn set_parameters(address: &mut Address, parameters: &str) -> Result<(), String>
 }
 
 fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    host_and_port_or(text, DEFAULT_PORT)
+}
+
+fn host_and_port_or(text: &str, default: u16) -> Result<(String, u16), String> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, tail) =
             rest.split_once(']').ok_or("the ] behind an IPv6 address is missing".to_owned())?;
         host.parse::<Ipv6Addr>().map_err(|_| format!("'{host}' is not an IPv6 address"))?;
         return match tail.strip_prefix(':') {
             Some(port) => Ok((host.to_owned(), port_number(port)?)),
-            None if tail.is_empty() => Ok((host.to_owned(), DEFAULT_PORT)),
+            None if tail.is_empty() => Ok((host.to_owned(), default)),
             None => Err("only a port may follow the ] of an IPv6 address".to_owned()),
         };
     }
     if text.parse::<Ipv6Addr>().is_ok() {
-        return Ok((text.to_owned(), DEFAULT_PORT));
+        return Ok((text.to_owned(), default));
     }
     let (host, port) = match text.split_once(':') {
         Some((host, port)) => (host, port_number(port)?),
-        None => (text, DEFAULT_PORT),
+        None => (text, default),
     };
     if host.is_empty() {
         return Err("the host is missing".to_owned());

@@ -113,3 +113,27 @@ fn refusals_name_what_is_wrong() {
     assert!(refused("redis://h?ssl=1").contains("'ssl' is none of the parameters"));
     assert!(refused("redis://a%4:@h").contains("%25"));
 }
+
+#[test]
+fn sentinels_have_a_login_of_their_own() {
+    let text =
+        "sentinel://app:pw@s1,s2:5000,[::1]:7/my%20master/3?sentinel-user=w&sentinel-password=x%21";
+    let address = parsed(text);
+    assert_eq!(address.endpoint().to_string(), "s1:26379,s2:5000,[::1]:7/my master");
+    assert_eq!((address.username(), address.database()), (Some("app"), 3));
+    assert_eq!((address.host(), address.port()), (None, None));
+    let asked = address.of_sentinel("s2", 5000);
+    assert_eq!((asked.username(), asked.password().unwrap().expose()), (Some("w"), &b"x!"[..]));
+    assert_eq!(address.to_string(), "sentinel://app@s1:26379,s2:5000,[::1]:7/my master/3");
+    assert_eq!(parsed("sentinel://s1/m").of_sentinel("s1", 1).password(), None);
+    assert!(parsed("sentinels://s1/m").is_tls());
+    for (text, why) in [
+        ("sentinel://s1", "the name the sentinels know"),
+        ("sentinel://s1,/m", "the host is missing"),
+        ("sentinel://s1/m/x", "is not a number"),
+        ("sentinel://s1/m?no=1", "none of the parameters"),
+    ] {
+        let refused = refused(text);
+        assert!(refused.contains(why) && refused.contains("/mymaster"), "{refused}");
+    }
+}

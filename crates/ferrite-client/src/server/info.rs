@@ -68,6 +68,13 @@ impl Info {
         self.get(name).and_then(|value| value.parse().ok())
     }
 
+    /// Adds to a field that is a whole number, where it is there.
+    pub(super) fn add(&mut self, name: &str, more: Option<u64>) {
+        if let (Some(number), Some(more)) = (self.number(name), more) {
+            self.fields.insert(name.to_owned(), number.saturating_add(more).to_string());
+        }
+    }
+
     /// Whether a field is `1`.
     pub fn flag(&self, name: &str) -> bool {
         self.get(name) == Some("1")

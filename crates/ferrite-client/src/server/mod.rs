@@ -190,6 +190,24 @@ impl ServerInfo {
         }
     }
 
+    /// Takes in what another node of the same cluster says: keys and memory are added up, and a
+    /// limit that one node does not have is none.
+    pub fn add(&mut self, node: &Self) {
+        for (database, more) in &node.keyspace {
+            let all = self.keyspace.entry(*database).or_default();
+            all.keys = all.keys.saturating_add(more.keys);
+            all.expires = all.expires.saturating_add(more.expires);
+        }
+        let sum = |ours: Option<u64>, theirs: Option<u64>| Some(ours?.saturating_add(theirs?));
+        self.used_memory = sum(self.used_memory, node.used_memory);
+        self.maxmemory = match (self.maxmemory, node.maxmemory) {
+            (Some(0), _) | (_, Some(0)) => Some(0),
+            (ours, theirs) => sum(ours, theirs),
+        };
+        self.loading |= node.loading;
+        self.info.add("used_memory_dataset", node.info.number("used_memory_dataset"));
+    }
+
     /// Keys in all databases.
     pub fn keys(&self) -> u64 {
         self.keyspace.values().map(|keyspace| keyspace.keys).sum()

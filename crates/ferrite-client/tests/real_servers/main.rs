@@ -5,6 +5,7 @@ mod connecting;
 mod probing;
 mod replication;
 mod tls;
+mod topology;
 
 use std::time::Duration;
 

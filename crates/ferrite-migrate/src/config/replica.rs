@@ -97,7 +97,7 @@ pub fn given(option: &str, text: &str) -> Result<Address, ConfigError> {
     let address: Address = text.parse().map_err(|_| unusable())?;
     match address.endpoint() {
         Endpoint::Tcp { .. } if address.named_database().is_none() => Ok(address),
-        Endpoint::Tcp { .. } | Endpoint::Unix(_) => Err(unusable()),
+        Endpoint::Tcp { .. } | Endpoint::Unix(_) | Endpoint::Sentinel { .. } => Err(unusable()),
     }
 }
 

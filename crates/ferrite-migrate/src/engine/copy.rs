@@ -13,14 +13,18 @@ use super::{Budget, Job};
 use crate::config::Strategy;
 use crate::error::{ErrorKind, MigrateError};
 use crate::live::delete_missing;
-use crate::preflight::Checked;
-use crate::report::{Phase, PreflightReport, Report, VerificationReport};
-use crate::sources::{Feed, Source};
+use crate::preflight::{Checked, Server};
+use crate::report::{Phase, PreflightReport, Report, VerificationReport, key_text};
+use crate::sources::{Feed, Source, redis_scan};
 use crate::targets::redis::{Capabilities, work};
+use crate::targets::redis_cluster::{self, ClusterTarget};
 use crate::verify::{Coverage, compare_checked};
 
 /// Batches that wait for a free worker, for each worker.
 const WAITING_PER_WORKER: usize = 2;
+/// How often a key is written again whose node is lost, and the pause before.
+const WRITE_AGAIN_MAX: usize = 50;
+const BEFORE_WRITE_AGAIN: Duration = Duration::from_millis(500);
 /// How long the other workers may finish what they have begun after one has failed.
 const FINISH_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -51,7 +55,10 @@ async fn run_checked(job: &Arc<Job>, checked: Arc<Checked>) -> Result<Report, Mi
     let capabilities = checked.capabilities(&job.config, strategy == Strategy::Scan);
     job.begin(Phase::Copying, keys_total);
     let began = Instant::now();
-    copy(job, checked.ends(), capabilities, source).await?;
+    let nodes = target_nodes(&checked);
+    copy(job, checked.ends(), capabilities.clone(), source).await?;
+    write_again(job, &checked, &capabilities).await?;
+    tell_lost_nodes(job, &checked, &nodes).await;
     if job.config.delete_missing && !job.stop.is_stopped() {
         delete_missing(job, &checked).await?;
     }
@@ -88,8 +95,58 @@ async fn verify(
 pub struct Ends<'a> {
     /// Makes connections to the source.
     pub source: Option<&'a Connector>,
-    /// Makes connections to the target.
-    pub target: &'a Connector,
+    /// The target.
+    pub target: &'a Server,
+}
+
+/// The primaries of a target that is a cluster, by their ids.
+fn target_nodes(checked: &Checked) -> Vec<String> {
+    let Some(cluster) = &checked.target.cluster else { return Vec::new() };
+    cluster.map().shards().iter().map(|shard| shard.id.clone()).collect()
+}
+
+/// Says which nodes of the target were replaced: replication is asynchronous, so a node that dies
+/// may have acknowledged keys its replica does not have.
+async fn tell_lost_nodes(job: &Job, checked: &Checked, before: &[String]) {
+    let Some(cluster) = &checked.target.cluster else { return };
+    // A node that was lost unnoticed is not known to be gone before somebody asks.
+    let _ = cluster.refresh(&cluster.map()).await;
+    let after = target_nodes(checked);
+    let lost = before.iter().filter(|id| !after.contains(id)).count();
+    if lost > 0 {
+        job.warn(format!(
+            "{lost} primaries of the target were replaced while the copy ran; keys they had \
+             acknowledged last may be lost: compare with `ferrite-migrate verify`, repair with \
+             `ferrite-migrate sync`"
+        ));
+    }
+}
+
+/// Reads and writes again what could not be written to its end, because its node was lost.
+async fn write_again(
+    job: &Arc<Job>,
+    checked: &Arc<Checked>,
+    capabilities: &Capabilities,
+) -> Result<(), MigrateError> {
+    let mut keys = job.take_unwritten();
+    for round in 0..WRITE_AGAIN_MAX {
+        if keys.is_empty() || job.stop.is_stopped() {
+            return Ok(());
+        }
+        tracing::debug!(keys = keys.len(), round, "reading again what was not written");
+        let source = redis_scan::keys(job, checked, keys);
+        copy(job, checked.ends(), capabilities.clone(), source).await?;
+        keys = job.take_unwritten();
+        if !keys.is_empty() {
+            tokio::time::sleep(BEFORE_WRITE_AGAIN).await;
+        }
+    }
+    let named = keys.first().map(|(_, key)| key_text(key)).unwrap_or_default();
+    let doing = format!("writing key \"{named}\" to the target");
+    let cause = format!("its node was lost, or its slot moved, {WRITE_AGAIN_MAX} times");
+    Err(MigrateError::new(ErrorKind::Target, doing, cause).with_hint(
+        "wait until the cluster is at rest, then run the same command with --on-conflict replace",
+    ))
 }
 
 /// Runs source and workers until all is written or one of them fails.
@@ -107,14 +164,24 @@ pub async fn copy(
     let items = Arc::new(Mutex::new(items));
     let budget = Budget::new(job.config.in_flight_limit());
     let feed = Feed::new(Arc::clone(job), items_in, budget);
-    let _probes = Probes::start(job, ends.source, ends.target);
+    let _probes = Probes::start(job, ends.source, &ends.target.connector);
 
     let mut writing = JoinSet::new();
     for _ in 0..workers {
         // A copy that begins anew ends what is left of the one before by that name.
         let name = job.copier_name();
-        let connector = ends.target.clone().client_name(name);
-        writing.spawn(work(Arc::clone(job), connector, capabilities.clone(), Arc::clone(&items)));
+        let connector = ends.target.connector.clone().client_name(name);
+        let (job, capabilities) = (Arc::clone(job), capabilities.clone());
+        let items = Arc::clone(&items);
+        match &ends.target.cluster {
+            None => writing.spawn(work(job, connector, capabilities, items)),
+            Some(cluster) => {
+                let expiretime = ends.target.has_expiretime();
+                let cluster = Arc::clone(cluster);
+                let target = ClusterTarget { cluster, connector, expiretime };
+                writing.spawn(redis_cluster::work(job, target, capabilities, items))
+            }
+        };
     }
     // Only the workers hold the receiving end: when the last one is gone, the source is told.
     drop(items);

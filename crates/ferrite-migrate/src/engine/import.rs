@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, MigrateError};
 use crate::inputs::Opened;
 use crate::live::HOLD_MS;
 use crate::preflight::Destination;
-use crate::report::{Phase, PreflightReport, Report, VerificationReport};
+use crate::report::{Phase, PreflightReport, Report, VerificationReport, key_text};
 use crate::verify::{End, WrittenTo, written_tolerance_ms};
 
 /// An input that is open and a target that was checked.
@@ -57,7 +57,7 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
     job.begin(Phase::Copying, opened.keys_total);
     tracing::debug!(kind, now = now_ms(), "reading an input");
     let began = Instant::now();
-    let ends = Ends { source: None, target: &target.target.connector };
+    let ends = Ends { source: None, target: &target.target };
     let mut capabilities = target.capabilities(&job.config);
     if opened.then.is_some() {
         // Commands may renew what is due by now.
@@ -68,6 +68,7 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
             then.begin(&job, &target).await?;
         }
         copy(&job, ends, capabilities, opened.source).await?;
+        all_written(&job)?;
         let replayed = match &mut opened.then {
             Some(then) => Some(then.finish(&job, &target).await?),
             None => None,
@@ -83,6 +84,18 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
     })?;
     let report = report(&job, &preflight, kind, reason, copy_ms, verified);
     Ok(Report { replayed, ..report })
+}
+
+/// What a node that was lost did not take cannot be read once more from here.
+fn all_written(job: &Job) -> Result<(), MigrateError> {
+    let unwritten = job.take_unwritten();
+    let Some((_, key)) = unwritten.first() else { return Ok(()) };
+    let doing = format!("writing key \"{}\" to the target", key_text(key));
+    let count = unwritten.len();
+    let cause = format!("its node was lost, or its slot moved; {count} keys in all");
+    Err(MigrateError::new(ErrorKind::Target, doing, cause).with_hint(
+        "wait until the cluster is at rest, then run the same command with --on-conflict replace",
+    ))
 }
 
 /// Reads the input again and compares it with the target, where that was asked for.

@@ -13,6 +13,9 @@ use crate::config::{Config, OnConflict, Origin};
 use crate::live::Progress;
 use crate::report::{Event, Following, Phase, Status};
 
+/// Keys that wait to be read again.
+const UNWRITTEN_MAX: usize = 1000;
+
 /// A migration: its name, its configuration, its progress.
 #[derive(Debug)]
 pub struct Job {
@@ -34,6 +37,8 @@ pub struct Job {
     bytes_done: AtomicU64,
     following: Mutex<Option<Arc<Progress>>>,
     record: OnceLock<Vec<u8>>,
+    /// Keys that could not be written to the end and are to be read again.
+    unwritten: Mutex<Vec<(u32, Vec<u8>)>>,
 }
 
 impl Job {
@@ -60,6 +65,7 @@ impl Job {
             bytes_done: AtomicU64::new(0),
             following: Mutex::new(None),
             record: OnceLock::new(),
+            unwritten: Mutex::default(),
         };
         job.emit(Event::Started { id: job.id.clone() });
         job
@@ -88,6 +94,7 @@ impl Job {
             bytes_done: AtomicU64::new(0),
             following: Mutex::new(None),
             record: OnceLock::new(),
+            unwritten: Mutex::default(),
         }
     }
 
@@ -150,6 +157,21 @@ impl Job {
     pub fn count_anew(&self, keys_total: u64) {
         self.done_so_far(0, 0);
         self.keys_total.store(keys_total, Ordering::Relaxed);
+    }
+
+    /// Has a key read again when the copy is through; false when there are too many of them.
+    pub fn write_again(&self, db: u32, key: &[u8]) -> bool {
+        let mut unwritten = lock(&self.unwritten);
+        let has_room = unwritten.len() < UNWRITTEN_MAX;
+        if has_room {
+            unwritten.push((db, key.to_vec()));
+        }
+        has_room
+    }
+
+    /// Takes the keys that are to be read again.
+    pub fn take_unwritten(&self) -> Vec<(u32, Vec<u8>)> {
+        std::mem::take(&mut *lock(&self.unwritten))
     }
 
     /// Works on the counts.

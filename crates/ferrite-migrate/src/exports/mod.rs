@@ -297,7 +297,7 @@ impl Writer {
     }
 
     fn large(&mut self, record: LargeRecord) -> Result<(), MigrateError> {
-        let LargeRecord { db, format, head, key, mut elements } = record;
+        let LargeRecord { db, format, head, key, mut elements, .. } = record;
         let entry = Entry { db, format, head, key: &key };
         let begun = self.shape.begin(&entry, &mut self.line);
         let is_wanted = begun.is_ok();

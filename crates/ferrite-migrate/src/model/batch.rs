@@ -48,6 +48,8 @@ pub struct Batch {
     pub format: Format,
     /// The keys.
     pub records: Vec<Record>,
+    /// Whether the keys have been handed over before, so that they may be on the target already.
+    pub again: bool,
     data: Vec<u8>,
     /// Room taken in the engine's memory budget, given back when the batch is dropped.
     _permit: Option<OwnedSemaphorePermit>,
@@ -159,6 +161,7 @@ impl BatchBuilder {
             db: self.db,
             format: self.format,
             records: self.records,
+            again: false,
             data: self.data,
             _permit: permit,
         }
@@ -182,10 +185,31 @@ pub struct LargeRecord {
     pub db: u32,
     /// What the value is written in.
     pub format: Format,
+    /// Whether the key has been handed over before.
+    pub again: bool,
     /// Type, expiry and access data.
     pub head: RecordHead,
     /// The name of the key.
     pub key: Vec<u8>,
     /// Its elements, in order.
     pub elements: mpsc::Receiver<Elements>,
+}
+
+impl LargeRecord {
+    /// A key of a batch, whose elements are all there.
+    #[must_use]
+    pub fn whole(batch: &Batch, record: &Record, elements: Elements) -> Self {
+        // The channel holds all there is: nobody waits for room.
+        let (parts, receiver) = mpsc::channel(1);
+        let sent = parts.try_send(elements).is_ok();
+        debug_assert!(sent, "a new channel has room");
+        Self {
+            db: batch.db,
+            format: batch.format,
+            again: batch.again,
+            head: record.head,
+            key: batch.key(record).to_vec(),
+            elements: receiver,
+        }
+    }
 }

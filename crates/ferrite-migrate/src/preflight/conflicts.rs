@@ -3,15 +3,16 @@
 //! With the policy `fail` the run must not begin if one is. The names of the end with fewer keys
 //! are listed, and the other end is asked for them.
 
-use ferrite_client::{ClientError, Connection, Connector, Pipeline, Value};
+use ferrite_client::{ClientError, Value};
 use tokio::sync::mpsc;
 
-use super::Checked;
+use super::{Checked, Server};
+use crate::cluster::Asker;
 use crate::config::{Mode, OnConflict};
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::report::key_text;
-use crate::scan::{Names, Scanner};
+use crate::scan::{AllScanner, Names};
 use crate::sources::redis_scan::source_error;
 use crate::targets::redis::{libraries, target_error};
 
@@ -53,15 +54,15 @@ async fn common_keys(job: &Job, checked: &mut Checked, there: u64) -> Result<(),
         let keys = |dbs: &std::collections::BTreeMap<u32, _>, db: u32| -> u64 {
             dbs.get(&db).map_or(0, |space: &ferrite_client::server::Keyspace| space.keys)
         };
-        let ours = keys(&checked.source.info.keyspace, from);
-        let theirs = keys(&checked.target.info.keyspace, to);
-        if theirs == 0 {
+        let of_source = keys(&checked.source.info.keyspace, from);
+        let of_target = keys(&checked.target.info.keyspace, to);
+        if of_target == 0 {
             continue;
         }
         let (source, target) = (&checked.source.connector, &checked.target.connector);
-        let (list, ask) = match theirs <= ours {
-            true => ((target, to), (source, from)),
-            false => ((source, from), (target, to)),
+        let (list, ask) = match of_target <= of_source {
+            true => ((&checked.target, to), (&checked.source, from)),
+            false => ((&checked.source, from), (&checked.target, to)),
         };
         let searched = search(job, list, ask, &mut found).await;
         searched.map_err(|error| match error {
@@ -92,17 +93,15 @@ struct Found {
 /// Lists one end and asks the other; an error tells whether it comes from the source.
 async fn search(
     job: &Job,
-    (list, list_db): (&Connector, u32),
-    (ask, ask_db): (&Connector, u32),
+    (list, list_db): (&Server, u32),
+    (ask, ask_db): (&Server, u32),
     found: &mut Found,
 ) -> Result<(), (ClientError, bool)> {
-    let lists_source = Some(list.address()) == job.config.source.address();
+    let lists_source = Some(list.connector.address()) == job.config.source.address();
     let listed = |error| (error, lists_source);
     let asked = |error| (error, !lists_source);
-    let mut scanner = Scanner::connect(list, &job.config).await.map_err(listed)?;
-    let mut asking = ask.connect().await.map_err(asked)?;
-    let db = ask_db.to_string();
-    asking.call(&[&b"SELECT"[..], db.as_bytes()]).await.map_err(asked)?;
+    let scanner = AllScanner::new(list, &job.config);
+    let mut asking = Asker::connect(ask).await.map_err(asked)?;
     let (names, mut waiting) = mpsc::channel::<Names>(1);
     let dbs = [list_db];
     let scanning = async {
@@ -114,7 +113,7 @@ async fn search(
         while let Some(batch) = waiting.recv().await {
             let wanted = batch.iter().filter(|key| job.config.filter.accepts(key));
             let keys: Vec<&[u8]> = wanted.collect();
-            exist(&mut asking, &keys, found).await.map_err(asked)?;
+            exist(&mut asking, ask_db, &keys, found).await.map_err(asked)?;
         }
         Ok(())
     };
@@ -123,17 +122,14 @@ async fn search(
 }
 
 async fn exist(
-    connection: &mut Connection,
+    asking: &mut Asker,
+    db: u32,
     keys: &[&[u8]],
     found: &mut Found,
 ) -> Result<(), ClientError> {
-    let mut pipeline = Pipeline::new();
-    for key in keys {
-        pipeline.push(&[&b"EXISTS"[..], key]);
-    }
-    let replies = connection.pipeline(&pipeline).await?;
+    let replies = asking.each(db, b"EXISTS", keys).await?;
     for (key, reply) in keys.iter().zip(replies) {
-        if matches!(reply, Ok(Value::Integer(1))) {
+        if reply == Value::Integer(1) {
             found.count += 1;
             if found.named.len() < NAMED_MAX {
                 found.named.push(format!("\"{}\"", key_text(key)));

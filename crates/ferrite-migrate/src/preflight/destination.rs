@@ -1,6 +1,6 @@
 //! A target alone, where the source is no server.
 
-use super::{Server, latency, permissions, rivals, state};
+use super::{Server, latency, permissions, rivals, state, topology};
 use crate::config::{Config, OnConflict};
 use crate::engine::Job;
 use crate::engine::throttle::Reason;
@@ -35,6 +35,7 @@ impl Destination {
         let reached = state::reach(job, &job.config.target, "target", report).await;
         let Some(mut target) = reached else { return Ok(None) };
         state::check_target(&target, report);
+        topology::end(&job.config, "target topology", &target, report);
         let mut allowed = (true, true);
         if !report.is_blocked() && !job.config.dry_run {
             allowed = permissions::writable(job, &mut target, report).await?;

@@ -9,6 +9,7 @@ mod replica;
 pub mod rivals;
 mod server;
 mod state;
+mod topology;
 
 use std::sync::Arc;
 
@@ -88,7 +89,7 @@ impl Checked {
     /// Both ends, for a copy.
     #[must_use]
     pub fn ends(&self) -> Ends<'_> {
-        Ends { source: Some(&self.source.connector), target: &self.target.connector }
+        Ends { source: Some(&self.source.connector), target: &self.target }
     }
 
     /// Which values the target can hold, in which format.
@@ -133,6 +134,7 @@ pub async fn check(job: &Arc<Job>) -> Result<Checked, MigrateError> {
     };
     let mut checked = Checked::unchecked(report, source, target);
     state::check(&mut checked, is_replica);
+    topology::check(job, &mut checked);
     if !checked.report.is_blocked() {
         match is_replica {
             true => replica::check(job, &mut checked).await?,

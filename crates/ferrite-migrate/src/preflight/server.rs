@@ -1,6 +1,9 @@
-//! One server as the engine sees it: how to connect, what it is, what it can do.
+//! One end as the engine sees it, a server or a cluster: how to connect, what it is, what it can do.
+
+use std::sync::Arc;
 
 use ferrite_client::server::{Family, ServerInfo, Version};
+use ferrite_client::topology::Cluster;
 use ferrite_client::{ClientError, Connection, Connector};
 use ferrite_rdb::transcode::Target;
 use ferrite_rdb::{Dialect, Format};
@@ -16,8 +19,12 @@ pub struct Server {
     pub connector: Connector,
     /// What it says of itself.
     pub info: ServerInfo,
-    /// A connection for questions.
+    /// A connection for questions; to the first primary of a cluster.
     pub control: Connection,
+    /// The nodes, if it is a cluster; then what it says of itself is what they say together.
+    pub cluster: Option<Arc<Cluster>>,
+    /// Nodes of the cluster whose version is another than the first one's.
+    pub other_versions: Vec<String>,
 }
 
 impl Server {
@@ -31,9 +38,43 @@ impl Server {
             .client_name(job.client_name());
         let mut control = connector.connect().await?;
         let info = ServerInfo::probe(&mut control).await?;
-        let server = Self { connector, info, control };
+        let (cluster, other_versions) = (None, Vec::new());
+        let mut server = Self { connector, info, control, cluster, other_versions };
+        if server.info.cluster_enabled {
+            server.look_around().await?;
+        }
         tracing::debug!(address = %endpoint.address, server = server.describe(), "connected");
         Ok(server)
+    }
+
+    /// Finds the primaries of the cluster, and asks each what it is.
+    async fn look_around(&mut self) -> Result<(), ClientError> {
+        let cluster = Cluster::discover(&self.connector, &mut self.control).await?;
+        let mut is_first = true;
+        for shard in cluster.map().shards() {
+            let connector = cluster.connector(&shard.primary);
+            let mut control = connector.connect().await?;
+            let info = ServerInfo::probe(&mut control).await?;
+            if std::mem::take(&mut is_first) {
+                (self.control, self.info) = (control, info);
+                continue;
+            }
+            if (info.family, info.version) != (self.info.family, self.info.version) {
+                let (family, version) = (info.family, info.version);
+                self.other_versions.push(format!("{} is {family} {version}", shard.primary));
+            }
+            self.info.add(&info);
+        }
+        self.cluster = Some(Arc::new(cluster));
+        Ok(())
+    }
+
+    /// How to connect to each server that has keys: to all primaries of a cluster.
+    #[must_use]
+    pub fn shards(&self) -> Vec<Connector> {
+        let Some(cluster) = &self.cluster else { return vec![self.connector.clone()] };
+        let map = cluster.map();
+        map.shards().iter().map(|shard| cluster.connector(&shard.primary)).collect()
     }
 
     /// In words: `Redis 7.0.15`.
@@ -119,6 +160,7 @@ impl Server {
             },
             on_conflict: config.on_conflict,
             may_repeat,
+            by_slot: self.cluster.is_some(),
             db: config.target_db(),
         }
     }

@@ -3,7 +3,7 @@
 use ferrite_client::server::{Role, ServerInfo};
 use ferrite_client::{AuthFailure, ClientError};
 
-use super::{Checked, Server};
+use super::{Checked, Server, topology};
 use crate::config::Endpoint;
 use crate::engine::{Job, now_ms};
 use crate::error::MigrateError;
@@ -69,7 +69,6 @@ pub fn check(checked: &mut Checked, is_replica: bool) {
     told(&source.info, &target.info, report);
     same_server(&source.info, &target.info, report);
     loading(&source.info, &target.info, report);
-    cluster(&source.info, &target.info, report);
     if !is_replica {
         role(target, report);
     }
@@ -93,7 +92,6 @@ pub fn check_target(target: &Server, report: &mut PreflightReport) {
     let info = &target.info;
     one_told("target information", info, report);
     one_loading("target loaded", info, report);
-    one_cluster("target topology", info, report);
     role(target, report);
     eviction(info, report);
     persistence(info, report);
@@ -137,21 +135,6 @@ fn one_loading(name: &'static str, info: &ServerInfo, report: &mut PreflightRepo
             name,
             "the server is still loading its data",
             "wait until INFO persistence shows loading:0",
-        );
-    }
-}
-
-fn cluster(source: &ServerInfo, target: &ServerInfo, report: &mut PreflightReport) {
-    one_cluster("source topology", source, report);
-    one_cluster("target topology", target, report);
-}
-
-fn one_cluster(name: &'static str, info: &ServerInfo, report: &mut PreflightReport) {
-    if info.cluster_enabled {
-        report.block(
-            name,
-            "the server is a node of a cluster, which this version cannot copy yet",
-            "use a server without cluster mode",
         );
     }
 }
@@ -276,7 +259,7 @@ pub async fn databases(job: &Job, checked: &mut Checked) -> Result<(), MigrateEr
             Err(error) if error.reply().is_some() => checked.report.block(
                 "target databases",
                 format!("the target has no database {db}"),
-                format!("set `databases` to at least {} in the target's configuration", db + 1),
+                topology::databases_fix(&checked.target, db),
             ),
             Err(error) => return Err(lost(checked, &error)),
         }

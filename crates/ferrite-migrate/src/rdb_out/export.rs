@@ -132,7 +132,15 @@ async fn ask(connector: &Connector) -> Result<Server, MigrateError> {
     let failed = |error| lost(connector, "connecting", &error);
     let mut control = connector.connect().await.map_err(failed)?;
     let info = ServerInfo::probe(&mut control).await.map_err(failed)?;
-    Ok(Server { connector: connector.clone(), info, control })
+    if info.cluster_enabled {
+        let doing = format!("exporting the keys of {}", connector.address());
+        let cause = "it is one node of a cluster, and has a part of the keys";
+        return Err(MigrateError::new(ErrorKind::Config, doing, cause).with_hint(
+            "copy the cluster to one server first: ferrite-migrate migrate; then export that one",
+        ));
+    }
+    let (cluster, other_versions) = (None, Vec::new());
+    Ok(Server { connector: connector.clone(), info, control, cluster, other_versions })
 }
 
 /// Reads key by key.

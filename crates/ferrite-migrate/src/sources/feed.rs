@@ -40,13 +40,22 @@ pub struct Feed {
     pub job: Arc<Job>,
     items: mpsc::Sender<Item>,
     budget: Budget,
+    again: bool,
 }
 
 impl Feed {
     /// A feed into a channel, within a budget of bytes.
     #[must_use]
     pub fn new(job: Arc<Job>, items: mpsc::Sender<Item>, budget: Budget) -> Self {
-        Self { job, items, budget }
+        Self { job, items, budget, again: false }
+    }
+
+    /// The same feed, for keys that may have been handed over before: what is on the target of
+    /// them is as good.
+    #[must_use]
+    pub fn again(mut self) -> Self {
+        self.again = true;
+        self
     }
 
     /// Hands over a batch, waiting while too much is on its way.
@@ -59,7 +68,9 @@ impl Feed {
         }
         self.job.gate.pass(batch.bytes(), &self.job.stop).await;
         let permit = self.budget.take(batch.bytes()).await;
-        self.item(Item::Batch(batch.finish(permit))).await
+        let mut batch = batch.finish(permit);
+        batch.again = self.again;
+        self.item(Item::Batch(batch)).await
     }
 
     /// Announces a large key, whose elements then go into what is returned.
@@ -74,7 +85,8 @@ impl Feed {
         key: Vec<u8>,
     ) -> Result<Parts, Closed> {
         let (parts, elements) = mpsc::channel(ELEMENTS_MAX);
-        self.item(Item::Large(LargeRecord { db, format, head, key, elements })).await?;
+        self.item(Item::Large(LargeRecord { db, format, again: self.again, head, key, elements }))
+            .await?;
         Ok(Parts { job: Arc::clone(&self.job), parts })
     }
 

@@ -10,6 +10,7 @@
 //!   link is an error.
 
 mod feed;
+mod moved;
 pub mod rdb;
 pub mod redis_migrate;
 pub mod redis_psync;
@@ -20,6 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use feed::{Closed, Feed, Parts};
+pub use moved::{Missed, Moved};
 
 use crate::config::Strategy;
 use crate::engine::Job;

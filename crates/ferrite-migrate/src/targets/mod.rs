@@ -8,3 +8,4 @@
 //! * any other failure ends the run with an error that names the address and the key.
 
 pub mod redis;
+pub mod redis_cluster;

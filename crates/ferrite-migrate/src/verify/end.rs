@@ -1,13 +1,14 @@
 //! One end of a comparison: reads keys, takes their fingerprints, and says in what two differ.
 
-use ferrite_client::{Connection, Connector};
+use ferrite_client::Connector;
 use ferrite_rdb::digest::{Digest, DigestOptions};
 use ferrite_rdb::{Format, ValueKind, decode, dump};
 
 use super::value::Measured;
+use crate::cluster::KeyReader;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
-use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
+use crate::fetch::{FetchError, Fetched, LargeStream};
 use crate::live::release;
 use crate::preflight::{Checked, Server};
 use crate::report::{DifferenceKind, key_text};
@@ -21,7 +22,7 @@ const RELATIVE_EXPIRY_TOLERANCE_MS: u64 = 10;
 #[derive(Debug)]
 pub struct End {
     /// Reads keys.
-    pub fetcher: Fetcher,
+    pub fetcher: KeyReader,
     /// The format of its payloads.
     pub format: Format,
     connector: Connector,
@@ -72,11 +73,9 @@ impl End {
         checked: &Checked,
         with_fence: bool,
     ) -> Result<Self, MigrateError> {
-        let connector = checked.source.connector.clone();
-        let connection = connector.connect().await;
-        let connection =
-            connection.map_err(|error| source_error(&connector, "connecting", &error))?;
-        let mut end = Self::new(job, &checked.source, connection, true);
+        let end = Self::connect(job, &checked.source, true).await;
+        let mut end =
+            end.map_err(|error| source_error(&checked.source.connector, "connecting", &error))?;
         if with_fence {
             end.fetcher = end.fetcher.with_fence();
         }
@@ -96,22 +95,22 @@ impl End {
     /// # Errors
     /// A target that cannot be reached.
     pub async fn written_to(job: &Job, target: &Server) -> Result<Self, MigrateError> {
-        let connector = target.connector.clone();
-        let connection = connector.connect().await;
-        let connection =
-            connection.map_err(|error| target_error("connecting", &connector, &error))?;
-        Ok(Self::new(job, target, connection, false))
+        let end = Self::connect(job, target, false).await;
+        end.map_err(|error| target_error("connecting", &target.connector, &error))
     }
 
-    fn new(job: &Job, server: &Server, connection: Connection, is_source: bool) -> Self {
-        let limit = job.config.fetch_limit();
-        Self {
-            fetcher: Fetcher::new(connection, server.has_expiretime(), limit),
+    async fn connect(
+        job: &Job,
+        server: &Server,
+        is_source: bool,
+    ) -> Result<Self, ferrite_client::ClientError> {
+        Ok(Self {
+            fetcher: KeyReader::connect(server, job.config.fetch_limit()).await?,
             format: server.dump_format(),
             connector: server.connector.clone(),
             is_source,
             is_held: false,
-        }
+        })
     }
 
     /// The same end, which follows a source: what its held expiries stand for counts.
@@ -126,7 +125,7 @@ impl End {
     /// # Errors
     /// The loss of the connection, or a refusal.
     pub async fn request(&mut self, db: u32, keys: &[&[u8]]) -> Result<(), MigrateError> {
-        let asked = self.fetcher.request(db, keys.iter().copied()).await;
+        let asked = self.fetcher.request(db, keys).await;
         asked.map_err(|error| self.lost(&error))
     }
 

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use ferrite_client::{ClientError, Pipeline, Value};
+use ferrite_client::{ClientError, Value};
 
 use super::Findings;
+use crate::cluster::Asker;
 use crate::config::Config;
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::preflight::Checked;
 use crate::report::{Difference, DifferenceKind, KeyName};
-use crate::scan::{Names, Scanner};
+use crate::scan::{AllScanner, Names};
 use crate::sources::redis_scan::source_error;
 use crate::targets::redis::target_error;
 use tokio::sync::mpsc;
@@ -26,7 +27,7 @@ pub async fn find(
 ) -> Result<(), MigrateError> {
     let target = checked.target.connector.clone();
     let lost = |error: ClientError| target_error("scanning", &target, &error);
-    let mut scanner = Scanner::connect(&target, &job.config).await.map_err(lost)?;
+    let scanner = AllScanner::new(&checked.target, &job.config);
     let pairs = checked.database_pairs(&job.config);
     for (source_db, target_db) in pairs {
         let (names, mut waiting) = mpsc::channel::<Names>(1);
@@ -37,7 +38,7 @@ pub async fn find(
             scanned.map_err(lost)
         };
         let asking = async {
-            let mut asker = Asker::connect(checked, source_db).await?;
+            let mut asker = SourceAsker::connect(checked, source_db).await?;
             while let Some(names) = waiting.recv().await {
                 asker.ask(&names, &job.config, findings).await?;
             }
@@ -51,27 +52,22 @@ pub async fn find(
 }
 
 /// Asks the source which keys exist.
-struct Asker<'a> {
+struct SourceAsker<'a> {
     checked: &'a Checked,
-    connection: ferrite_client::Connection,
-    target: ferrite_client::Connection,
+    source: Asker,
+    target: Asker,
     db: u32,
 }
 
-impl<'a> Asker<'a> {
+impl<'a> SourceAsker<'a> {
     async fn connect(checked: &'a Checked, db: u32) -> Result<Self, MigrateError> {
-        let connect = async {
-            let mut connection = checked.source.connector.connect().await?;
-            connection.call(&[&b"SELECT"[..], db.to_string().as_bytes()]).await?;
-            Ok::<_, ClientError>(connection)
-        };
-        let connection = connect
-            .await
+        let source = Asker::connect(&checked.source).await;
+        let source = source
             .map_err(|error| source_error(&checked.source.connector, "connecting", &error))?;
-        let target = checked.target.connector.connect().await;
+        let target = Asker::connect(&checked.target).await;
         let target = target
             .map_err(|error| target_error("connecting", &checked.target.connector, &error))?;
-        Ok(Self { checked, connection, target, db })
+        Ok(Self { checked, source, target, db })
     }
 
     async fn ask(
@@ -96,28 +92,20 @@ impl<'a> Asker<'a> {
 
     /// Those of the keys that are not on the source.
     async fn missing<'k>(&mut self, keys: &[&'k [u8]]) -> Result<Vec<&'k [u8]>, MigrateError> {
-        let mut pipeline = Pipeline::new();
-        for key in keys {
-            pipeline.push(&[&b"EXISTS"[..], key]);
-        }
         let lost = |error: ClientError| {
             source_error(&self.checked.source.connector, "reading keys", &error)
         };
-        let replies = self.connection.pipeline(&pipeline).await.map_err(lost)?;
-        let missing = |reply: &Result<Value, _>| matches!(reply, Ok(Value::Integer(0)));
+        let replies = self.source.each(self.db, b"EXISTS", keys).await.map_err(lost)?;
         let pairs = keys.iter().zip(&replies);
-        Ok(pairs.filter(|(_, reply)| missing(reply)).map(|(key, _)| *key).collect())
+        Ok(pairs.filter(|(_, reply)| **reply == Value::Integer(0)).map(|(key, _)| *key).collect())
     }
 
     /// Whether the target has the key now: it may just have expired on both ends.
     async fn is_still_there(&mut self, db: u32, key: &[u8]) -> Result<bool, MigrateError> {
-        let asking = async {
-            self.target.call(&[&b"SELECT"[..], db.to_string().as_bytes()]).await?;
-            self.target.call(&[&b"EXISTS"[..], key]).await
-        };
         let lost = |error: ClientError| {
             target_error("reading keys", &self.checked.target.connector, &error)
         };
-        Ok(asking.await.map_err(lost)? != Value::Integer(0))
+        let replies = self.target.each(db, b"EXISTS", &[key]).await.map_err(lost)?;
+        Ok(replies.first() != Some(&Value::Integer(0)))
     }
 }

@@ -26,7 +26,7 @@ use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::preflight::Checked;
 use crate::report::{Difference, DifferenceKind, Phase, VerificationReport};
-use crate::scan::Scanner;
+use crate::scan::AllScanner;
 use crate::sources::redis_scan::source_error;
 
 pub use compare::Comparer;
@@ -132,7 +132,7 @@ async fn compare_source(
     drop(waiting);
     let connector = checked.source.connector.clone();
     let lost = |error| source_error(&connector, "scanning", &error);
-    let mut scanner = Scanner::connect(&connector, &job.config).await.map_err(lost)?;
+    let scanner = AllScanner::new(&checked.source, &job.config);
     let dbs = checked.source_dbs(&job.config);
     let filter = &job.config.filter;
     let scanning = async {

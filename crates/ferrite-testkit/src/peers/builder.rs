@@ -34,6 +34,7 @@ pub struct PeerBuilder {
     rdb: Option<Vec<u8>>,
     own_group: bool,
     clock_ahead: i32,
+    arguments: Vec<String>,
 }
 
 /// Why one attempt to start did not give a peer.
@@ -55,6 +56,7 @@ impl PeerBuilder {
             rdb: None,
             own_group: false,
             clock_ahead: 0,
+            arguments: Vec::new(),
         }
     }
 
@@ -123,6 +125,12 @@ impl PeerBuilder {
         self
     }
 
+    /// Runs the server as a sentinel (`redis-server server.conf --sentinel`).
+    pub(super) fn sentinel(mut self) -> PeerBuilder {
+        self.arguments.push(String::from("--sentinel"));
+        self
+    }
+
     /// Starts the server and waits until it answers.
     ///
     /// # Errors
@@ -173,6 +181,7 @@ impl PeerBuilder {
             tls: self.tls.clone(),
             unix_path,
             own_group: self.own_group,
+            arguments: self.arguments.clone(),
         };
         let mut peer = Peer::launch(launch).map_err(|error| io("run its binary", error))?;
         wait_until_up(&mut peer)?;
@@ -229,7 +238,7 @@ pub(super) fn log_path(dir: &Path) -> PathBuf {
 }
 
 /// A port nobody listens on at this moment.
-fn free_port() -> io::Result<u16> {
+pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

@@ -8,10 +8,12 @@ mod apt_sources;
 mod builder;
 mod cache;
 mod clock;
+mod cluster;
 mod debian;
 mod error;
 mod other;
 mod process;
+mod sentinel;
 pub mod usage;
 mod watch;
 mod wheel;
@@ -21,9 +23,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use builder::PeerBuilder;
+pub use cluster::{Cluster, ClusterBuilder};
 pub use error::{FETCH_COMMAND, PeerError};
 pub use other::OtherServer;
 pub use process::Peer;
+pub use sentinel::Sentinels;
 pub use usage::Usage;
 
 use debian::Release;

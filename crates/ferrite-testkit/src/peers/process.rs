@@ -37,6 +37,7 @@ pub(super) struct Launch {
     pub tls: Option<TlsFiles>,
     pub unix_path: Option<PathBuf>,
     pub own_group: bool,
+    pub arguments: Vec<String>,
 }
 
 /// A server running on 127.0.0.1, with a folder of its own; dropping it kills it and removes the
@@ -255,7 +256,7 @@ fn spawn(launch: &Launch) -> io::Result<Child> {
     let dir = launch.dir.path();
     let output = fs::OpenOptions::new().create(true).append(true).open(log_path(dir))?;
     let mut command: Command = launch.binary.command();
-    command.arg(config_path(dir)).current_dir(dir).stdin(Stdio::null());
+    command.arg(config_path(dir)).args(&launch.arguments).current_dir(dir).stdin(Stdio::null());
     command.stdout(output.try_clone()?).stderr(output);
     if launch.own_group {
         command.process_group(0);

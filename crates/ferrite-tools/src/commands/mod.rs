@@ -3,6 +3,7 @@
 
 mod abort;
 mod analyze_rdb;
+mod cluster;
 mod complete;
 mod convert;
 mod cutover;
@@ -43,6 +44,7 @@ use crate::term::screen::Screen;
 const VERBS: &[Verb] = &[
     migrate::VERB,
     sync::VERB,
+    cluster::VERB,
     import::VERB,
     import_rdb::VERB,
     import_aof::VERB,
@@ -170,6 +172,8 @@ Addresses:
   redis://[user[:password]@]host[:port][/db]   also valkey:// keydb:// ferrite://
   rediss://…                                   the same over TLS; also valkeys:// and so on
   unix:///path/to/socket[?db=3]
+  sentinel://[user[:password]@]host[:port][,…]/name[/db][?sentinel-password=…]
+                                               the primary the sentinels name so
 
 Exit codes:
   0    done, and equal where it was compared

@@ -27,18 +27,21 @@ fn is_harmful(character: char) -> bool {
         )
 }
 
-/// The text without what stands between `://` and the last `@` of a word: people do type
-/// passwords where they do not belong.
+/// The text without what stands between `://` and the last `@` of a word, or behind `password=` in an
+/// address: people do type passwords where they do not belong.
 pub fn redact(text: &str) -> String {
     text.split_inclusive(char::is_whitespace).map(redact_word).collect()
 }
 
 fn redact_word(word: &str) -> String {
-    match (word.find("://"), word.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme + 3 <= at => {
-            format!("{}…{}", &word[..scheme + 3], &word[at..])
-        }
+    let Some(scheme) = word.find("://") else { return word.to_owned() };
+    let word = match word.rfind('@') {
+        Some(at) if scheme + 3 <= at => format!("{}…{}", &word[..scheme + 3], &word[at..]),
         _ => word.to_owned(),
+    };
+    match word.split_once("password=") {
+        Some((before, _)) => format!("{before}password=…"),
+        None => word,
     }
 }
 
@@ -62,5 +65,9 @@ mod tests {
         );
         assert_eq!(redact("redis://h:1 a@b"), "redis://h:1 a@b");
         assert_eq!(redact("@ ://"), "@ ://");
+        assert_eq!(
+            redact("sentinel://:p@h/m?sentinel-password=s3cret"),
+            "sentinel://…@h/m?sentinel-password=…"
+        );
     }
 }

@@ -6,6 +6,7 @@
 //! copies.rs     migrate that works: report, equal servers, conflicts, what is left out
 //! blocked.rs    refusals before anything is written
 //! failures.rs   runs that break midway
+//! cluster.rs    clusters, and primaries that sentinels name
 //! compare.rs    verify: equal, different, samples
 //! rdb_files.rs  RDB files: what they hold
 //! imports.rs    keys out of files
@@ -18,6 +19,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod blocked;
+mod cluster;
 mod command;
 mod compare;
 mod copies;

@@ -335,6 +335,14 @@ impl Follow for Commands {
         target: &'a Destination,
     ) -> BoxFuture<'a, Result<(), MigrateError>> {
         Box::pin(async move {
+            if target.target.info.cluster_enabled {
+                let doing = "importing an append-only file";
+                let cause =
+                    "its commands are in one order, which the nodes of a cluster do not keep";
+                return Err(MigrateError::new(ErrorKind::Config, doing, cause).with_hint(
+                    "import it into one server, and from there: ferrite-migrate migrate",
+                ));
+            }
             let rules = self.rules(&job.config, &target.target);
             self.survey(&rules).await?;
             self.rules = Some(rules);

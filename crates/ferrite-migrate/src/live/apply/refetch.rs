@@ -199,7 +199,7 @@ impl Refetch {
         };
         let mut stream = LargeStream::new(format, head.type_byte).map_err(|error| bad(&error))?;
         let (parts, elements) = mpsc::channel(ELEMENTS_MAX);
-        let record = LargeRecord { db, format, head, key: key.clone(), elements };
+        let mut record = LargeRecord { db, format, again: false, head, key: key.clone(), elements };
         let offset = fetcher.offset();
         let reading = async move {
             let mut sink = ElementsSink::default();
@@ -219,7 +219,7 @@ impl Refetch {
                 }
             }
         };
-        let writing = async { self.writer.write(record).await.map_err(RefetchError::Failed) };
+        let writing = async { self.writer.write(&mut record).await.map_err(RefetchError::Failed) };
         let (read, written) = tokio::join!(reading, writing);
         read?;
         written?;

@@ -6,7 +6,8 @@
 //!
 //! Nothing is stored on the way, and no value larger than the limit is held whole.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ferrite_rdb::{Event, Format, Head, Reader, Step, ValueKind};
 
@@ -16,6 +17,7 @@ use crate::error::MigrateError;
 use crate::key_template::KeyTemplate;
 use crate::live::{HOLD_MS, hold};
 use crate::model::{BatchBuilder, ElementsSink, RecordHead};
+use crate::targets::redis::library_name;
 
 /// Where the bytes of an RDB come from.
 pub trait Supply: Send + 'static {
@@ -54,6 +56,9 @@ pub struct RdbSource<S> {
     pub rename: Option<KeyTemplate>,
     /// The other name of one key.
     renamed: Vec<u8>,
+    /// The names of the libraries that were handed over; shared by the nodes of a cluster, which
+    /// all have the same.
+    pub libraries: Arc<Mutex<BTreeSet<Vec<u8>>>>,
     /// Keys being collected, of one database.
     batch: Option<(u32, BatchBuilder)>,
 }
@@ -82,13 +87,24 @@ impl<S: Supply> RdbSource<S> {
     /// An RDB that has not begun.
     #[must_use]
     pub fn new(job: Arc<Job>, supply: S) -> Self {
-        let reader = Reader::new(job.config.value_limit());
-        let only_db = job.config.source_db();
-        let (rename, renamed) = (None, Vec::new());
-        Self { job, supply, reader, only_db, holds: false, rename, renamed, batch: None }
+        let limit = job.config.value_limit();
+        Self::with_limit(job, supply, limit)
     }
 
-    async fn run(&mut self, feed: &Feed) -> Result<(), MigrateError> {
+    /// An RDB of which values above `limit` bytes are streamed.
+    #[must_use]
+    pub fn with_limit(job: Arc<Job>, supply: S, limit: usize) -> Self {
+        let reader = Reader::new(limit);
+        let only_db = job.config.source_db();
+        let (holds, rename, renamed, libraries) = (false, None, Vec::new(), Arc::default());
+        Self { job, supply, reader, only_db, holds, rename, renamed, libraries, batch: None }
+    }
+
+    /// Reads it to its end.
+    ///
+    /// # Errors
+    /// What is no RDB, or ends early.
+    pub async fn run(&mut self, feed: &Feed) -> Result<(), MigrateError> {
         while !self.job.stop.is_stopped() {
             let outcome = match self.events(feed)? {
                 Next::NeedMore => {
@@ -96,6 +112,7 @@ impl<S: Supply> RdbSource<S> {
                     Ok(())
                 }
                 Next::BatchFull => self.flush(feed).await,
+                Next::Then(Then::Function(code)) if !self.is_new(&code) => Ok(()),
                 Next::Then(Then::Function(code)) => feed.function(code).await,
                 Next::Then(Then::Large(db, head, key)) => self.large(feed, db, head, key).await?,
                 Next::End => {
@@ -166,6 +183,12 @@ impl<S: Supply> RdbSource<S> {
         }
         self.supply.consume(taken);
         Ok(next)
+    }
+
+    /// Whether no other node of the cluster has handed this library over.
+    fn is_new(&self, code: &[u8]) -> bool {
+        let mut libraries = self.libraries.lock().unwrap_or_else(PoisonError::into_inner);
+        libraries.insert(library_name(code).to_vec())
     }
 
     fn left_out(&self, what: &str, name: &str) {

@@ -4,6 +4,8 @@
 //! The copy is the state of the source at one moment. The source forks, or saves to its disk
 //! first, as its `repl-diskless-sync` says.
 
+mod cluster;
+
 use std::sync::Arc;
 
 use ferrite_client::replication::{AttachOptions, RdbFill, ReplicationLink};
@@ -27,23 +29,32 @@ pub const DESCRIPTOR: SourceDescriptor = SourceDescriptor {
 };
 
 fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
+    if let Some(nodes) = checked.source.cluster.clone() {
+        return Box::pin(cluster::open(job, checked, nodes));
+    }
     Box::pin(async move {
         let connector = checked.source.connector.clone();
-        let options = AttachOptions { rdb_only: true, ..AttachOptions::default() };
-        match ReplicationLink::attach(&connector, &options).await {
-            Ok((link, start)) => {
-                tracing::debug!(replid = start.replid, offset = start.offset, "attached");
-                let link = Link::new(Arc::clone(&job), link, connector);
-                Ok(Box::new(RdbSource::new(job, link)) as Box<dyn Source>)
-            }
-            Err(error) if error.reply().is_some() || error.is_refusal() => {
-                Err(OpenError::Refused(format!("the source refuses PSYNC: {error}")))
-            }
-            Err(error) => {
-                Err(OpenError::Failed(source_error(&connector, "attaching as a replica", &error)))
-            }
-        }
+        let link = attach(&connector).await?;
+        let link = Link::new(Arc::clone(&job), link, connector);
+        Ok(Box::new(RdbSource::new(job, link)) as Box<dyn Source>)
     })
+}
+
+/// Asks a server for its RDB.
+async fn attach(connector: &Connector) -> Result<ReplicationLink, OpenError> {
+    let options = AttachOptions { rdb_only: true, ..AttachOptions::default() };
+    match ReplicationLink::attach(connector, &options).await {
+        Ok((link, start)) => {
+            tracing::debug!(replid = start.replid, offset = start.offset, "attached");
+            Ok(link)
+        }
+        Err(error) if error.reply().is_some() || error.is_refusal() => {
+            Err(OpenError::Refused(format!("the source refuses PSYNC: {error}")))
+        }
+        Err(error) => {
+            Err(OpenError::Failed(source_error(connector, "attaching as a replica", &error)))
+        }
+    }
 }
 
 /// A source whose RDB is on its way already, for a copy that is followed; `holds` says whether
@@ -68,8 +79,19 @@ struct Link {
 }
 
 impl Link {
-    fn new(job: Arc<Job>, mut link: ReplicationLink, connector: Connector) -> Self {
-        link.set_max_buffer(buffer_limit(job.config.value_limit()));
+    fn new(job: Arc<Job>, link: ReplicationLink, connector: Connector) -> Self {
+        let limit = job.config.value_limit();
+        Self::with_limit(job, link, connector, limit)
+    }
+
+    /// A link with room for values up to `limit` bytes.
+    fn with_limit(
+        job: Arc<Job>,
+        mut link: ReplicationLink,
+        connector: Connector,
+        limit: usize,
+    ) -> Self {
+        link.set_max_buffer(buffer_limit(limit));
         Self { job, link, connector }
     }
 

@@ -10,16 +10,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ferrite_client::{ClientError, Connection, Connector};
+use ferrite_client::topology::Cluster;
+use ferrite_client::{ClientError, Connector};
+use ferrite_commands::slot;
 use ferrite_rdb::{ErrorKind as RdbErrorKind, ValueKind, dump};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::{BoxFuture, Closed, Feed, OpenError, Opening, Source, SourceDescriptor};
+use super::{BoxFuture, Closed, Feed, Missed, Moved, OpenError, Opening, Source, SourceDescriptor};
+use crate::cluster::{KeyReader, SlotSet};
 use crate::config::Strategy;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
-use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
+use crate::fetch::{FetchError, Fetched, LargeStream, is_elsewhere};
 use crate::live::{HOLD_MS, hold};
 use crate::model::{BatchBuilder, ElementsSink, RecordHead};
 use crate::preflight::Checked;
@@ -87,14 +90,91 @@ struct ScanSource {
 
 impl Source for ScanSource {
     fn read(self: Box<Self>, feed: Feed) -> BoxFuture<'static, Result<(), MigrateError>> {
-        Box::pin(async move { self.run(feed).await })
+        Box::pin(self.run(feed))
     }
+}
+
+/// Reads the keys of some slots of a cluster, wherever they are by now.
+///
+/// # Errors
+/// As reading everything.
+pub async fn read_slots(
+    job: &Arc<Job>,
+    checked: &Arc<Checked>,
+    feed: &Feed,
+    slots: &SlotSet,
+    missed: &Missed,
+) -> Result<(), MigrateError> {
+    let (names, waiting) = mpsc::channel::<Names>(NAMES_MAX);
+    let waiting = Arc::new(Mutex::new(waiting));
+    let mut tasks = JoinSet::new();
+    for _ in 0..job.config.parallel {
+        let mut reader = Reader::connect(checked, feed.clone()).await?;
+        reader.missed = Some(missed.clone());
+        tasks.spawn(reader.run(Arc::clone(&waiting)));
+    }
+    drop(waiting);
+    let dbs = checked.source_dbs(&job.config);
+    for connector in checked.source.shards() {
+        let scanning = async {
+            let mut scanner = Scanner::connect(&connector, &job.config).await?;
+            scanner.all(&dbs, &job.stop, |found| names.send(found.in_slots(slots))).await
+        };
+        match scanning.await {
+            Err(error) if passes(&error) => missed.add(slots),
+            scanned => scanned.map_err(|error| source_error(&connector, "scanning", &error))?,
+        }
+    }
+    drop(names);
+    ended(tasks).await
+}
+
+/// Reads single keys.
+#[must_use]
+pub fn keys(job: &Arc<Job>, checked: &Arc<Checked>, keys: Vec<(u32, Vec<u8>)>) -> Box<dyn Source> {
+    Box::new(KeysSource { job: Arc::clone(job), checked: Arc::clone(checked), keys })
+}
+
+struct KeysSource {
+    job: Arc<Job>,
+    checked: Arc<Checked>,
+    keys: Vec<(u32, Vec<u8>)>,
+}
+
+impl Source for KeysSource {
+    fn read(self: Box<Self>, feed: Feed) -> BoxFuture<'static, Result<(), MigrateError>> {
+        Box::pin(async move {
+            let mut reader = Reader::connect(&self.checked, feed).await?;
+            for (db, key) in self.keys.iter().filter(|_| !self.job.stop.is_stopped()) {
+                if reader.transaction(*db, &[key]).await?.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Whether a shard may be read after all, from another node or a little later.
+fn passes(error: &ClientError) -> bool {
+    error.is_transient() || error.reply().is_some_and(is_elsewhere)
+}
+
+/// Waits for all tasks; the first failure ends them.
+async fn ended(mut tasks: JoinSet<Result<(), MigrateError>>) -> Result<(), MigrateError> {
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap_or_else(|panic| {
+            Err(MigrateError::new(ErrorKind::Internal, "reading keys from the source", panic))
+        })?;
+    }
+    Ok(())
 }
 
 type SharedNames = Arc<Mutex<mpsc::Receiver<Names>>>;
 
 impl ScanSource {
-    async fn run(self, feed: Feed) -> Result<(), MigrateError> {
+    async fn run(mut self, feed: Feed) -> Result<(), MigrateError> {
+        let moved = Moved::begin(&self.job, &self.checked).await?;
         let connector = self.checked.source.connector.clone();
         let holds = self.part.as_ref().is_some_and(|part| part.holds);
         let is_first = self.part.as_ref().is_none_or(|part| part.from.is_none());
@@ -108,17 +188,41 @@ impl ScanSource {
         if self.part.as_ref().map_or(only_differing, |part| part.differing) {
             names = self.compare(names, &mut tasks).await?;
         }
+        let missed = moved.as_ref().map(Moved::missed);
         for _ in 0..self.job.config.parallel {
-            let mut reader = Reader::connect(&self.checked, &connector, feed.clone()).await?;
+            let mut reader = Reader::connect(&self.checked, feed.clone()).await?;
             reader.holds = holds;
+            reader.missed.clone_from(&missed);
             tasks.spawn(reader.run(Arc::clone(&waiting)));
         }
         drop(waiting);
+        let dbs = self.checked.source_dbs(&self.job.config);
+        match (&self.checked.source.cluster, missed) {
+            (Some(cluster), Some(missed)) => {
+                self.scan_shards(cluster, &dbs, &names, &missed, &mut tasks);
+            }
+            _ => self.scan(connector, dbs, names.clone(), &mut tasks).await?,
+        }
+        drop(names);
+        ended(tasks).await?;
+        match moved {
+            Some(moved) => moved.read_again(feed).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Lists the names of one server.
+    async fn scan(
+        &mut self,
+        connector: Connector,
+        dbs: Vec<u32>,
+        names: mpsc::Sender<Names>,
+        tasks: &mut JoinSet<Result<(), MigrateError>>,
+    ) -> Result<(), MigrateError> {
         let scanner = Scanner::connect(&connector, &self.job.config).await;
         let mut scanner = scanner.map_err(|error| source_error(&connector, "scanning", &error))?;
-        let dbs = self.checked.source_dbs(&self.job.config);
         let stop = Arc::clone(&self.job.stop);
-        let part = self.part;
+        let part = self.part.take();
         tasks.spawn(async move {
             let scanned = match part {
                 None => scanner.all(&dbs, &stop, |found| names.send(found)).await,
@@ -133,13 +237,43 @@ impl ScanSource {
             };
             scanned.map_err(|error| source_error(&connector, "scanning", &error))
         });
-        drop(feed);
-        while let Some(ended) = tasks.join_next().await {
-            ended.unwrap_or_else(|panic| {
-                Err(MigrateError::new(ErrorKind::Internal, "reading keys from the source", panic))
-            })?;
-        }
         Ok(())
+    }
+
+    /// Lists the names of the primaries of a cluster, several at a time. The slots of one that is
+    /// lost are read again when another has taken over.
+    fn scan_shards(
+        &self,
+        cluster: &Cluster,
+        dbs: &[u32],
+        names: &mpsc::Sender<Names>,
+        missed: &Missed,
+        tasks: &mut JoinSet<Result<(), MigrateError>>,
+    ) {
+        let at_once = Arc::new(Semaphore::new(self.job.config.parallel));
+        for shard in cluster.map().shards() {
+            let connector = cluster.connector(&shard.primary);
+            let (job, dbs, names) = (Arc::clone(&self.job), dbs.to_vec(), names.clone());
+            let (at_once, missed, slots) =
+                (Arc::clone(&at_once), missed.clone(), shard.slots.clone());
+            tasks.spawn(async move {
+                let _permit = at_once.acquire().await;
+                let scanning = async {
+                    let mut scanner = Scanner::connect(&connector, &job.config).await?;
+                    scanner.all(&dbs, &job.stop, |found| names.send(found)).await
+                };
+                match scanning.await {
+                    Err(error) if passes(&error) => {
+                        tracing::debug!(%error, "lost a shard while scanning it");
+                        missed.add_ranges(&slots);
+                        Ok(())
+                    }
+                    scanned => {
+                        scanned.map_err(|error| source_error(&connector, "scanning", &error))
+                    }
+                }
+            });
+        }
     }
 
     /// Puts comparers before the readers: the channel they take names from.
@@ -196,28 +330,24 @@ pub async fn functions(checked: &Checked, feed: &Feed) -> Result<Result<(), Clos
 
 /// Reads the keys whose names are waiting.
 struct Reader {
-    fetcher: Fetcher,
+    fetcher: KeyReader,
     connector: Connector,
     feed: Feed,
     checked: Arc<Checked>,
     /// Whether expiries are held, because the target follows the source after the copy.
     holds: bool,
+    /// Of a cluster: slots of which keys could not be read to the end.
+    missed: Option<Missed>,
 }
 
 impl Reader {
-    async fn connect(
-        checked: &Arc<Checked>,
-        connector: &Connector,
-        feed: Feed,
-    ) -> Result<Self, MigrateError> {
-        let connection: Connection = connector
-            .connect()
+    async fn connect(checked: &Arc<Checked>, feed: Feed) -> Result<Self, MigrateError> {
+        let (server, limit) = (&checked.source, feed.job.config.fetch_limit());
+        let fetcher = KeyReader::connect(server, limit)
             .await
-            .map_err(|error| source_error(connector, "connecting a reader", &error))?;
-        let limit = feed.job.config.fetch_limit();
-        let fetcher = Fetcher::new(connection, checked.source.has_expiretime(), limit);
-        let (connector, checked) = (connector.clone(), Arc::clone(checked));
-        Ok(Self { fetcher, connector, feed, checked, holds: false })
+            .map_err(|error| source_error(&server.connector, "connecting a reader", &error))?;
+        let (connector, checked) = (server.connector.clone(), Arc::clone(checked));
+        Ok(Self { fetcher, connector, feed, checked, holds: false, missed: None })
     }
 
     async fn run(mut self, waiting: SharedNames) -> Result<(), MigrateError> {
@@ -240,13 +370,13 @@ impl Reader {
         db: u32,
         keys: &[&[u8]],
     ) -> Result<Result<(), Closed>, MigrateError> {
-        let asked = self.fetcher.request(db, keys.iter().copied()).await;
+        let asked = self.fetcher.request(db, keys).await;
         asked.map_err(|error| self.lost(&error))?;
         let max_keys = self.feed.job.config.batch_size;
         let mut batch = BatchBuilder::new(db, self.checked.source.dump_format(), max_keys);
         let mut vanished = 0;
         for key in keys {
-            match self.fetcher.next().await.map_err(|error| self.lost(&error))? {
+            match self.fetcher.next().await.map_err(|error| self.lost_key(key, &error))? {
                 Fetched::Missing => vanished += 1,
                 Fetched::Small { expires_at_ms } => self.small(&mut batch, key, expires_at_ms)?,
                 Fetched::Large { expires_at_ms, type_byte } => {
@@ -314,6 +444,13 @@ impl Reader {
         let mut sink = ElementsSink::default();
         loop {
             let streamed = self.fetcher.stream(&mut stream, &mut sink).await;
+            if let (Err(FetchError::Client(error)), Some(missed)) = (&streamed, &self.missed)
+                && passes(error)
+            {
+                // Nothing of the key is seen; its slot is read again.
+                missed.add_slot(slot(key));
+                return Ok(Ok(()));
+            }
             let done = streamed.map_err(|error| match error {
                 FetchError::Client(error) => self.lost(&error),
                 FetchError::Value(error) => self.bad_value(key, &error),
@@ -340,6 +477,16 @@ impl Reader {
 
     fn lost(&self, error: &ClientError) -> MigrateError {
         source_error(&self.connector, "reading keys", error)
+    }
+
+    /// Names the shard that cannot be read.
+    fn lost_key(&self, key: &[u8], error: &ClientError) -> MigrateError {
+        let map = self.checked.source.cluster.as_ref().map(|cluster| cluster.map());
+        let shard = map.as_ref().and_then(|map| map.shards().get(map.owner(slot(key))?));
+        let Some(shard) = shard else { return self.lost(error) };
+        let slots = crate::cluster::describe(&shard.slots, 3);
+        let doing = format!("reading keys of the slots {slots}, which {} owns,", shard.primary);
+        source_error(&self.connector, &doing, error)
     }
 
     fn bad_value(&self, key: &[u8], error: &ferrite_rdb::Error) -> MigrateError {

@@ -7,6 +7,7 @@
 //! Under the policies `fail` and `skip` the same commands come in the form that never overwrites:
 //! `MSETNX`, `SET … NX`, `RESTORE` without `REPLACE`.
 
+use ferrite_commands::slot;
 use ferrite_rdb::transcode::{Reencoded, Route, RouteTable, reencode};
 use ferrite_rdb::{Format, Sink, decode, dump};
 use ferrite_resp::encode as resp;
@@ -74,6 +75,8 @@ pub struct Encoder {
     routes: Vec<(Format, RouteTable)>,
     mset: Vec<u8>,
     mset_keys: usize,
+    /// The slot of the keys in it, where that matters.
+    mset_slot: u16,
     scratch: Vec<u8>,
 }
 
@@ -86,6 +89,7 @@ impl Encoder {
             routes: Vec::new(),
             mset: Vec::new(),
             mset_keys: 0,
+            mset_slot: 0,
             scratch: Vec::new(),
         }
     }
@@ -95,25 +99,41 @@ impl Encoder {
     /// # Errors
     /// A value whose bytes contradict their format, with its key.
     pub fn encode(&mut self, batch: &Batch, select: Option<u32>) -> Result<Encoded, MigrateError> {
+        let all = 0..u32::try_from(batch.records.len()).unwrap_or(u32::MAX);
         let mut encoded = Encoded::default();
         encoded.bytes.reserve(batch.bytes() + batch.records.len() * 64);
+        self.encode_keys(batch, all, select, &mut encoded)?;
+        Ok(encoded)
+    }
+
+    /// Encodes some keys of a batch, behind what is encoded already.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_keys(
+        &mut self,
+        batch: &Batch,
+        keys: impl IntoIterator<Item = u32>,
+        select: Option<u32>,
+        encoded: &mut Encoded,
+    ) -> Result<(), MigrateError> {
         if let Some(db) = select {
             resp::command(&mut encoded.bytes, &[&b"SELECT"[..], db.to_string().as_bytes()]);
             encoded.expects.push(Expect::Select);
         }
         let table = self.routes(batch.format);
         let now = now_ms();
-        for (index, record) in batch.records.iter().enumerate() {
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
+        for index in keys {
+            let Some(record) = batch.records.get(index as usize) else { continue };
             if record.head.expires_at_ms.is_some_and(|at| at <= now) {
                 encoded.left_out.push((index, LeftOut::Expired));
                 continue;
             }
             let route = self.routes[table].1.route(record.head.type_byte, batch.value(record));
-            self.record(batch, record, index, route, &mut encoded)?;
+            self.record(batch, record, index, route, encoded)?;
         }
-        self.flush_mset(&mut encoded);
-        Ok(encoded)
+        self.flush_mset(encoded);
+        Ok(())
     }
 
     /// The position of the routes for a format, computed when it is first seen.
@@ -172,6 +192,13 @@ impl Encoder {
     ) -> Result<(), MigrateError> {
         let key = batch.key(record);
         let Some(expires_at_ms) = record.head.expires_at_ms else {
+            if self.capabilities.by_slot {
+                // One command may only touch one slot.
+                let last = std::mem::replace(&mut self.mset_slot, slot(key));
+                if last != self.mset_slot {
+                    self.flush_mset(encoded);
+                }
+            }
             resp::bulk(&mut self.mset, key);
             bulk_string(&mut self.mset, batch, record)?;
             encoded.strings.push(index);

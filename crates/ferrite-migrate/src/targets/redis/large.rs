@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use ferrite_client::{ClientError, Connector, Receiver, ReplyError, Sender, Value};
+use ferrite_commands::slot;
 use ferrite_rdb::ValueKind;
 use ferrite_resp::encode as resp;
 
@@ -20,12 +21,16 @@ use super::{Capabilities, connect, hint, target_error};
 use crate::config::OnConflict;
 use crate::engine::{Job, now_ms};
 use crate::error::{ErrorKind, MigrateError};
+use crate::fetch::is_elsewhere;
 use crate::model::{Elements, LargeRecord};
 use crate::report::key_text;
 
 /// How long an abandoned temporary key stays on the target, in milliseconds. Renewed with every
 /// run of elements.
 const TEMPORARY_MS: &[u8] = b"3600000";
+
+/// Numbers tried as hash tags: below it every slot has one, which a test makes sure of.
+const TAGS_MAX: u32 = 1_000_000;
 
 /// Writes keys by commands, one after the other.
 pub struct KeyWriter {
@@ -57,7 +62,7 @@ impl KeyWriter {
     ///
     /// # Errors
     /// A refusal or the loss of the connection; the key is not there then.
-    pub async fn write(&mut self, mut record: LargeRecord) -> Result<(), MigrateError> {
+    pub async fn write(&mut self, record: &mut LargeRecord) -> Result<(), MigrateError> {
         if record.head.expires_at_ms.is_some_and(|at| at <= now_ms()) {
             while record.elements.recv().await.is_some() {}
             self.job.tally(|tally| tally.keys.expired += 1);
@@ -66,18 +71,20 @@ impl KeyWriter {
         if self.job.config.dry_run {
             return self.rehearse(record).await;
         }
-        let mut temporary = record.key.clone();
-        temporary.extend_from_slice(b":ferrite-migrate:");
-        temporary.extend_from_slice(self.job.id.as_bytes());
+        let temporary = self.temporary(&record.key);
         tracing::debug!(db = record.db, key = key_text(&record.key), "building a key by commands");
-        let built = self.build(&mut record, &temporary).await;
+        let built = self.build(record, &temporary).await;
         if built.is_err() {
             self.clean(record.db, &temporary).await;
         }
         match built? {
             None => Ok(()),
             Some((Written::Done, bytes)) => {
-                self.count(&record, bytes);
+                self.count(record, bytes);
+                Ok(())
+            }
+            Some((Written::There, _)) if record.again => {
+                self.job.tally(|tally| tally.keys.identical += 1);
                 Ok(())
             }
             Some((Written::There, _)) if self.capabilities.on_conflict == OnConflict::Skip => {
@@ -86,6 +93,18 @@ impl KeyWriter {
             }
             Some((Written::There, _)) => Err(conflict(&self.connector, &record.key)),
         }
+    }
+
+    /// The name of a key while it is built: in a cluster one of the same slot.
+    fn temporary(&self, key: &[u8]) -> Vec<u8> {
+        let mut name = Vec::new();
+        if self.capabilities.by_slot {
+            name.extend_from_slice(&tag_of(slot(key)));
+        }
+        name.extend_from_slice(key);
+        name.extend_from_slice(b":ferrite-migrate:");
+        name.extend_from_slice(self.job.id.as_bytes());
+        name
     }
 
     /// Builds the key; `None` if the source ended midway, which it reports itself.
@@ -205,7 +224,7 @@ impl KeyWriter {
         let (key, address) = (key_text(&record.key), self.connector.address());
         let doing = format!("writing key \"{key}\" to the target {address}");
         MigrateError::new(ErrorKind::Target, doing, error)
-            .passing(error.is_transient())
+            .passing(is_elsewhere(error))
             .with_hint(hint(&error.code))
     }
 
@@ -221,13 +240,13 @@ impl KeyWriter {
     }
 
     /// Reads all there is and counts it, without writing.
-    async fn rehearse(&self, mut record: LargeRecord) -> Result<(), MigrateError> {
+    async fn rehearse(&self, record: &mut LargeRecord) -> Result<(), MigrateError> {
         let mut bytes = record.key.len() as u64;
         while let Some(elements) = record.elements.recv().await {
             bytes += elements.bytes() as u64;
             self.job.progress(0, elements.bytes() as u64);
         }
-        self.count(&record, bytes);
+        self.count(record, bytes);
         Ok(())
     }
 
@@ -237,6 +256,12 @@ impl KeyWriter {
         }
         self.job.progress(1, record.key.len() as u64);
     }
+}
+
+/// `{n}`, a hash tag of that slot, which decides the slot of whatever it stands before.
+fn tag_of(wanted: u16) -> Vec<u8> {
+    let tags = (0..TAGS_MAX).map(|number| format!("{{{number}}}").into_bytes());
+    tags.into_iter().find(|tag| slot(tag) == wanted).unwrap_or_default()
 }
 
 async fn exchange(
@@ -265,4 +290,23 @@ struct Exchanged {
     /// Whether one was an empty list: of all commands we send, only an `XCLAIM` that found
     /// nothing to claim answers so.
     empty: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_has_a_tag() {
+        let mut found = vec![false; usize::from(ferrite_commands::SLOTS)];
+        for number in 0..TAGS_MAX {
+            found[usize::from(slot(format!("{{{number}}}").as_bytes()))] = true;
+        }
+        assert!(!found.contains(&false));
+        for key in ["plain", "{tag}x", "a}b", "{}", "a{b", ""] {
+            let wanted = slot(key.as_bytes());
+            let name = [&tag_of(wanted), key.as_bytes(), b":ferrite-migrate:x"].concat();
+            assert_eq!(slot(&name), wanted, "{key}");
+        }
+    }
 }

@@ -27,11 +27,11 @@ use crate::config::OnConflict;
 use crate::error::{ErrorKind, MigrateError};
 
 pub use commands::Dialect;
-pub use encode::{Encoder, LeftOut, data_error};
-pub use functions::{libraries, library_name};
+pub use encode::{Encoded, Encoder, Expect, LeftOut, data_error};
+pub use functions::{libraries, library_name, load};
 pub use large::KeyWriter;
-pub use replies::{ALREADY_THERE, conflict};
-pub use worker::{Item, work};
+pub use replies::{ALREADY_THERE, conflict, count};
+pub use worker::{Item, Items, work};
 
 /// What the target can do and how we are to use it.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub struct Capabilities {
     /// Whether a key that is already there with the same value counts as copied: `SCAN` may
     /// return a key twice.
     pub may_repeat: bool,
+    /// Whether it is a cluster, where one command may only touch keys of one slot.
+    pub by_slot: bool,
     /// The database everything goes to; the one it comes from, if there is none.
     pub db: Option<u32>,
 }

@@ -174,7 +174,7 @@ impl Replies {
     async fn there(&mut self, batch: &Batch, index: u32) -> Result<(), MigrateError> {
         let Some(record) = batch.records.get(index as usize) else { return Ok(()) };
         let key = batch.key(record).to_vec();
-        if self.capabilities.may_repeat && self.is_same(batch, index).await? {
+        if batch.again || self.capabilities.may_repeat && self.is_same(batch, index).await? {
             self.job.tally(|tally| tally.keys.identical += 1);
             self.job.progress(1, 0);
             return Ok(());

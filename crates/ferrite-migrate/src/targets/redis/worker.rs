@@ -186,22 +186,10 @@ impl Worker {
             .map_err(|error| data_error(key, &error))?;
         let mut elements = sink.take();
         elements.last = true;
-        // The channel holds all there is: the value is small, and nobody waits for room.
-        let (parts, receiver) = mpsc::channel(1);
-        let sent = parts.try_send(elements).is_ok();
-        debug_assert!(sent, "a new channel has room");
-        drop(parts);
-        self.large(LargeRecord {
-            db: batch.db,
-            format: batch.format,
-            head: record.head,
-            key: key.to_vec(),
-            elements: receiver,
-        })
-        .await
+        self.large(LargeRecord::whole(batch, record, elements)).await
     }
 
-    async fn large(&mut self, record: LargeRecord) -> Result<(), MigrateError> {
+    async fn large(&mut self, mut record: LargeRecord) -> Result<(), MigrateError> {
         if self.large.is_none() {
             self.large = Some(KeyWriter::new(
                 Arc::clone(&self.job),
@@ -210,7 +198,7 @@ impl Worker {
             ));
         }
         match &mut self.large {
-            Some(writer) => writer.write(record).await,
+            Some(writer) => writer.write(&mut record).await,
             None => Ok(()),
         }
     }

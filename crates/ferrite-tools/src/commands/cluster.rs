@@ -1,0 +1,78 @@
+//! `ferrite-migrate cluster`: copies the keys of one cluster to another.
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use ferrite_migrate::Limits;
+
+use super::migrate::{OnConflictArg, Wanted, run};
+use super::{Job, Verb};
+use crate::args::{KeyArgs, OutputArgs, ResourceArgs, SourceArgs, TargetArgs, configure};
+use crate::limits::LimitArgs;
+use crate::term::error::Failure;
+
+pub const VERB: Verb = Verb { name: "cluster", command, prepare };
+
+#[derive(Args)]
+struct ClusterArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+    #[command(flatten)]
+    resources: ResourceArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Run")]
+struct RunArgs {
+    /// What to do about keys that are already on the target
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnConflictArg::Fail)]
+    on_conflict: OnConflictArg,
+    /// Read the source and report what would be copied; write nothing
+    #[arg(long, conflicts_with = "verify")]
+    dry_run: bool,
+    /// Compare all keys of both ends after the copy
+    #[arg(long)]
+    verify: bool,
+}
+
+fn command() -> Command {
+    ClusterArgs::augment_args(Command::new("cluster"))
+        .about("Copies the keys of one cluster to another, whatever slots their nodes own")
+        .after_help(AFTER_HELP)
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  ferrite-migrate cluster --source redis://old-1:6379 --target redis://new-1:6379 --parallel 8
+  ferrite-migrate cluster -s redis://old-1:6379 -t redis://new-1:6379 --dry-run
+  ferrite-migrate cluster -s redis://old-1:6379 -t redis://new-1:6379 --verify
+
+Each address names any one node; the others are found, and use the same user, password and TLS.
+Every slot must have an owner. Slots may move and replicas take over while the copy runs. Keys are
+copied once; writes are not followed. `migrate`, `sync` and `verify` take clusters as well, at one
+end or both. Exit codes are listed by `ferrite-migrate --help`.";
+
+fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
+    let args = ClusterArgs::from_arg_matches(matches)
+        .map_err(|error| Failure::usage("the command line", error.to_string()))?;
+    let ClusterArgs { source, target, run: options, keys, resources, limits, .. } = args;
+    let parallel = resources.parallel();
+    let config = configure(source, target, &keys, &resources, |config| {
+        config
+            .clusters(true)
+            .on_conflict(options.on_conflict.into())
+            .dry_run(options.dry_run)
+            .verify(options.verify)
+            .limits(limits.limits(Limits::default()))
+    })?;
+    let wanted = Wanted::New { config, is_everything: keys.is_everything() };
+    Ok(Job { parallel, run: Box::new(move |output| Box::pin(run(wanted, None, false, output))) })
+}
