@@ -32,6 +32,7 @@ mod cluster;
 mod config;
 mod engine;
 mod error;
+mod exports;
 mod fetch;
 mod files;
 mod glob;
@@ -62,10 +63,11 @@ pub use config::{
 };
 pub use engine::{Limits, RATE_MIN};
 pub use error::{ErrorKind, MigrateError};
+pub use exports::{Export, ExportFormat, ExportReport};
 pub use ferrite_client::{Address, TlsOptions};
 pub use files::RdbReader;
 pub use glob::{KeyFilter, matches_glob};
-pub use inputs::{Input, MemcachedFlags};
+pub use inputs::{AofOptions, CsvMapping, CsvShape, Input, MemcachedFlags};
 pub use jobs::{
     JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobRounds, JobStatus,
     JobStore, JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State,
@@ -80,8 +82,8 @@ pub use rdb_out::{
 };
 pub use report::{
     Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,
-    Following, KeyCounts, KeyName, Phase, PreflightReport, Report, Skip, Status, Throttled,
-    TypeCount, VerificationReport, Verified,
+    Following, KeyCounts, KeyName, Phase, PreflightReport, Replayed, Report, Skip, Status,
+    Throttled, TypeCount, VerificationReport, Verified,
 };
 pub use time::{parse_rfc3339, rfc3339};
 pub use verify::Coverage;

@@ -8,8 +8,11 @@
 //! * [`dump`], [`encode`], [`transcode`] write values: payloads for `RESTORE` at the version a
 //!   target accepts, and whole RDB files.
 //!
+//! [`aof`] takes the commands out of append-only files, and reads their manifests.
+//!
 //! [`digest`] is a sink too: a 128-bit fingerprint of what a value *is*, whatever its encoding.
 
+pub mod aof;
 mod crc64;
 mod cursor;
 mod decode;

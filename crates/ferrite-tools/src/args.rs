@@ -289,6 +289,28 @@ pub fn configure(
     complete(rest(keys.select(config)), source, target)
 }
 
+/// The configuration of what writes to no server. Its target is the source, and is not written to.
+///
+/// # Errors
+/// As [`configure`].
+pub fn configure_source(
+    source: SourceArgs,
+    keys: &KeyArgs,
+    resources: &ResourceArgs,
+) -> Result<Config, Failure> {
+    let (url, tls) = (source.source.clone(), source.tls());
+    let config = Config::builder()
+        .parallel(resources.parallel)
+        .batch_size(resources.batch_size)
+        .memory_limit(resources.memory_limit);
+    let config = source.apply(keys.select(config)).target_tls(tls);
+    let config = url.into_iter().fold(config, ConfigBuilder::target).build()?;
+    if let Some(source) = config.source.server() {
+        check_tls("source", source)?;
+    }
+    Ok(config)
+}
+
 /// The configuration that `config` becomes with these ends, or with its own where none is given.
 ///
 /// # Errors

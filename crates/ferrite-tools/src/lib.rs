@@ -9,6 +9,7 @@
 //! detach.rs            migrations in the background
 //! state_dir.rs         where migrations that outlive their process are
 //! watch.rs             follows a run: events, progress, signals
+//! export.rs            the verbs that write files
 //! render/              what is said: for people, and as JSON
 //! term/                how it is said: units, colors, progress bar, errors
 //! ```
@@ -19,6 +20,7 @@
 mod args;
 mod commands;
 mod detach;
+mod export;
 mod limits;
 mod order;
 mod render;

@@ -250,5 +250,6 @@ pub fn report(
         throttled: job.gate.throttled(),
         verification,
         live: None,
+        replayed: None,
     })
 }

@@ -8,6 +8,7 @@ use super::{Job, now_ms};
 use crate::config::Origin;
 use crate::error::{ErrorKind, MigrateError};
 use crate::inputs::{Input, Opened};
+use crate::live::HOLD_MS;
 use crate::preflight::Destination;
 use crate::report::{Phase, PreflightReport, Report, VerificationReport, key_text};
 use crate::verify::{End, WrittenTo, written_tolerance_ms};
@@ -34,8 +35,12 @@ impl Import {
         };
         let mut report = PreflightReport::default();
         let kind = input.kind();
-        let opened = kind.open(Arc::clone(job), &mut report).await?;
+        let mut opened = kind.open(Arc::clone(job), &mut report).await?;
         let target = Destination::check(job, &mut report).await?;
+        if let (Some(then), Some(target), false) = (&mut opened.then, &target, report.is_blocked())
+        {
+            then.check(job, target).await?;
+        }
         Ok(Self { report, ready: target.map(|target| (opened, target)), input: input.clone() })
     }
 }
@@ -45,7 +50,7 @@ impl Import {
 /// # Errors
 /// Why it could not go on, with the number of keys that are complete on the target.
 pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateError> {
-    let Import { report: preflight, ready: Some((opened, target)), input } = import else {
+    let Import { report: preflight, ready: Some((mut opened, target)), input } = import else {
         return Err(MigrateError::blocked(import.report));
     };
     let kind = input.kind();
@@ -53,21 +58,33 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
     tracing::debug!(kind = kind.name(), now = now_ms(), "reading an input");
     let began = Instant::now();
     let ends = Ends { source: None, target: &target.target };
-    let capabilities = target.capabilities(&job.config, kind.may_repeat());
-    let copied = copy(&job, ends, capabilities, opened.source).await;
-    let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let copied = copied.and_then(|()| all_written(&job));
-    let verified = match copied {
-        Ok(()) => verify(&job, &target).await,
-        Err(error) => Err(error),
+    let mut capabilities = target.capabilities(&job.config, kind.may_repeat());
+    if opened.then.is_some() {
+        // Commands may renew what is due by now.
+        capabilities = capabilities.holding_fields(HOLD_MS);
+    }
+    let imported = async {
+        if let (Some(then), false) = (&mut opened.then, job.config.dry_run) {
+            then.begin(&job, &target).await?;
+        }
+        copy(&job, ends, capabilities, opened.source).await?;
+        all_written(&job)?;
+        let replayed = match &mut opened.then {
+            Some(then) => Some(then.finish(&job, &target).await?),
+            None => None,
+        };
+        let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok((replayed, copy_ms, verify(&job, &target).await?))
     };
+    let imported = imported.await;
     job.begin(Phase::Finished, 0);
-    let verified = verified.map_err(|mut error| {
+    let (replayed, copy_ms, verified) = imported.map_err(|mut error: MigrateError| {
         error.keys_copied = job.tally(|tally| tally.keys.copied);
         error
     })?;
     let reason = kind.reason().to_owned();
-    Ok(report(&job, &preflight, kind.name(), reason, copy_ms, verified))
+    let report = report(&job, &preflight, kind.name(), reason, copy_ms, verified);
+    Ok(Report { replayed, ..report })
 }
 
 /// What a node that was lost did not take cannot be read once more from here.

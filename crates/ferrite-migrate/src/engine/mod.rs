@@ -11,6 +11,7 @@ mod tally;
 pub mod throttle;
 
 pub use budget::Budget;
+pub use choose::choose;
 pub use copy::{Ends, copy, report, run};
 pub use import::{Import, import};
 pub use job::{CLIENT_NAME_PREFIX, Job, now_ms};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::json::JsonInput;
 use super::rdb_file::RdbFile;
 use super::{Bytes, Comparing, Kind, Opened, Place};
 use crate::engine::Job;
@@ -29,17 +30,31 @@ struct FileFormat {
 }
 
 /// All kinds of file that are told apart.
-const FORMATS: &[FileFormat] = &[FileFormat {
-    name: "an RDB",
-    is_begun_by: RdbFile::is_begun_by,
-    open: |file, job, bytes, report| {
-        RdbFile::new(file.place.clone(), file.rename.clone()).look(job, bytes, report)
+const FORMATS: &[FileFormat] = &[
+    FileFormat {
+        name: "an RDB",
+        is_begun_by: RdbFile::is_begun_by,
+        open: |file, job, bytes, report| {
+            RdbFile::new(file.place.clone(), file.rename.clone()).look(job, bytes, report)
+        },
+        compare: |file, job, target| {
+            let comparer = FileComparer::new(job, file.rename.clone(), target);
+            Box::pin(async { comparer.run(&file.place).await.map(Some) })
+        },
     },
-    compare: |file, job, target| {
-        let comparer = FileComparer::new(job, file.rename.clone(), target);
-        Box::pin(async { comparer.run(&file.place).await.map(Some) })
+    FileFormat {
+        name: "JSON",
+        is_begun_by: JsonInput::is_begun_by,
+        open: |file, job, bytes, report| {
+            if file.rename.is_some() || job.config.verify {
+                let detail = format!("{} is JSON, which is read as it stands, once", file.place);
+                report.block("source file", detail, "leave --transform-keys and --verify out");
+            }
+            JsonInput::new(file.place.clone()).look(&job, bytes, report)
+        },
+        compare: |_, _, _| Box::pin(async { Ok(None) }),
     },
-}];
+];
 
 /// A file of any kind.
 pub struct AnyFile {

@@ -5,7 +5,10 @@
 //! written. It cannot be followed, and it is not asked for single keys.
 
 mod any_file;
+pub mod aof;
 mod bytes;
+pub mod csv;
+pub mod json;
 mod memcached;
 mod rdb_file;
 
@@ -13,7 +16,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use aof::AofOptions;
 pub use bytes::{Bytes, GZIP_MAGIC, Place};
+pub use csv::{CsvMapping, CsvShape};
 pub use memcached::MemcachedFlags;
 pub use rdb_file::FileSupply;
 
@@ -23,7 +28,8 @@ use crate::config::ConfigError;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::key_template::KeyTemplate;
-use crate::report::{PreflightReport, VerificationReport};
+use crate::preflight::Destination;
+use crate::report::{PreflightReport, Replayed, VerificationReport};
 use crate::sources::{BoxFuture, Source};
 use crate::verify::{Coverage, WrittenTo};
 
@@ -95,6 +101,41 @@ pub struct Opened {
     pub source: Box<dyn Source>,
     /// How many keys it says it has; 0 where it does not say so.
     pub keys_total: u64,
+    /// What is done with the target besides writing these keys.
+    pub then: Option<Box<dyn Follow>>,
+}
+
+/// What follows the keys of an input: commands.
+pub trait Follow: Send {
+    /// Looks at all of it, before anything is written.
+    ///
+    /// # Errors
+    /// It cannot be applied.
+    fn check<'a>(
+        &'a mut self,
+        job: &'a Arc<Job>,
+        target: &'a Destination,
+    ) -> BoxFuture<'a, Result<(), MigrateError>>;
+
+    /// Makes the target ready, before the first key is written.
+    ///
+    /// # Errors
+    /// A target that is lost or refuses.
+    fn begin<'a>(
+        &'a mut self,
+        job: &'a Arc<Job>,
+        target: &'a Destination,
+    ) -> BoxFuture<'a, Result<(), MigrateError>>;
+
+    /// Applies it, after the last key was written.
+    ///
+    /// # Errors
+    /// A target that is lost or refuses.
+    fn finish<'a>(
+        &'a mut self,
+        job: &'a Arc<Job>,
+        target: &'a Destination,
+    ) -> BoxFuture<'a, Result<Replayed, MigrateError>>;
 }
 
 impl fmt::Debug for Opened {
@@ -145,6 +186,27 @@ impl Input {
             )));
         }
         Ok(Self::of(servers))
+    }
+
+    /// An append-only file: one file, or the directory of a multi-part one.
+    #[must_use]
+    pub fn aof(path: impl AsRef<Path>, options: AofOptions) -> Self {
+        Self::of(aof::AofInput::new(path.as_ref(), options))
+    }
+
+    /// JSON, a record on each line or an array of them; `-` is standard input.
+    #[must_use]
+    pub fn json(path: impl AsRef<Path>) -> Self {
+        Self::of(json::JsonInput::new(Place::named(path.as_ref())))
+    }
+
+    /// CSV, whose rows become keys by a mapping; `-` is standard input.
+    ///
+    /// # Errors
+    /// A mapping that cannot be used, whatever the file.
+    pub fn csv(path: impl AsRef<Path>, mapping: CsvMapping) -> Result<Self, String> {
+        mapping.check()?;
+        Ok(Self::of(csv::CsvInput::new(path.as_ref(), mapping)))
     }
 
     fn of(kind: impl Kind + 'static) -> Self {

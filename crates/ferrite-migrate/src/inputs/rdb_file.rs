@@ -47,7 +47,7 @@ impl RdbFile {
         let supply = FileSupply { place: self.place.clone(), bytes };
         let mut source = RdbSource::new(job, supply);
         source.rename = self.rename.clone();
-        Opened { source: Box::new(source), keys_total: 0 }
+        Opened { source: Box::new(source), keys_total: 0, then: None }
     }
 }
 
@@ -137,6 +137,20 @@ impl Supply for FileSupply {
             "redis-check-rdb shows how far a plain file is good; what was read before is on the \
              target",
         ))
+    }
+
+    async fn end(&mut self) -> Result<(), MigrateError> {
+        if self.bytes.available().is_empty() && !self.bytes.fill().await? {
+            return Ok(());
+        }
+        let doing = format!("reading {}", self.place);
+        let cause = format!(
+            "something stands behind its RDB, from offset {} on: it is an append-only file, and the \
+             commands in it were not read",
+            self.bytes.offset()
+        );
+        Err(MigrateError::new(ErrorKind::Data, doing, cause)
+            .with_hint("ferrite-migrate import-aof reads both; empty the target before"))
     }
 
     fn bad_data(&self, error: &ferrite_rdb::Error) -> MigrateError {

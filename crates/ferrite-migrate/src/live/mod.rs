@@ -40,6 +40,7 @@ mod undo;
 mod verify;
 
 pub use abort::abort;
+pub use classify::{Class, KeyAccess, classify, split};
 pub use guard::Guard;
 pub use ladder::why_not_fenced_at;
 pub use missing::delete_missing;
@@ -47,5 +48,6 @@ pub use progress::Progress;
 pub use record::adopt;
 pub use replica::{Before, Settings};
 pub use reverse::is_on_the_way_back;
-pub use rewrite::{HOLD_MS, hold, release};
+pub use rewrite::{Abilities, HOLD_MS, Rewrite, Times, hold, release, rewrite};
 pub use run::run;
+pub use settle::settle_fields;

@@ -12,7 +12,7 @@ pub use aborted::Aborted;
 pub use exit::ExitCode;
 pub use preflight::{Check, CheckStatus, PreflightReport};
 pub use status::{Event, Following, Phase, Status};
-pub use summary::{Cutover, Followed, KeyCounts, Report, Skip, Throttled, TypeCount};
+pub use summary::{Cutover, Followed, KeyCounts, Replayed, Report, Skip, Throttled, TypeCount};
 pub use verification::{Difference, DifferenceKind, VerificationReport, Verified};
 
 use serde::{Serialize, Serializer};

@@ -92,6 +92,34 @@ pub struct Report {
     /// What became of the source's commands, in a live migration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Followed>,
+    /// What became of the commands of an append-only file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<Replayed>,
+}
+
+/// What became of the commands of an append-only file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// Files it is made of.
+    pub files: u64,
+    /// Commands that were applied, those of transactions included.
+    pub commands: u64,
+    /// Transactions that were applied.
+    pub transactions: u64,
+    /// Commands whose keys are not selected, all or some of them.
+    pub filtered: u64,
+    /// Commands before `--after`.
+    pub outside: u64,
+    /// Transactions without an end, of which nothing was applied.
+    pub discarded: u64,
+    /// Places of damage that were gone past.
+    pub gaps: u64,
+    /// The first time the file tells, as RFC 3339; none where it tells none.
+    pub first_time: Option<String>,
+    /// The last time up to which commands were applied.
+    pub last_time: Option<String>,
+    /// Expiries that were given back at the end; what was due by then has expired.
+    pub expiries_released: u64,
 }
 
 /// How long a copy was held back by one limit.

@@ -73,9 +73,12 @@ and values, unpacked: what a server needs besides, for its own structures, is no
 that cannot be read to its end is reported as far as it goes, with exit code 2. Memory does not
 grow with the file.";
 
+/// [`MoreArgs::memory_limit`] unless told otherwise.
+const MEMORY_LIMIT: u64 = 128 << 20;
+
 /// Says what a file holds that `analyze` was given.
 pub async fn run_file(file: PathBuf, top: usize, args: OutputArgs, output: Output) -> u8 {
-    let more = MoreArgs { top, html: None, csv: None };
+    let more = MoreArgs { top, html: None, csv: None, memory_limit: MEMORY_LIMIT };
     run(AnalyzeArgs { file, more, output: args }, output).await
 }
 

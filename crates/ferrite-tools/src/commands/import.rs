@@ -20,7 +20,7 @@ Examples:
   ferrite-migrate import dump.rdb -t redis://new:6379
   ferrite-migrate import dump.rdb.gz -t redis://new:6379 --transform-keys 'old:{key}'
 
-RDB files are known, plain or compressed with gzip. Otherwise this is `import-rdb`.";
+RDB files and JSON are known, plain or compressed with gzip. Otherwise this is `import-rdb`.";
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     prepare_with(matches, Input::any_file)

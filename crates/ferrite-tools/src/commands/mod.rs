@@ -9,8 +9,13 @@ mod complete;
 mod convert;
 mod cutover;
 mod diff_rdb;
+mod export_csv;
+mod export_json;
 mod export_rdb;
 mod import;
+mod import_aof;
+mod import_csv;
+mod import_json;
 mod import_rdb;
 mod list;
 mod migrate;
@@ -43,6 +48,11 @@ const VERBS: &[Verb] = &[
     cluster::VERB,
     import::VERB,
     import_rdb::VERB,
+    import_aof::VERB,
+    import_json::VERB,
+    export_json::VERB,
+    import_csv::VERB,
+    export_csv::VERB,
     verify::VERB,
     analyze::VERB,
     analyze_rdb::VERB,

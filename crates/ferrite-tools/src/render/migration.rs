@@ -1,6 +1,6 @@
 //! The report of a migration, for people.
 
-use ferrite_migrate::{ExitCode, OnConflict, Report, Skip, State};
+use ferrite_migrate::{ExitCode, OnConflict, Replayed, Report, Skip, State};
 
 use super::table::Sheet;
 use super::{Route, live, verification};
@@ -16,6 +16,9 @@ pub fn text(report: &Report, route: &Route, retry: &str, palette: Palette) -> St
         types(report, &mut sheet);
     }
     counts(report, &mut sheet);
+    if let Some(replayed) = &report.replayed {
+        commands(replayed, report.dry_run, &mut sheet);
+    }
     if let Some(followed) = &report.live {
         live::followed(followed, &mut sheet);
     }
@@ -105,6 +108,30 @@ fn counts(report: &Report, sheet: &mut Sheet) {
     }
 }
 
+/// What became of the commands of an append-only file.
+fn commands(replayed: &Replayed, dry_run: bool, sheet: &mut Sheet) {
+    let applied = if dry_run { "Would be applied" } else { "Applied" };
+    let transactions = count(replayed.transactions);
+    sheet.pair(
+        applied,
+        format!("{} commands, {transactions} transactions", count(replayed.commands)),
+    );
+    let others = [
+        ("Filtered", replayed.filtered, "commands: keys not selected"),
+        ("Earlier", replayed.outside, "commands: before --after"),
+        ("Discarded", replayed.discarded, "transactions without an end"),
+        ("Gaps", replayed.gaps, "places of damage, see below"),
+    ];
+    for (name, number, meaning) in others {
+        if number > 0 {
+            sheet.pair(name, format!("{} ({meaning})", count(number)));
+        }
+    }
+    if let (Some(first), Some(last)) = (&replayed.first_time, &replayed.last_time) {
+        sheet.pair("Times", format!("{} to {}", clean(first), clean(last)));
+    }
+}
+
 /// What was left out, by reason.
 pub fn skipped(skips: &[Skip], sheet: &mut Sheet) {
     sheet.section("SKIPPED");
@@ -161,7 +188,8 @@ fn is_aborted(report: &Report) -> bool {
 fn is_empty(report: &Report) -> bool {
     let keys = &report.keys;
     let [copied, identical, skipped] = [keys.copied, keys.identical, keys.skipped];
-    copied + identical + skipped + keys.expired + keys.vanished == 0
+    let commands = report.replayed.as_ref().map_or(0, |replayed| replayed.commands);
+    copied + identical + skipped + keys.expired + keys.vanished + commands == 0
 }
 
 /// Whether every key was compared, at the end or all the while.
@@ -206,6 +234,7 @@ mod tests {
             throttled: Vec::new(),
             verification: None,
             live: None,
+            replayed: None,
         }
     }
 

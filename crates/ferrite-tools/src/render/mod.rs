@@ -153,6 +153,16 @@ impl Output {
         failure.exit_code
     }
 
+    /// Whether the result is wanted as JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// What a command ends with, as JSON.
+    pub fn ending(&self, report: &impl serde::Serialize, exit_code: u8) {
+        self.object(&json::Tagged::ending("report", report, exit_code));
+    }
+
     fn object(&self, object: &impl serde::Serialize) {
         if self.json {
             self.screen.result(&json::line(object));

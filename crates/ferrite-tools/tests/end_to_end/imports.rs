@@ -69,5 +69,8 @@ fn a_file_that_is_no_rdb_or_ends_early_is_told() {
     fs::write(&other, &bytes[..bytes.len() / 2]).unwrap();
     import(other.to_str().unwrap(), &target, &[]).exits(2).explains(&["ends early"]);
     assert_part_of(&target, &source);
+    let target = empty();
+    fs::write(&other, [&bytes[..], b"*1\r\n$4\r\nPING\r\n"].concat()).unwrap();
+    import(other.to_str().unwrap(), &target, &[]).exits(2).explains(&["import-aof"]);
     import("no/such/file", &target, &[]).exits(1).explains(&["no/such/file"]);
 }

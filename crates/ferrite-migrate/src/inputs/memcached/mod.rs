@@ -97,7 +97,7 @@ impl Kind for Memcacheds {
         Box::pin(async move {
             let (servers, keys_total) = server::check(&self.connectors, report).await?;
             let source = Box::new(read::MemcachedSource { servers, flags: self.flags });
-            Ok(Opened { source, keys_total })
+            Ok(Opened { source, keys_total, then: None })
         })
     }
 

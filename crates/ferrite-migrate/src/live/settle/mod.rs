@@ -238,6 +238,18 @@ pub async fn pause(requests: &mpsc::Sender<Request>) -> oneshot::Sender<()> {
     }
 }
 
+/// Adds to `writing` what releases the held expiries of these keys' hash fields.
+///
+/// # Errors
+/// A target that is lost.
+pub async fn settle_fields(
+    connection: &mut Connection,
+    keys: &[&[u8]],
+    writing: &mut Pipeline,
+) -> Result<(), ClientError> {
+    fields::settle(connection, keys, Pass::ReleaseFrom(0), writing).await.map(|_| ())
+}
+
 /// The offset of a master's stream.
 ///
 /// # Errors

@@ -33,6 +33,14 @@ pub trait Supply: Send + 'static {
     /// It broke off, or ended: whoever asks needs more.
     fn fill(&mut self) -> impl Future<Output = Result<(), MigrateError>> + Send;
 
+    /// The RDB is over: whether that is all there was.
+    ///
+    /// # Errors
+    /// Something stands behind it that would be left out.
+    fn end(&mut self) -> impl Future<Output = Result<(), MigrateError>> + Send {
+        async { Ok(()) }
+    }
+
     /// Bytes that are no RDB, as the end of the run.
     fn bad_data(&self, error: &ferrite_rdb::Error) -> MigrateError;
 }
@@ -117,7 +125,7 @@ impl<S: Supply> RdbSource<S> {
                 Next::Then(Then::Large(db, head, key)) => self.large(feed, db, head, key).await?,
                 Next::End => {
                     let _ = self.flush(feed).await;
-                    return Ok(());
+                    return self.supply.end().await;
                 }
             };
             if outcome.is_err() {

@@ -1,0 +1,215 @@
+//! JSON: a value for each key, on a line of its own or in an array.
+//!
+//! ```text
+//! {"key":"user:1","type":"hash","value":{"name":"Ada"},"expires_at_ms":1800000000000}
+//! {"db":3,"key":{"base64":"/w=="},"type":"string","value":"text"}
+//! ```
+//!
+//! The shape is drawn in [`record`]; `docs/json.md` tells it to users. What `export-json` writes
+//! comes back exactly.
+
+mod objects;
+mod record;
+mod text;
+mod value;
+
+use std::sync::Arc;
+
+use ferrite_rdb::Format;
+
+use super::{Bytes, Kind, Opened, Place};
+use crate::engine::Job;
+use crate::error::{ErrorKind, MigrateError};
+use crate::model::{BatchBuilder, RecordHead};
+use crate::report::PreflightReport;
+use crate::sources::{BoxFuture, Closed, Feed, Source};
+use objects::{Next, Objects};
+use record::Parsed;
+
+pub use record::STORED;
+pub use text::{is_text, push_text};
+pub use value::LAYOUT;
+
+/// JSON in a file or a pipe.
+#[derive(Debug)]
+pub struct JsonInput {
+    place: Place,
+}
+
+impl JsonInput {
+    /// The JSON at that place.
+    #[must_use]
+    pub fn new(place: Place) -> Self {
+        Self { place }
+    }
+
+    /// Whether a file with these first bytes is JSON as this reads it.
+    #[must_use]
+    pub fn is_begun_by(begins: &[u8]) -> bool {
+        let first = begins.iter().find(|byte| !byte.is_ascii_whitespace());
+        matches!(first, Some(b'{' | b'['))
+    }
+
+    /// Looks at the beginning of what is there.
+    #[must_use]
+    pub fn look(&self, job: &Job, bytes: Bytes, report: &mut PreflightReport) -> Opened {
+        let begins = bytes.available();
+        if Self::is_begun_by(begins) || begins.trim_ascii().is_empty() {
+            report.ok("source file", format!("{} is JSON, or empty", self.place));
+        } else {
+            let detail = format!("{} is no JSON: it begins with neither {{ nor [", self.place);
+            report.block("source file", detail, "give what export-json writes; see docs/json.md");
+        }
+        let limit = record_limit(job);
+        let reader = JsonSource {
+            only_db: job.config.source_db(),
+            place: self.place.clone(),
+            objects: Objects::new(limit),
+            bytes,
+            batch: None,
+            limit,
+        };
+        Opened { source: Box::new(reader), keys_total: 0, then: None }
+    }
+}
+
+/// The longest record in bytes: it is held as it stands, as it is stored, and on its way.
+fn record_limit(job: &Job) -> usize {
+    usize::try_from(job.config.memory_limit / 8).unwrap_or(usize::MAX)
+}
+
+impl Kind for JsonInput {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn place(&self) -> String {
+        self.place.to_string()
+    }
+
+    fn has_databases(&self) -> bool {
+        true
+    }
+
+    fn open<'a>(
+        &'a self,
+        job: Arc<Job>,
+        report: &'a mut PreflightReport,
+    ) -> BoxFuture<'a, Result<Opened, MigrateError>> {
+        Box::pin(async move {
+            let bytes = Bytes::open(&self.place).await?;
+            Ok(self.look(&job, bytes, report))
+        })
+    }
+}
+
+/// JSON that is being read.
+struct JsonSource {
+    place: Place,
+    bytes: Bytes,
+    objects: Objects,
+    only_db: Option<u32>,
+    /// Keys being collected, of one database and format.
+    batch: Option<(u32, Format, BatchBuilder)>,
+    limit: usize,
+}
+
+impl Source for JsonSource {
+    fn read(mut self: Box<Self>, feed: Feed) -> BoxFuture<'static, Result<(), MigrateError>> {
+        Box::pin(async move { self.run(&feed).await })
+    }
+}
+
+impl JsonSource {
+    async fn run(&mut self, feed: &Feed) -> Result<(), MigrateError> {
+        let ended = self.records(feed).await;
+        // What came before a record that is wrong still arrives.
+        let _ = self.flush(feed).await;
+        ended
+    }
+
+    async fn records(&mut self, feed: &Feed) -> Result<(), MigrateError> {
+        let mut stored = Vec::new();
+        while !feed.job.stop.is_stopped() {
+            match self.objects.next(self.bytes.available()) {
+                Ok(Next::Object { start, end }) => {
+                    let object = self.bytes.available().get(start..end).unwrap_or_default();
+                    stored.clear();
+                    let parsed = record::parse(object, &mut stored);
+                    let parsed = parsed.map_err(|cause| self.bad(start, &cause))?;
+                    self.bytes.consume(end);
+                    self.objects.consumed(end);
+                    if self.take(feed, &parsed, &stored).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Ok(Next::Skip(count)) => {
+                    self.bytes.consume(count);
+                    self.objects.consumed(count);
+                    if !self.bytes.fill().await? {
+                        break;
+                    }
+                }
+                Ok(Next::NeedMore) => {
+                    if !self.bytes.fill().await? {
+                        return Err(self.bad(0, "it ends in the middle of a record"));
+                    }
+                }
+                Err(what) => return Err(self.bad(0, &what)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, feed: &Feed, parsed: &Parsed, stored: &[u8]) -> Result<(), Closed> {
+        if let Some(code) = &parsed.function {
+            self.flush(feed).await?;
+            return feed.function(code.clone()).await;
+        }
+        let Some((&type_byte, value)) = stored.split_first() else { return Ok(()) };
+        let is_elsewhere = self.only_db.is_some_and(|only| only != parsed.db);
+        if is_elsewhere || !feed.accepts(&parsed.key) {
+            return Ok(());
+        }
+        if !feed.accepts_type(parsed.format, type_byte) {
+            feed.filtered(1);
+            return Ok(());
+        }
+        let belongs = self.batch.as_ref().is_some_and(|(db, format, batch)| {
+            (*db, *format) == (parsed.db, parsed.format) && !batch.is_full()
+        });
+        if !belongs {
+            self.flush(feed).await?;
+        }
+        let head =
+            RecordHead { type_byte, expires_at_ms: parsed.expires_at_ms, idle_s: None, freq: None };
+        let max_keys = feed.job.config.batch_size;
+        let (.., batch) = self.batch.get_or_insert_with(|| {
+            let batch = BatchBuilder::new(parsed.db, parsed.format, max_keys);
+            (parsed.db, parsed.format, batch)
+        });
+        batch.push(head, &parsed.key, value);
+        Ok(())
+    }
+
+    async fn flush(&mut self, feed: &Feed) -> Result<(), Closed> {
+        match self.batch.take() {
+            Some((.., batch)) => feed.batch(batch).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What is wrong with the record that begins `start` bytes on.
+    fn bad(&self, start: usize, cause: &str) -> MigrateError {
+        let (line, offset) = (self.objects.line(), self.bytes.offset() + start as u64);
+        let doing = format!("reading the record in line {line} (byte {offset}) of {}", self.place);
+        let failed = MigrateError::new(ErrorKind::Data, doing, cause);
+        match cause {
+            objects::TOO_LONG => failed.with_hint(format!(
+                "a record may have {} bytes: a higher --memory-limit takes longer ones",
+                self.limit
+            )),
+            _ => failed.with_hint("what was read before it is on the target; see docs/json.md"),
+        }
+    }
+}
