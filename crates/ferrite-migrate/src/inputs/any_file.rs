@@ -1,8 +1,10 @@
 //! A file whose kind its first bytes tell.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
+use super::aof::{AofInput, AofOptions};
 use super::json::JsonInput;
 use super::rdb_file::RdbFile;
 use super::{Bytes, Comparing, Kind, Opened, Place};
@@ -70,6 +72,23 @@ impl AnyFile {
     }
 }
 
+impl AnyFile {
+    /// An append-only file, or the directory of one: it is read by its path, more than once.
+    async fn append_only(
+        &self,
+        path: &Path,
+        job: Arc<Job>,
+        report: &mut PreflightReport,
+    ) -> Result<Opened, MigrateError> {
+        if self.rename.is_some() || job.config.verify {
+            let detail =
+                format!("{} is an append-only file, which is read as it stands", self.place);
+            report.block("source file", detail, "leave --transform-keys and --verify out");
+        }
+        AofInput::new(path, AofOptions::default()).look(job, report).await
+    }
+}
+
 impl fmt::Debug for AnyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnyFile").field("place", &self.place).finish_non_exhaustive()
@@ -110,13 +129,24 @@ impl Kind for AnyFile {
         report: &'a mut PreflightReport,
     ) -> BoxFuture<'a, Result<Opened, MigrateError>> {
         Box::pin(async move {
+            if let Place::File(path) = &self.place
+                && path.is_dir()
+            {
+                return self.append_only(path, job, report).await;
+            }
             let bytes = Bytes::open(&self.place).await?;
             let begins = bytes.available();
+            if let Place::File(path) = &self.place
+                && AofInput::is_begun_by(begins)
+            {
+                return self.append_only(path, job, report).await;
+            }
             let format = FORMATS.iter().find(|format| (format.is_begun_by)(begins));
             if let Some(format) = format {
                 return Ok((format.open)(self, job, bytes, report));
             }
-            let known: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+            let known: Vec<&str> =
+                FORMATS.iter().map(|format| format.name).chain(["an append-only file"]).collect();
             let known = known.join(" or ");
             let begins = begins.get(..BEGINS_SHOWN).unwrap_or(begins).escape_ascii();
             let detail = format!("{} is not {known}: it begins with \"{begins}\"", self.place);

@@ -19,8 +19,10 @@ const AFTER_HELP: &str = "\
 Examples:
   ferrite-migrate import dump.rdb -t redis://new:6379
   ferrite-migrate import dump.rdb.gz -t redis://new:6379 --transform-keys 'old:{key}'
+  ferrite-migrate import appendonlydir -t redis://new:6379
 
-RDB files and JSON are known, plain or compressed with gzip. Otherwise this is `import-rdb`.";
+RDB files and JSON are known, plain or compressed with gzip, and append-only files with their
+directories (`import-aof` has more options for those). Otherwise this is `import-rdb`.";
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     prepare_with(matches, Input::any_file)

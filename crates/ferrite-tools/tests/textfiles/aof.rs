@@ -268,3 +268,16 @@ fn what_cannot_be_applied_stops_with_its_place() {
     import(&path, &target, &[]).exits(2).says(&["neither a command"]);
     import(dir.path(), &target, &[]).exits(2).says(&["no manifest in this directory"]);
 }
+
+#[test]
+fn a_file_is_known_by_its_first_bytes() {
+    let (_kept, path) = file(&commands(&[&["SELECT", "0"], &["SET", "a", "1"]]));
+    let target = start(Server::Redis70);
+    let import = |options: &[&str]| {
+        let words = ["import", path.to_str().unwrap(), "-t", &target.url()];
+        run(&[&words[..], options].concat(), Stdio::null())
+    };
+    import(&["--verify"]).exits(3).says(&["an append-only file"]);
+    import(&[]).exits(0);
+    assert_eq!(target.client().ok(&["GET", "a"]), "1");
+}

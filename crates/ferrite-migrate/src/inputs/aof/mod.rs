@@ -65,7 +65,17 @@ impl AofInput {
         Self { path: path.to_owned(), options }
     }
 
-    async fn look(
+    /// Whether a file that begins so is one without a snapshot in front.
+    #[must_use]
+    pub fn is_begun_by(begins: &[u8]) -> bool {
+        begins.starts_with(b"*") || begins.starts_with(b"#TS:")
+    }
+
+    /// Looks at all of it; a check that fails is a line of the report.
+    ///
+    /// # Errors
+    /// Options that cannot be kept, files that cannot be read.
+    pub async fn look(
         &self,
         job: Arc<Job>,
         report: &mut PreflightReport,
