@@ -274,3 +274,30 @@ fn what_the_target_had_of_its_own_stays_and_comes_back() {
     assert_eq!(live.end().1, State::Aborted);
     assert_eq!(before.diff(&listing(&target)), Vec::<String>::new());
 }
+
+#[test]
+fn keys_that_the_source_names_are_copied_between_rounds() {
+    let (source, target) = (managed(Server::Redis70), start(Server::Redis70));
+    let mut writer = source.client();
+    ok(&mut writer, &["CONFIG", "SET", "notify-keyspace-events", "KA"]);
+    let live = Live::start(rounds(&source, &target));
+    live.until(State::Live);
+    ok(&mut writer, &["SET", "goes", "x"]);
+    until_another_round(&live);
+    let hinted = || live.status().rounds.map_or(0, |rounds| rounds.hinted);
+    let before = hinted();
+    ok(&mut writer, &["SELECT", "3"]);
+    ok(&mut writer, &["SET", "named", "x"]);
+    ok(&mut writer, &["SELECT", "0"]);
+    ok(&mut writer, &["DEL", "goes"]);
+    wait_until("the keys that were named are there", || {
+        let mut there = target.client();
+        ok(&mut there, &["SELECT", "3"]);
+        let named = there.ok(&["EXISTS", "named"]).int() == Some(1);
+        ok(&mut there, &["SELECT", "0"]);
+        named && there.ok(&["EXISTS", "goes"]).int() == Some(0)
+    });
+    wait_until("the status tells of them", || hinted() > before);
+    live.order(&at_once(None, None)).unwrap();
+    assert_same_soon(&source, &target);
+}

@@ -107,6 +107,9 @@ pub struct JobRounds {
     pub took_ms: u64,
     /// When it began, in milliseconds of Unix time: what was written since may be missing.
     pub began_at_ms: u64,
+    /// Keys that this process copied between rounds, because the source named them
+    /// (`notify-keyspace-events`).
+    pub hinted: u64,
 }
 
 /// How far the target is behind the source.

@@ -16,17 +16,20 @@
 
 mod cutover;
 mod functions;
+mod hint;
 mod orders;
 mod round;
 mod status;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferrite_client::Backoff;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use self::hint::{Hint, copy_hinted};
 use self::round::Found;
 use super::again::AWAY_MAX;
 use super::cutover::READY_EVERY;
@@ -64,6 +67,10 @@ pub struct Rounds {
     run_id: Option<String>,
     /// Function libraries that came from the source: those may be deleted.
     libraries: BTreeSet<String>,
+    /// Tells names of keys that were written to.
+    hint: Option<Hint>,
+    /// Keys that were copied between rounds because the source named them.
+    hinted: u64,
     /// What comparing everything while writes were held back has found.
     verified: Option<Verified>,
 }
@@ -147,6 +154,7 @@ impl Live {
                 Err(error) => return Err(error),
             }
         }
+        self.known().hint = None;
         let has_way_back = self.dir.state() == State::CutOver;
         if has_way_back {
             self.find_direction().await?;
@@ -166,7 +174,8 @@ impl Live {
         let libraries = recorded(journal, FUNCTIONS).cloned().unwrap_or_default();
         let libraries = serde_json::from_value(libraries).unwrap_or_default();
         let is_new = recorded(journal, ROUNDS).is_none();
-        self.rounds = Some(Rounds { run_id, libraries, ..Rounds::default() });
+        let hint = Some(Hint::listen(&self.job, &self.checked));
+        self.rounds = Some(Rounds { run_id, libraries, hint, ..Rounds::default() });
         if is_new { self.note(json!({ ROUNDS: reason })) } else { Ok(()) }
     }
 
@@ -225,13 +234,36 @@ impl Live {
         let began = Instant::now();
         let mut ticks = ticks();
         while !self.between_parts().await? && began.elapsed() < rest {
-            let stop = std::sync::Arc::clone(&self.job.stop);
+            self.follow_hint().await?;
+            let stop = Arc::clone(&self.job.stop);
             tokio::select! {
                 () = sleep(READY_EVERY.min(rest.saturating_sub(began.elapsed()))) => {}
                 () = stop.stopped() => {}
                 _ = ticks.tick() => self.look(),
                 Some(order) = self.control.next() => self.order_by_rounds(order).await,
             }
+        }
+        Ok(())
+    }
+
+    /// Copies the keys that the source has named, once the rest is on the target.
+    async fn follow_hint(&mut self) -> Result<(), MigrateError> {
+        if self.dir.state() != State::Live {
+            return Ok(());
+        }
+        let names = self.known().hint.as_ref().map(Hint::take).unwrap_or_default();
+        let run_id = self.known().run_id.clone();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let deletes = run_id.filter(|_| self.deletes_gone());
+        let (job, checked) = (Arc::clone(&self.job), Arc::clone(&self.checked));
+        let copying = async move { copy_hinted(&job, &checked, names, deletes).await };
+        match self.hearing(copying).await {
+            Some(Ok(count)) => self.known().hinted += count,
+            // The next round tells, and finds what was not copied.
+            Some(Err(error)) => tracing::debug!(%error, "keys that were named are not copied"),
+            None => {}
         }
         Ok(())
     }
@@ -246,7 +278,7 @@ impl Live {
             if self.is_over() || self.paused.is_none() {
                 return Ok(self.is_over());
             }
-            let stop = std::sync::Arc::clone(&self.job.stop);
+            let stop = Arc::clone(&self.job.stop);
             tokio::select! {
                 () = stop.stopped() => {}
                 _ = ticks.tick() => self.look(),

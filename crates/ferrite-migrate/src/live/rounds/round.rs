@@ -254,7 +254,7 @@ impl Live {
     }
 
     /// Does what it is told while something is under way; `None` if that is to end it.
-    async fn hearing<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn hearing<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(work);
         let job = Arc::clone(&self.job);
         let mut ticks = ticks();

@@ -19,6 +19,7 @@ impl Rounds {
             deleted: last.deleted,
             took_ms: u64::try_from(last.took.as_millis()).unwrap_or(u64::MAX),
             began_at_ms: last.began_ms,
+            hinted: self.hinted,
         })
     }
 }
