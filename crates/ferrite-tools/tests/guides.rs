@@ -26,7 +26,7 @@ const PAGES: [(&str, Server, Server); 5] = [
 ];
 
 /// The pages that are executed elsewhere: in a test of their own below, in `end_to_end/memcached.rs`.
-const OTHERS: [&str; 2] = ["clusters.md", "from-memcached.md"];
+const OTHERS: [&str; 2] = ["cluster.md", "memcached.md"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides")
@@ -126,7 +126,7 @@ fn the_commands_of_the_page_about_clusters_work() {
         ("new-1:6379", new.node(2).addr().to_string()),
         ("server:6379", server.addr().to_string()),
     ];
-    execute("clusters.md", desk.path(), &names);
+    execute("cluster.md", desk.path(), &names);
     let (ours, theirs) = (old.snapshot().unwrap(), new.snapshot().unwrap());
     assert!(ours.len() > 1000, "only {} keys", ours.len());
     assert_eq!(ours.diff(&theirs), Vec::<String>::new());

@@ -6,7 +6,7 @@ use crate::command::run;
 use crate::empty;
 
 /// The page whose commands are run here.
-const GUIDE: &str = include_str!("../../../../docs/guides/from-memcached.md");
+const GUIDE: &str = include_str!("../../../../docs/guides/memcached.md");
 
 #[test]
 fn the_commands_of_the_guide_do_what_it_says() {
