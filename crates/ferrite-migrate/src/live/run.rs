@@ -197,7 +197,8 @@ impl Live {
         let control = control::Server::bind(&dir).map_err(journal_error)?;
         let checked = Arc::new(checked);
         let mut live = Self::with(job, checked, dir, control, clock_skew_ms, target_was_empty);
-        live.not_held = not_held;
+        // Between runs nothing is held.
+        live.not_held = not_held && !live.is_incremental();
         Ok(live)
     }
 

@@ -71,3 +71,26 @@ fn a_migration_whose_machine_is_lost_goes_on_from_the_target() {
     let late = Jobs::new();
     late.run(&resume).exits(1).explains(&["does not know it"]);
 }
+
+#[test]
+fn an_incremental_migration_is_taken_over_with_its_expiries_as_they_are() {
+    let (source, target) = (with_keys(2000), start(Server::Redis70));
+    source.client().ok(&["SET", "expires", "x", "EX", "5000"]);
+    let jobs = Jobs::new();
+    let (source_url, target_url) = (source.url(), target.url());
+    let args = ["-s", &source_url, "-t", &target_url, "--mode", "incremental"];
+    jobs.run(&[&["migrate"], &args[..], &["--checkpoint", "target"]].concat()).exits(0);
+    let id = jobs.list()[0]["id"].as_str().unwrap().to_owned();
+    drop(jobs);
+    source.client().ok(&["SET", "since", "x", "EX", "6000"]);
+    let elsewhere = Jobs::new();
+    let assert_equal = || {
+        let mut differences = differences(&source, &target).unwrap();
+        differences.retain(|line| !line.contains("ferrite-migrate:checkpoint:"));
+        assert_eq!(differences, Vec::<String>::new());
+    };
+    elsewhere.run(&["migrate", "--resume", &id, "-t", &target_url]).exits(0);
+    assert_equal();
+    elsewhere.run(&["migrate", "--resume", &id]).exits(0);
+    assert_equal();
+}
