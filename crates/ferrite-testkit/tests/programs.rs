@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ferrite_testkit::client::Connector;
-use ferrite_testkit::{Client, Peer, Server};
+use ferrite_testkit::{Client, OtherServer, Peer, Server};
 use rustix::process::{Pid, Signal, kill_process};
 
 const PEERS: &str = env!("CARGO_BIN_EXE_peers");
@@ -93,10 +93,12 @@ fn unknown_servers_are_refused_with_the_names_there_are() {
 fn fetching_starts_each_server_once() {
     let (code, text, error) = run(PEERS, &["fetch"]);
     assert_eq!(code, Some(0), "{error}");
-    for (line, server) in text.lines().zip(Server::ALL) {
-        assert!(line.starts_with(&format!("{} works", server.name())), "{line}");
+    let names = Server::ALL.map(Server::name);
+    let others = OtherServer::ALL.map(OtherServer::name);
+    for (line, name) in text.lines().zip(names.iter().chain(&others)) {
+        assert!(line.starts_with(&format!("{name} works")), "{line}");
     }
-    assert_eq!(text.lines().count(), Server::ALL.len());
+    assert_eq!(text.lines().count(), names.len() + others.len());
 }
 
 #[test]
