@@ -333,7 +333,8 @@ fn keys_get_other_names_on_their_way() {
     refused.explains(&["{key} once"]);
     let text = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let refused = import("import", text, &["--on-conflict", "replace"]).exits(3);
-    refused.explains(&["is not an RDB: it begins with \"[package]"]);
+    let known = "is not an RDB or JSON or an append-only file: it begins with \"[package]";
+    refused.explains(&[known]);
 }
 
 #[test]

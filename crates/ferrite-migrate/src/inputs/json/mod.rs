@@ -46,8 +46,12 @@ impl JsonInput {
     /// Whether a file with these first bytes is JSON as this reads it.
     #[must_use]
     pub fn is_begun_by(begins: &[u8]) -> bool {
-        let first = begins.iter().find(|byte| !byte.is_ascii_whitespace());
-        matches!(first, Some(b'{' | b'['))
+        let mut bytes = begins.iter().filter(|byte| !byte.is_ascii_whitespace());
+        match bytes.next() {
+            Some(b'{') => true,
+            Some(b'[') => matches!(bytes.next(), None | Some(b'{' | b']')),
+            _ => false,
+        }
     }
 
     /// Looks at the beginning of what is there.
@@ -57,7 +61,8 @@ impl JsonInput {
         if Self::is_begun_by(begins) || begins.trim_ascii().is_empty() {
             report.ok("source file", format!("{} is JSON, or empty", self.place));
         } else {
-            let detail = format!("{} is no JSON: it begins with neither {{ nor [", self.place);
+            let detail =
+                format!("{} is no JSON: it begins neither with {{ nor with [ {{", self.place);
             report.block("source file", detail, "give what export-json writes; see docs/json.md");
         }
         let limit = record_limit(job);
