@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Job;
 use super::copy::{Ends, copy, report};
-use super::{Job, now_ms};
 use crate::config::Origin;
 use crate::error::{ErrorKind, MigrateError};
 use crate::inputs::{Input, Opened};
@@ -55,7 +55,7 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
     };
     let kind = input.kind();
     job.begin(Phase::Copying, opened.keys_total);
-    tracing::debug!(kind = kind.name(), now = now_ms(), "reading an input");
+    tracing::debug!(kind = kind.name(), "reading an input");
     let began = Instant::now();
     let ends = Ends { source: None, target: &target.target };
     let mut capabilities = target.capabilities(&job.config, kind.may_repeat());
