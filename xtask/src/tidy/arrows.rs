@@ -5,9 +5,9 @@
 //!   ^     ^
 //! commands
 //!   ^
-//! client
-//!   ^
-//! migrate
+//! client      store
+//!   ^           ^
+//! migrate     server
 //!   ^
 //! tools
 //! ```
@@ -26,6 +26,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ferrite-commands", &["ferrite-resp"]),
     ("ferrite-client", &["ferrite-commands", "ferrite-resp", "ferrite-rdb"]),
     ("ferrite-migrate", &["ferrite-client", "ferrite-commands", "ferrite-rdb", "ferrite-resp"]),
+    ("ferrite-store", &["ferrite-rdb"]),
+    ("ferrite-server", &["ferrite-store", "ferrite-commands", "ferrite-rdb", "ferrite-resp"]),
     ("ferrite-tools", &["ferrite-migrate", "ferrite-client", "ferrite-commands"]),
     ("ferrite-testkit", &["ferrite-resp"]),
     ("xtask", &[]),

@@ -1,0 +1,1 @@
+//! The Ferrite server as a library: network, dispatch, commands, persistence, replication.

@@ -1,0 +1,1 @@
+//! The keyspace of the Ferrite server: keys, the data types, expiry and memory; no I/O.
