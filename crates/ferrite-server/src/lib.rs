@@ -1,1 +1,2 @@
 //! The Ferrite server as a library: network, dispatch, commands, persistence, replication.
+pub mod scripting;
