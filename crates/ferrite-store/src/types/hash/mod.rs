@@ -119,7 +119,7 @@ impl Hash {
     /// Makes ready for a command that sets about so many fields.
     pub fn grow_for(&mut self, fields: usize, limits: &Limits) {
         if fields > limits.hash_max_listpack_entries {
-            self.to_table(fields);
+            self.become_table(fields);
         }
     }
 
@@ -135,14 +135,14 @@ impl Hash {
     /// Sets a field; whether it is new.
     pub fn set(&mut self, name: &[u8], value: &[u8], expiry: FieldExpiry, limits: &Limits) -> bool {
         if name.len().max(value.len()) > limits.hash_max_listpack_value {
-            self.to_table(0);
+            self.become_table(0);
         }
         let is_new = match &mut self.kind {
             Kind::Packed(packed) => packed.set(name, value, expiry),
             Kind::Table(table) => table.set(name, value, expiry),
         };
         if is_new && self.len() > limits.hash_max_listpack_entries {
-            self.to_table(0);
+            self.become_table(0);
         }
         is_new
     }
@@ -217,7 +217,7 @@ impl Hash {
     }
 
     /// Moves the fields to a dictionary with room for `fields`.
-    fn to_table(&mut self, fields: usize) {
+    fn become_table(&mut self, fields: usize) {
         let Kind::Packed(packed) = &self.kind else { return };
         let mut table = Table::with_capacity(fields.max(packed.len()));
         let mut digits = [itoa::Buffer::new(), itoa::Buffer::new()];

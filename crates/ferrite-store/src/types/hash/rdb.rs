@@ -94,7 +94,7 @@ impl Hash {
             || longest > limits.hash_max_listpack_value;
         let mut hash = Self { kind: Kind::Packed(packed) };
         if is_too_large {
-            hash.to_table(0);
+            hash.become_table(0);
         }
         Ok(hash)
     }

@@ -24,7 +24,6 @@ enum Kind {
     Table(Dict<ThinBytes>),
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as the dictionary calls it")]
 fn hash_of(member: &ThinBytes) -> u64 {
     hash(member.as_slice())
 }
@@ -57,7 +56,7 @@ impl Set {
             Kind::Table(_) => false,
         };
         if is_too_much {
-            self.to_table(count);
+            self.become_table(count);
         }
     }
 
@@ -127,7 +126,7 @@ impl Set {
                 Some(value) => {
                     let added = ints.add(value);
                     if added && ints.len() > limits.set_max_intset_entries {
-                        self.to_table(0);
+                        self.become_table(0);
                     }
                     added
                 }
@@ -145,7 +144,7 @@ impl Set {
                 if fits {
                     packed.push(member);
                 } else {
-                    self.to_table(0);
+                    self.become_table(0);
                     self.add_new(member);
                 }
                 true
@@ -192,13 +191,13 @@ impl Set {
     /// Turns an intset into what takes a member of that length that is no integer.
     fn leave_intset(&mut self, member_len: usize, limits: &Limits) {
         let Kind::Intset(ints) = &self.kind else { return };
-        let digits = |value: Option<i64>| value.map_or(0, |value| decimal_len(value));
+        let digits = |value: Option<i64>| value.map_or(0, decimal_len);
         let longest = digits(ints.get(0)).max(digits(ints.iter().next_back()));
         let fits = ints.len() < limits.set_max_listpack_entries
             && member_len <= limits.set_max_listpack_value
             && longest <= limits.set_max_listpack_value;
         if !fits {
-            return self.to_table(ints.len() + 1);
+            return self.become_table(ints.len() + 1);
         }
         let mut packed = Listpack::new();
         for value in ints.iter() {
@@ -208,7 +207,7 @@ impl Set {
     }
 
     /// Moves the members to a dictionary with room for `count`.
-    fn to_table(&mut self, count: usize) {
+    fn become_table(&mut self, count: usize) {
         if matches!(self.kind, Kind::Table(_)) {
             return;
         }
@@ -222,7 +221,7 @@ impl Set {
 
     /// Turns a set that was filled with integers alone into an intset, if it is not too large
     /// for one.
-    pub fn to_intset(&mut self, limits: &Limits) {
+    pub fn become_intset(&mut self, limits: &Limits) {
         if matches!(self.kind, Kind::Intset(_)) || self.len() > limits.set_max_intset_entries {
             return;
         }

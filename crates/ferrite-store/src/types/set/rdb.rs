@@ -40,7 +40,7 @@ impl Set {
         let is_too_large = ints.len() > limits.set_max_intset_entries;
         let mut set = Self { kind: Kind::Intset(ints) };
         if is_too_large {
-            set.to_table(0);
+            set.become_table(0);
         }
         set
     }
@@ -66,7 +66,7 @@ impl Set {
             seen.len() > limits.set_max_listpack_entries || longest > limits.set_max_listpack_value;
         let mut set = Self { kind: Kind::Listpack(packed) };
         if is_too_large {
-            set.to_table(0);
+            set.become_table(0);
         }
         Ok(set)
     }

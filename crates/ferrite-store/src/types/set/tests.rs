@@ -77,7 +77,7 @@ proptest! {
             let Collection::Set(read) = read else { panic!("{read:?}") };
             prop_assert_eq!(members(&read), model.clone());
             let all_ints = model.iter().all(|member| integer(member).is_some());
-            set.to_intset(&limits);
+            set.become_intset(&limits);
             let is_intset = all_ints && model.len() <= limits.set_max_intset_entries;
             prop_assert!(!is_intset || set.encoding_name() == "intset");
             prop_assert_eq!(members(&set), model);
