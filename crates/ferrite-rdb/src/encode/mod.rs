@@ -17,7 +17,7 @@ mod listpack;
 mod stream;
 mod value;
 
-pub use listpack::{BackLengths, Listpack};
+pub use listpack::{BackLengths, Listpack, integer};
 pub use value::{Encoded, HashLayout, Layout, ListLayout, StreamLayout, ValueEncoder, ZsetLayout};
 
 use crate::lzf::compress;

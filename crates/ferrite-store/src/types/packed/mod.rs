@@ -1,0 +1,6 @@
+//! The compact sequences small collections are kept in, each one blob with the very bytes of its
+//! form in RDB files, changed in place.
+
+pub mod listpack;
+
+pub use listpack::Listpack;
