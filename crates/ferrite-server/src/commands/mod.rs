@@ -39,6 +39,7 @@
 //!
 //! The families are listed here in the order of the documentation.
 
+mod bitmap;
 mod connection;
 pub mod expiry;
 mod pubsub;
@@ -97,8 +98,14 @@ impl Handler {
 }
 
 /// All families.
-const FAMILIES: &[&[Handler]] =
-    &[connection::COMMANDS, pubsub::COMMANDS, string::COMMANDS, transaction::COMMANDS];
+#[rustfmt::skip]
+const FAMILIES: &[&[Handler]] = &[
+    bitmap::COMMANDS,
+    connection::COMMANDS,
+    pubsub::COMMANDS,
+    string::COMMANDS,
+    transaction::COMMANDS,
+];
 
 /// A command as the server executes it.
 #[derive(Debug)]
