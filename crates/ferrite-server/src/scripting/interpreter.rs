@@ -105,6 +105,7 @@ pub struct Interpreter {
     set_loading: Function,
     /// Compiled functions by name, kept in the interpreter.
     compiled: Table,
+    memory_limit: usize,
 }
 
 impl fmt::Debug for Interpreter {
@@ -147,6 +148,7 @@ impl Interpreter {
             run: world.raw_get("run")?,
             set_loading: world.raw_get("set_loading")?,
             compiled: lua.create_table()?,
+            memory_limit: settings.memory_limit,
             fields,
             shared,
             slots,
@@ -220,14 +222,14 @@ impl Interpreter {
             Err(_) | Ok(_) if invocation.watch.is_killed() => Err(self.killed()),
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(error),
-            Err(error) => {
-                // What the script left must not stand in the way of the next one.
-                let _ = self.lua.gc_collect();
-                Err(ScriptError::from_lua(&error))
-            }
+            Err(error) => Err(ScriptError::from_lua(&error)),
         };
         if result.is_err() {
             out.truncate(start);
+            if self.lua.used_memory() > self.memory_limit / 2 {
+                // What the script left must not stand in the way of the next one.
+                let _ = self.lua.gc_collect();
+            }
         }
         result
     }

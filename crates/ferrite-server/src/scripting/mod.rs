@@ -2,20 +2,25 @@
 //!
 //! The engine knows nothing of the rest of the server. A script asks its [`Host`] to execute
 //! commands; whoever runs it hands over a [`Watch`], through which other threads see that it is
-//! slow and order its end.
+//! slow and order its end. Only `runtime` and `runner` know the server.
 //!
 //! ```text
 //! Interpreter   LuaJIT without its compiler, shut in by sandbox.lua
 //!   builtins    what that world is made of: json, msgpack, packing (struct), random
 //!   command     what a script asks of its host; from_resp, to_resp convert
+//!   cache       the scripts of EVAL; flags: what their first lines say
+//!   runtime     who runs; runner: the thread for what may be slow
 //!   source      what the text of a script tells that the interpreter does not
 //! ```
 
 mod builtins;
+pub mod cache;
 mod command;
 mod error;
 mod fields;
+pub mod flags;
 mod from_resp;
+pub mod functions;
 mod host;
 mod interpreter;
 mod json;
@@ -23,6 +28,8 @@ mod msgpack;
 mod number;
 mod packing;
 mod random;
+mod runner;
+mod runtime;
 mod source;
 mod to_resp;
 mod watch;
@@ -30,6 +37,7 @@ mod watch;
 pub use error::ScriptError;
 pub use host::{AccessProblem, Destinations, Host, LogLevel, Protocol};
 pub use interpreter::{Interpreter, Invocation, Purpose, Settings};
+pub use runtime::{Job, QUICK, Running, Scripting};
 pub use watch::Watch;
 
 /// The checksum by which a script is known: 40 hexadecimal digits.

@@ -38,14 +38,15 @@ struct Step {
 
 /// Reads a format from the left.
 struct Format<'a> {
+    function: &'static str,
     rest: &'a [u8],
     alignment: usize,
     big_endian: bool,
 }
 
 impl<'a> Format<'a> {
-    fn new(text: &'a [u8]) -> Self {
-        Self { rest: text, alignment: 1, big_endian: false }
+    fn new(function: &'static str, text: &'a [u8]) -> Self {
+        Self { function, rest: text, alignment: 1, big_endian: false }
     }
 
     fn number(&mut self, default: usize) -> Outcome<usize> {
@@ -113,7 +114,12 @@ impl<'a> Format<'a> {
                 self.alignment = alignment;
             }
             other => {
-                return Err(format!("invalid format option '{}'", char::from(other)).into());
+                let option = char::from(other);
+                let message = format!(
+                    "bad argument #1 to '{}' (invalid format option '{option}')",
+                    self.function
+                );
+                return Err(message.into());
             }
         }
         Ok(())
@@ -123,7 +129,7 @@ impl<'a> Format<'a> {
 fn size(lua: &Lua, arguments: Arguments) -> Outcome<usize> {
     let text = arguments.text(lua, 0)?;
     let text = text.as_bytes();
-    let mut format = Format::new(&text);
+    let mut format = Format::new("size", &text);
     let mut length: usize = 0;
     while let Some(step) = format.next(length)? {
         match step.option {
@@ -140,7 +146,7 @@ fn size(lua: &Lua, arguments: Arguments) -> Outcome<usize> {
 fn pack(lua: &Lua, arguments: Arguments) -> Outcome<mlua::LuaString> {
     let text = arguments.text(lua, 0)?;
     let text = text.as_bytes();
-    let mut format = Format::new(&text);
+    let mut format = Format::new("pack", &text);
     let mut out = Vec::new();
     let mut index = 1;
     while let Some(step) = format.next(out.len())? {
@@ -162,7 +168,8 @@ fn pack(lua: &Lua, arguments: Arguments) -> Outcome<mlua::LuaString> {
                 let string = string.as_bytes();
                 let length = if step.size == 0 { string.len() } else { step.size };
                 let Some(taken) = string.get(..length) else {
-                    return Err(arguments.bad(index, "string too short"));
+                    // The message has always named the argument behind it.
+                    return Err(arguments.bad(index + 1, "string too short"));
                 };
                 out.extend_from_slice(taken);
                 if step.option == b's' {
@@ -199,11 +206,12 @@ fn unpack(lua: &Lua, arguments: Arguments) -> Outcome<MultiValue> {
     let data = arguments.text(lua, 1)?;
     let data = data.as_bytes();
     let start = if arguments.get(2).is_nil() { 1 } else { arguments.integer(2)? };
-    let Some(start) = usize::try_from(start).ok().and_then(|start| start.checked_sub(1)) else {
-        return Err(arguments.bad(2, "offset must be 1 or greater"));
-    };
     let short = || arguments.bad(1, "data string too short");
-    let mut format = Format::new(&text);
+    if start == 0 {
+        return Err(arguments.bad(2, "offset must be 1 or greater"));
+    }
+    let start = usize::try_from(start).map_err(|_| short())? - 1;
+    let mut format = Format::new("unpack", &text);
     let mut position = start;
     let mut results: Vec<Value> = Vec::new();
     while let Some(step) = format.next(position)? {

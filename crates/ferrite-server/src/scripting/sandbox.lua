@@ -236,10 +236,8 @@ local bits = copy(bit)
 local tohex = bit.tohex
 function bits.tohex(value, digits)
   -- 32 bits have eight digits; the library would take any number for 64.
-  if digits ~= nil then
-    digits = integer(digits, 2, "tohex")
-    if digits > 8 then digits = 8 elseif digits < -8 then digits = -8 end
-  end
+  digits = digits == nil and 8 or integer(digits, 2, "tohex")
+  if digits > 8 then digits = 8 elseif digits < -8 then digits = -8 end
   return tohex(value, digits)
 end
 
@@ -274,6 +272,10 @@ end
 local function settle(good, result)
   if good then return result end
   raise(result)
+end
+
+local function missing(_, name)
+  complain("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'")
 end
 
 local redis = copy(host.constants)
@@ -335,6 +337,7 @@ local loading = {
   log = redis.log, register_function = function(...) return settle(slots.command("register", ...)) end,
 }
 for name, value in base.pairs(host.constants) do loading[name] = value end
+base.setmetatable(loading, { __index = missing })
 if not host.for_scripts then
   function redis.register_function()
     raise({ err = "ERR redis.register_function can only be called on FUNCTION LOAD command" })
@@ -346,19 +349,19 @@ globals.redis = running_api
 
 -- Globals: those that exist can be read, nothing else can be done with them.
 
-base.setmetatable(globals, {
-  __index = function(_, name)
-    complain("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'")
-  end,
-})
+base.setmetatable(globals, { __index = missing })
 environment = protect(globals)
-shown[environment] = protect({ __index = base.getmetatable(globals).__index })
+shown[environment] = protect({ __index = missing })
 globals._G = environment
 
 -- Turns whatever was raised into { err = …, source = …, line = … }.
 local function handler(problem)
   if state.killed then return false end
   if type(problem) == "userdata" then problem = host.describe(problem) end
+  if type(problem) == "string" and problem:find("^bad argument #") then
+    -- Raised by a function of the language that was called in the place of its caller.
+    problem = host.place() .. problem
+  end
   if type(problem) ~= "table" then
     problem = { err = "ERR " .. tostring(problem) }
   elseif behind[problem] or rawget(problem, "err") == nil then

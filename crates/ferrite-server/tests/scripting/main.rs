@@ -4,4 +4,5 @@
 
 mod attacks;
 mod replies;
+mod server;
 mod support;

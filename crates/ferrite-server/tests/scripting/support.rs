@@ -16,11 +16,31 @@ pub struct Raw {
     protocol: Protocol,
 }
 
-impl Raw {
-    pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server was started for this test");
+impl From<TcpStream> for Raw {
+    fn from(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Self { stream, protocol: Protocol::Two }
+    }
+}
+
+impl Raw {
+    pub fn connect(address: SocketAddr) -> Self {
+        TcpStream::connect(address).expect("the server was started for this test").into()
+    }
+
+    /// The next reply.
+    pub fn read(&mut self) -> Vec<u8> {
+        let mut reply = Vec::new();
+        loop {
+            if let Some(length) = ferrite_resp::skip(&reply).unwrap() {
+                assert_eq!(length, reply.len(), "one command, one reply");
+                return reply;
+            }
+            let mut piece = [0; 16384];
+            let count = self.stream.read(&mut piece).unwrap();
+            assert!(count > 0, "the server closed the connection");
+            reply.extend_from_slice(&piece[..count]);
+        }
     }
 
     pub fn speak(&mut self, protocol: Protocol) {
@@ -35,17 +55,7 @@ impl Raw {
         let mut request = Vec::new();
         ferrite_resp::encode::command(&mut request, command);
         self.stream.write_all(&request).unwrap();
-        let mut reply = Vec::new();
-        loop {
-            if let Some(length) = ferrite_resp::skip(&reply).unwrap() {
-                assert_eq!(length, reply.len(), "one command, one reply");
-                return reply;
-            }
-            let mut piece = [0; 16384];
-            let count = self.stream.read(&mut piece).unwrap();
-            assert!(count > 0, "the server closed the connection");
-            reply.extend_from_slice(&piece[..count]);
-        }
+        self.read()
     }
 }
 
