@@ -18,6 +18,7 @@ use crate::net::mail::{Mail, Mailbox};
 use crate::net::worker::{BELL, Worker};
 use crate::persist::{Persistence, load};
 use crate::pubsub::PubSub;
+use crate::replication::Replicas;
 use crate::replication::log::Log;
 use crate::shared::{Shared, unix_ms};
 use crate::store::Store;
@@ -134,6 +135,7 @@ impl Builder {
             clients: Clients::default(),
             pubsub: PubSub::default(),
             log: Log::default(),
+            replicas: Replicas::default(),
             limits: Limits::default(),
             notify: AtomicU32::new(0),
             counts: (0..mailboxes.len()).map(|_| Counts::default()).collect(),

@@ -44,6 +44,7 @@ mod connection;
 pub mod expiry;
 mod persistence;
 mod pubsub;
+mod replication;
 mod string;
 mod transaction;
 
@@ -107,6 +108,7 @@ const FAMILIES: &[&[Handler]] = &[
     connection::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
+    replication::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];
