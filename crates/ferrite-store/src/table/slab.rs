@@ -29,7 +29,7 @@ const PAGES_MAX: usize = 1 << (32 - UNIT_BITS);
 const NONE: u16 = u16::MAX;
 
 /// A new page has at most this fraction of what the size class has already.
-const GROWTH_DIVISOR: usize = 4;
+const GROWTH_DIVISOR: usize = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Slab {
