@@ -42,9 +42,12 @@
 mod bitmap;
 mod connection;
 pub mod expiry;
+mod persistence;
 mod pubsub;
 mod string;
 mod transaction;
+
+pub use connection::REDIS_VERSION;
 
 use std::sync::LazyLock;
 
@@ -102,6 +105,7 @@ impl Handler {
 const FAMILIES: &[&[Handler]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    persistence::COMMANDS,
     pubsub::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,

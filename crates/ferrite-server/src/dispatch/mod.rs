@@ -10,6 +10,7 @@ pub mod locks;
 mod serve;
 mod unit;
 
+use ferrite_commands::Flag;
 use smallvec::SmallVec;
 
 use crate::commands::{self, Entry};
@@ -104,6 +105,10 @@ impl Ctx<'_> {
         };
         if entry.run.is_none() || !entry.spec.accepts(words.len()) {
             return Err(CommandError::arity(entry.spec.name));
+        }
+        let queued = entry.queued && self.session.transaction.is_some();
+        if queued && entry.spec.flags.contains(Flag::NoMulti) {
+            return Err(CommandError::text("ERR Command not allowed inside a transaction"));
         }
         let listens_only = !self.session.resp3 && self.session.is_subscribed();
         if listens_only && !may_be_called_while_subscribed(entry.spec.name) {
