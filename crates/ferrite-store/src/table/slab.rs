@@ -29,7 +29,7 @@ const PAGES_MAX: usize = 1 << (32 - UNIT_BITS);
 const NONE: u16 = u16::MAX;
 
 /// A new page has at most this fraction of what the size class has already.
-const GROWTH_DIVISOR: usize = 16;
+const GROWTH_DIVISOR: usize = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Slab {
@@ -149,7 +149,7 @@ impl Slab {
 
     fn add_page(&mut self, units: usize) -> u32 {
         let class = &mut self.classes[units];
-        let wanted = (class.bytes / GROWTH_DIVISOR).next_power_of_two();
+        let wanted = 1 << (class.bytes / GROWTH_DIVISOR).max(1).ilog2();
         let len = wanted.clamp(PAGE_MIN, PAGE_MAX).max(units * UNIT);
         class.bytes += len;
         self.memory += len;
