@@ -39,9 +39,11 @@
 //!
 //! The families are listed here in the order of the documentation.
 
+pub mod arguments;
 mod connection;
 pub mod expiry;
 mod pubsub;
+pub mod scan;
 mod string;
 mod transaction;
 
