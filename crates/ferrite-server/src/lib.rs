@@ -21,6 +21,7 @@ pub mod commands;
 pub mod ctx;
 pub mod dispatch;
 pub mod error;
+pub mod fields;
 pub mod net;
 pub mod notify;
 pub mod number;

@@ -40,11 +40,13 @@
 //! The families are listed here in the order of the documentation.
 
 mod bitmap;
+pub mod arguments;
 mod connection;
 pub mod expiry;
 mod persistence;
 mod pubsub;
 mod replication;
+pub mod scan;
 mod string;
 mod transaction;
 
