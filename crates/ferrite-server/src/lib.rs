@@ -1,1 +1,5 @@
 //! The Ferrite server as a library: network, dispatch, commands, persistence, replication.
+
+pub mod config;
+pub mod glob;
+pub mod version;
