@@ -41,6 +41,7 @@ pub use spec::{Change, Effect, Kind, Spec};
 pub use values::*;
 
 pub(crate) use error::system;
+pub(crate) use rewrite::replace;
 
 /// What sections' words stand for.
 pub mod choices {
