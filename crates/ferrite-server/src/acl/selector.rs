@@ -3,11 +3,10 @@
 
 use std::collections::HashMap;
 
-use ferrite_commands::Command;
+use ferrite_commands::{Command, matches_glob};
 
 use super::commands::{CommandId, CommandSet, Commands, FUTURE};
 use super::error::RuleError;
-use crate::glob;
 
 /// A pattern of keys and what may be done with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -279,7 +278,7 @@ impl Selector {
         self.all_channels
             || self.channels.iter().any(|allowed| match is_pattern {
                 true => allowed == channel,
-                false => glob::matches(allowed, channel),
+                false => matches_glob(allowed, channel),
             })
     }
 
@@ -289,7 +288,7 @@ impl Selector {
             || self.keys.iter().any(|allowed| {
                 (allowed.read || !reads)
                     && (allowed.write || !writes)
-                    && glob::matches(&allowed.pattern, key)
+                    && matches_glob(&allowed.pattern, key)
             })
     }
 }

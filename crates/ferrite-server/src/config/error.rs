@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::version;
+use crate::commands::REDIS_VERSION;
 
 /// A configuration that the server cannot start with.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl fmt::Display for LoadError {
                 f,
                 "\n*** FATAL CONFIG FILE ERROR (Redis {}) ***\nReading the configuration file, \
                  at line {number}\n>>> '{text}'\n{why}",
-                version::REDIS
+                REDIS_VERSION
             ),
             Self::File { path, why } => {
                 write!(f, "Fatal error, can't open config file '{}': {why}", path.display())

@@ -1,8 +1,9 @@
 //! CONFIG GET.
 
+use ferrite_commands::matches_glob;
+
 use super::Config;
 use super::setting::Setting;
-use crate::glob;
 
 impl Config {
     /// Name and value of every parameter that one of the patterns means, each name once.
@@ -26,6 +27,6 @@ fn names(setting: &dyn Setting) -> impl Iterator<Item = (&'static str, &dyn Sett
 fn means(pattern: &[u8], name: &str, hidden: bool) -> bool {
     match hidden {
         true => name.as_bytes().eq_ignore_ascii_case(pattern),
-        false => glob::matches_without_case(pattern, name.as_bytes()),
+        false => matches_glob(&pattern.to_ascii_lowercase(), name.as_bytes()),
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use ferrite_commands::matches_glob;
+
 use super::error::LoadError;
 use super::load::{Start, read};
 use super::setting::Origin;
 use super::words;
-use crate::glob;
 
 /// How deep files may include others.
 const MAX_DEPTH: usize = 16;
@@ -186,7 +187,7 @@ fn files(folder: &Path, pattern: &Path) -> Vec<PathBuf> {
 /// Whether a name fits a pattern of names: one that begins with a dot only when the pattern does.
 fn fits(pattern: &str, name: &str) -> bool {
     (pattern.starts_with('.') || !name.starts_with('.'))
-        && glob::matches(pattern.as_bytes(), name.as_bytes())
+        && matches_glob(pattern.as_bytes(), name.as_bytes())
 }
 
 #[cfg(test)]

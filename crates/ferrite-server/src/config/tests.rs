@@ -94,7 +94,7 @@ fn errors_name_the_line_as_redis_does() {
     let wrong = |text: &str| error(load_text("redis.conf", text, &[]));
     assert_eq!(
         wrong("# one\nport abc\n"),
-        "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.7) ***\nReading the configuration file, at line \
+        "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.5) ***\nReading the configuration file, at line \
          2\n>>> 'port abc'\nargument couldn't be parsed into an integer"
     );
     for (text, why) in [
