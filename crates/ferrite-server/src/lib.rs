@@ -14,7 +14,7 @@
 //! * [`commands`]: what each command does, a folder for each family.
 //! * [`ctx`]: what a command works with. [`store`]: the keys, behind 64 locks.
 //! * [`config`]: every parameter. [`acl`]: who may do what.
-//! * [`replication`]: the one log of writes. [`pubsub`]: messages.
+//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
 
 pub mod acl;
 mod builder;
@@ -24,9 +24,11 @@ pub mod config;
 pub mod ctx;
 pub mod dispatch;
 pub mod error;
+pub mod fields;
 pub mod net;
 pub mod notify;
 pub mod number;
+pub mod persist;
 pub mod pubsub;
 pub mod random;
 pub mod replication;

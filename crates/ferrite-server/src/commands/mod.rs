@@ -40,9 +40,13 @@
 //! The families are listed here in the order of the documentation.
 
 mod bitmap;
+pub mod arguments;
 mod connection;
 pub mod expiry;
+mod persistence;
 mod pubsub;
+mod replication;
+pub mod scan;
 mod string;
 mod transaction;
 
@@ -104,7 +108,9 @@ impl Handler {
 const FAMILIES: &[&[Handler]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    persistence::COMMANDS,
     pubsub::COMMANDS,
+    replication::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];
