@@ -1,4 +1,5 @@
 //! The keyspace of the Ferrite server: keys, the data types, expiry and memory; no I/O.
 
+pub mod double;
 pub mod table;
 pub mod types;
