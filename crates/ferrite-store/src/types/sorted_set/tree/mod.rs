@@ -14,7 +14,7 @@ mod node;
 
 use std::ops::Range;
 
-use node::{CAPACITY, Inner, Leaf, NONE};
+use node::{Inner, Leaf, NONE};
 
 pub(super) use node::Key;
 
@@ -22,6 +22,7 @@ use super::members::{Handle, Slab};
 
 /// Members in order.
 #[derive(Clone, Debug)]
+#[expect(clippy::vec_box, reason = "a vector that grows moves pointers, not nodes")]
 pub(super) struct Tree {
     leaves: Vec<Box<Leaf>>,
     inners: Vec<Box<Inner>>,
@@ -51,10 +52,6 @@ impl Tree {
             height: 0,
             len: 0,
         }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
     }
 
     fn leaf(&self, node: u32) -> &Leaf {

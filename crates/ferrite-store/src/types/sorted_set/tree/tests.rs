@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::node::CAPACITY;
 use super::*;
 use crate::types::sorted_set::members::Members;
 
@@ -50,7 +51,7 @@ impl Both {
     }
 
     fn check(&self) {
-        assert_eq!(self.tree.len(), self.model.len());
+        assert_eq!(self.tree.len, self.model.len());
         assert_eq!(self.listed(self.tree.range(0..self.model.len())), self.model);
         let mut back = self.listed(self.tree.range_back(0..self.model.len()));
         back.reverse();
@@ -102,5 +103,5 @@ fn members_in_order_fill_their_leaves() {
     for number in (0..50_000_u32).rev() {
         both.remove(&number.to_be_bytes());
     }
-    assert_eq!((both.tree.len(), both.tree.height), (0, 0));
+    assert_eq!((both.tree.len, both.tree.height), (0, 0));
 }
