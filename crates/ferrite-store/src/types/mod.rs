@@ -2,6 +2,7 @@
 
 pub mod dict;
 mod hash;
+pub mod hyperloglog;
 mod limits;
 mod list;
 pub mod packed;
