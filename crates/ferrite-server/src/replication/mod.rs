@@ -1,0 +1,3 @@
+//! The master side of replication.
+
+pub mod log;
