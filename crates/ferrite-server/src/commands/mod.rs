@@ -39,10 +39,13 @@
 //!
 //! The families are listed here in the order of the documentation.
 
+pub mod arguments;
 mod bitmap;
 mod connection;
 pub mod expiry;
 mod pubsub;
+pub mod scan;
+mod sorted_set;
 mod string;
 mod transaction;
 
@@ -103,6 +106,7 @@ const FAMILIES: &[&[Handler]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
     pubsub::COMMANDS,
+    sorted_set::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];

@@ -4,10 +4,12 @@
 //! are put in and the shards of its keys are locked; afterwards they are taken out again.
 //!
 //! * `keys`: values under keys, with lazy expiry.
+//! * `answer`: a collection and the reply at once.
 //! * `changes`: what must happen when a value has changed.
 //! * `housekeeping`: what is done by the clock.
 //! * `effects`: what replicas are told.
 
+mod answer;
 mod changes;
 pub mod effects;
 mod housekeeping;

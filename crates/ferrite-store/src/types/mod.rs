@@ -1,6 +1,7 @@
 //! The data types: what a key other than a string holds.
 
 pub mod dict;
+pub mod geo;
 mod hash;
 pub mod hyperloglog;
 mod limits;
@@ -9,6 +10,7 @@ pub mod packed;
 mod rdb;
 mod set;
 pub mod sorted_set;
+pub mod stream;
 
 pub use hash::{Field, FieldExpiry, Hash};
 pub use limits::Limits;
@@ -16,6 +18,7 @@ pub use list::{End, List};
 pub use packed::Element;
 pub use set::Set;
 pub use sorted_set::SortedSet;
+pub use stream::Stream;
 
 /// What a key other than a string holds.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub enum Collection {
     Hash(Hash),
     /// Unique members in the order of their scores.
     SortedSet(SortedSet),
+    /// Entries with ids, and groups that read them.
+    Stream(Stream),
 }
 
 impl Collection {
@@ -39,6 +44,7 @@ impl Collection {
             Self::Set(_) => "set",
             Self::Hash(_) => "hash",
             Self::SortedSet(_) => "zset",
+            Self::Stream(_) => "stream",
         }
     }
 
@@ -50,6 +56,7 @@ impl Collection {
             Self::Set(set) => set.encoding_name(),
             Self::Hash(hash) => hash.encoding_name(),
             Self::SortedSet(set) => set.encoding_name(),
+            Self::Stream(_) => "stream",
         }
     }
 
@@ -61,10 +68,11 @@ impl Collection {
             Self::Set(set) => set.len(),
             Self::Hash(hash) => hash.len(),
             Self::SortedSet(set) => set.len(),
+            Self::Stream(stream) => stream.len(),
         }
     }
 
-    /// Whether it has none: a key that holds such a one is to be removed.
+    /// Whether it has none: a key that holds such a one, unless it is a stream, is to be removed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -78,6 +86,7 @@ impl Collection {
             Self::Set(set) => set.memory(),
             Self::Hash(hash) => hash.memory(),
             Self::SortedSet(set) => set.memory(),
+            Self::Stream(stream) => stream.memory(),
         }
     }
 }

@@ -8,7 +8,7 @@ use ferrite_rdb::{Body, Error, ErrorKind, Format, Sink, ValueKind, decode};
 use super::limits::Limits;
 use super::packed::{Intset, Listpack};
 use super::sorted_set::SortedSetLoader;
-use super::{Collection, Hash, List, Set, SortedSet};
+use super::{Collection, Hash, List, Set, SortedSet, Stream};
 
 /// The type bytes of Redis that are taken as they are.
 mod native {
@@ -27,6 +27,7 @@ impl Collection {
             Self::Set(set) => set.to_rdb(out),
             Self::Hash(hash) => hash.to_rdb(out),
             Self::SortedSet(set) => set.to_rdb(out),
+            Self::Stream(stream) => stream.to_rdb(out),
         }
     }
 
@@ -72,6 +73,9 @@ impl Collection {
             (Some(ValueKind::Zset), native::TYPE_ZSET_LISTPACK) => {
                 let packed = one_listpack(body)?;
                 SortedSet::from_listpack(packed, limits).map(Self::SortedSet).map_err(at_start)
+            }
+            (Some(ValueKind::Stream), _) => {
+                Stream::from_rdb(format, type_byte, body).map(Self::Stream)
             }
             _ => Builder::build(format, type_byte, body, limits),
         }

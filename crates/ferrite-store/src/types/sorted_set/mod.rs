@@ -126,6 +126,16 @@ impl SortedSet {
         }
     }
 
+    /// Makes a packed set large that is about to take that many members, or one of that many
+    /// bytes.
+    pub fn grow_for(&mut self, members: usize, longest: usize, limits: &Limits) {
+        let is_large =
+            members > limits.zset_max_listpack_entries || longest > limits.zset_max_listpack_value;
+        if is_large && matches!(self.form, Form::Packed(_)) {
+            self.unpack();
+        }
+    }
+
     /// Turns a packed set into a large one.
     fn unpack(&mut self) {
         let mut big = Big::new();
