@@ -13,7 +13,7 @@
 //!   that wait.
 //! * [`commands`]: what each command does, a folder for each family.
 //! * [`ctx`]: what a command works with. [`store`]: the keys, behind 64 locks.
-//! * [`replication`]: the one log of writes. [`pubsub`]: messages.
+//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
 
 mod builder;
 pub mod clients;
@@ -21,9 +21,11 @@ pub mod commands;
 pub mod ctx;
 pub mod dispatch;
 pub mod error;
+pub mod fields;
 pub mod net;
 pub mod notify;
 pub mod number;
+pub mod persist;
 pub mod pubsub;
 pub mod random;
 pub mod replication;

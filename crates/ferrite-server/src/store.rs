@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use crate::dispatch::block::Waiting;
+use crate::fields::FieldExpiries;
 use crate::watch::Watched;
 
 /// How many shards there are; a power of two, and as many as a [`ShardSet`] has bits.
@@ -80,6 +81,8 @@ pub struct Shard {
     pub waiting: Waiting,
     /// Transactions that watch keys of this shard.
     pub watched: Watched,
+    /// When fields of its hashes expire.
+    pub fields: FieldExpiries,
 }
 
 /// A shard apart from others in the processor's cache.
@@ -103,6 +106,7 @@ impl Store {
                 tables: (0..databases).map(table).collect(),
                 waiting: Waiting::default(),
                 watched: Watched::default(),
+                fields: FieldExpiries::default(),
             }))
         };
         Self { seats: (0..SHARDS).map(seat).collect(), databases }

@@ -43,11 +43,15 @@ pub mod arguments;
 mod bitmap;
 mod connection;
 pub mod expiry;
+mod persistence;
 mod pubsub;
+mod replication;
 pub mod scan;
 mod sorted_set;
 mod string;
 mod transaction;
+
+pub use connection::REDIS_VERSION;
 
 use std::sync::LazyLock;
 
@@ -105,7 +109,9 @@ impl Handler {
 const FAMILIES: &[&[Handler]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    persistence::COMMANDS,
     pubsub::COMMANDS,
+    replication::COMMANDS,
     sorted_set::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,

@@ -251,15 +251,23 @@ impl<'s> Ctx<'s> {
         expires_at: Option<i64>,
     ) -> Ref {
         let hash = table::hash(key);
+        let next_field = match &content {
+            Content::Object(Collection::Hash(hash)) => hash.next_expiry(),
+            _ => None,
+        };
         let table = self.table_at_mut(hash, self.session.db);
-        match table.find(hash, key) {
+        let at = match table.find(hash, key) {
             None => table.insert(hash, key, content, expires_at),
             Some(_) => {
                 let (at, removed) = table.replace(hash, key, content, expires_at);
                 self.free(removed);
                 at
             }
+        };
+        if next_field.is_some() {
+            self.note_fields(key, next_field);
         }
+        at
     }
 
     /// Puts a string under a key: as an integer where it is one.

@@ -6,12 +6,14 @@
 //! * `keys`: values under keys, with lazy expiry.
 //! * `answer`: a collection and the reply at once.
 //! * `changes`: what must happen when a value has changed.
+//! * `fields`: fields of hashes that expire.
 //! * `housekeeping`: what is done by the clock.
 //! * `effects`: what replicas are told.
 
 mod answer;
 mod changes;
 pub mod effects;
+mod fields;
 mod housekeeping;
 mod keys;
 
@@ -21,6 +23,7 @@ pub use keys::{Kind, Text};
 
 use crate::dispatch::block::Park;
 use crate::error::CommandError;
+use crate::replication::Wait;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::shared::Shared;
@@ -34,6 +37,8 @@ pub enum Stop {
     Error(CommandError),
     /// It waits for keys; see [`crate::dispatch::block`].
     Park(Box<Park>),
+    /// It waits for replicas.
+    Replicas(Wait),
 }
 
 impl From<CommandError> for Stop {
