@@ -47,6 +47,7 @@ mod persistence;
 mod pubsub;
 mod replication;
 pub mod scan;
+mod sorted_set;
 mod string;
 mod transaction;
 
@@ -111,6 +112,7 @@ const FAMILIES: &[&[Handler]] = &[
     persistence::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
+    sorted_set::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];
