@@ -18,6 +18,7 @@ use crate::net::mail::{Mail, Mailbox};
 use crate::net::worker::{BELL, Worker};
 use crate::persist::{Persistence, load};
 use crate::pubsub::PubSub;
+use crate::replication::Replicas;
 use crate::replication::log::Log;
 use crate::scripting::Scripting;
 use crate::shared::{Shared, unix_ms};
@@ -137,6 +138,7 @@ impl Builder {
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
             log: Log::default(),
+            replicas: Replicas::default(),
             limits: Limits::default(),
             notify: AtomicU32::new(0),
             counts: (0..mailboxes.len()).map(|_| Counts::default()).collect(),

@@ -14,14 +14,19 @@
 //! * [`commands`]: what each command does, a folder for each family.
 //! * [`scripting`]: the Lua engine.
 //! * [`ctx`]: what a command works with. [`store`]: the keys, behind 64 locks.
-//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages. [`tracking`]: who is told of keys that change.
+//! * [`config`]: every parameter. [`acl`]: who may do what.
+//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
+//! * [`tracking`]: who is told of keys that change.
 
+pub mod acl;
 mod builder;
 pub mod clients;
 pub mod commands;
+pub mod config;
 pub mod ctx;
 pub mod dispatch;
 pub mod error;
+pub mod fields;
 pub mod net;
 pub mod notify;
 pub mod number;

@@ -11,6 +11,7 @@ use crate::ctx::Counts;
 use crate::net::mail::{Mail, Mailbox};
 use crate::persist::Persistence;
 use crate::pubsub::PubSub;
+use crate::replication::Replicas;
 use crate::replication::log::Log;
 use crate::scripting::Scripting;
 use crate::store::Store;
@@ -29,6 +30,8 @@ pub struct Shared {
     pub tracking: Tracking,
     /// The log of writes.
     pub log: Log,
+    /// The replicas.
+    pub replicas: Replicas,
     /// From which sizes on collections change their form.
     pub limits: Limits,
     /// Which keyspace events are published (`notify-keyspace-events`); see [`crate::notify`].

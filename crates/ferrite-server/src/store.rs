@@ -12,6 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use crate::dispatch::block::Waiting;
+use crate::fields::FieldExpiries;
 use crate::tracking::Tracked;
 use crate::watch::Watched;
 
@@ -88,6 +89,8 @@ pub struct Shard {
     pub watched: Watched,
     /// Clients that keep copies of keys of this shard.
     pub tracked: Tracked,
+    /// When fields of its hashes expire.
+    pub fields: FieldExpiries,
 }
 
 /// A shard apart from others in the processor's cache.
@@ -112,6 +115,7 @@ impl Store {
                 waiting: Waiting::default(),
                 watched: Watched::default(),
                 tracked: Tracked::default(),
+                fields: FieldExpiries::default(),
             }))
         };
         Self { seats: (0..SHARDS).map(seat).collect(), databases }

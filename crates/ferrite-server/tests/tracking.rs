@@ -57,7 +57,9 @@ impl Client {
         loop {
             let value = self.next();
             let is_end = value.as_bytes() == Some(b"end")
-                || value.as_array().is_some_and(|items| items.last().and_then(Value::as_str) == Some("end"));
+                || value
+                    .as_array()
+                    .is_some_and(|items| items.last().and_then(Value::as_str) == Some("end"));
             if is_end {
                 return all;
             }
@@ -174,7 +176,8 @@ fn another_client_can_be_told_instead() {
         reader.call(&["GET", "a"]);
         writer.call(&["SET", "a", "1"]);
         let text = |text: &str| Value::Bulk(text.into());
-        let message = [text("message"), text("__redis__:invalidate"), Value::Array(vec![text("a")])];
+        let message =
+            [text("message"), text("__redis__:invalidate"), Value::Array(vec![text("a")])];
         assert_eq!(told.next(), Value::Array(message.to_vec()));
         drop(told);
         // The server notices in its own time that the client is gone.

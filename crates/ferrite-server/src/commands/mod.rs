@@ -39,12 +39,16 @@
 //!
 //! The families are listed here in the order of the documentation.
 
+pub mod arguments;
 mod bitmap;
 mod connection;
 pub mod expiry;
 mod persistence;
 mod pubsub;
+mod replication;
+pub mod scan;
 mod scripting;
+mod sorted_set;
 mod string;
 mod tracking;
 mod transaction;
@@ -110,6 +114,8 @@ const FAMILIES: &[&[Handler]] = &[
     persistence::COMMANDS,
     pubsub::COMMANDS,
     scripting::COMMANDS,
+    replication::COMMANDS,
+    sorted_set::COMMANDS,
     string::COMMANDS,
     tracking::COMMANDS,
     transaction::COMMANDS,

@@ -45,6 +45,8 @@ impl Ctx<'_> {
                 expired += 1;
             }
         }
+        expired +=
+            self.expire_due_fields(shard, EXPIRED_PER_VISIT - expired.min(EXPIRED_PER_VISIT));
         self.end_unit();
         Some(expired)
     }

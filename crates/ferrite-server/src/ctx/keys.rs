@@ -5,7 +5,7 @@
 //! looked at together.
 
 use ferrite_store::table::{self, Content, Ref, Removed, Table, Value};
-use ferrite_store::types::{Collection, Hash, List, Set};
+use ferrite_store::types::{Collection, Hash, List, Set, SortedSet, Stream};
 
 use super::{Ctx, count};
 use crate::error::CommandError;
@@ -48,7 +48,7 @@ macro_rules! kinds {
     )*};
 }
 
-kinds! { Hash, List, Set }
+kinds! { Hash, List, Set, SortedSet, Stream }
 
 /// A string under a key.
 #[derive(Debug, Clone, Copy)]
@@ -136,17 +136,21 @@ impl<'s> Ctx<'s> {
 
     /// A value that a command reads: counts as an access, and in the statistics.
     pub fn value(&mut self, key: &[u8]) -> Option<Value<'_, Collection>> {
-        match self.find(key) {
-            Some(at) => {
-                count(&self.counts.hits, 1);
-                Some(self.table(key).value(at))
-            }
+        let at = self.look_up(key)?;
+        Some(self.table(key).value(at))
+    }
+
+    /// Where a key is that a command reads; see [`Ctx::value`].
+    pub fn look_up(&mut self, key: &[u8]) -> Option<Ref> {
+        let at = self.find(key);
+        match at {
+            Some(_) => count(&self.counts.hits, 1),
             None => {
                 count(&self.counts.misses, 1);
                 self.notify(Class::Miss, "keymiss", key);
-                None
             }
         }
+        at
     }
 
     /// A value that is looked at beside others; call [`Ctx::value`] or [`Ctx::find`] for each key
@@ -247,15 +251,23 @@ impl<'s> Ctx<'s> {
         expires_at: Option<i64>,
     ) -> Ref {
         let hash = table::hash(key);
+        let next_field = match &content {
+            Content::Object(Collection::Hash(hash)) => hash.next_expiry(),
+            _ => None,
+        };
         let table = self.table_at_mut(hash, self.session.db);
-        match table.find(hash, key) {
+        let at = match table.find(hash, key) {
             None => table.insert(hash, key, content, expires_at),
             Some(_) => {
                 let (at, removed) = table.replace(hash, key, content, expires_at);
                 self.free(removed);
                 at
             }
+        };
+        if next_field.is_some() {
+            self.note_fields(key, next_field);
         }
+        at
     }
 
     /// Puts a string under a key: as an integer where it is one.

@@ -4,12 +4,16 @@
 //! are put in and the shards of its keys are locked; afterwards they are taken out again.
 //!
 //! * `keys`: values under keys, with lazy expiry.
+//! * `answer`: a collection and the reply at once.
 //! * `changes`: what must happen when a value has changed.
+//! * `fields`: fields of hashes that expire.
 //! * `housekeeping`: what is done by the clock.
 //! * `effects`: what replicas are told.
 
+mod answer;
 mod changes;
 pub mod effects;
+mod fields;
 mod housekeeping;
 mod keys;
 
@@ -19,6 +23,7 @@ pub use keys::{Kind, Text};
 
 use crate::dispatch::block::Park;
 use crate::error::CommandError;
+use crate::replication::Wait;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::shared::Shared;
@@ -32,6 +37,8 @@ pub enum Stop {
     Error(CommandError),
     /// It waits for keys; see [`crate::dispatch::block`].
     Park(Box<Park>),
+    /// It waits for replicas.
+    Replicas(Wait),
 }
 
 impl From<CommandError> for Stop {

@@ -10,6 +10,7 @@ use super::block::Park;
 use crate::commands::{Entry, Run};
 use crate::ctx::effects::Propagation;
 use crate::ctx::{Ctx, Outcome, Within, count};
+use crate::replication::Wait;
 use crate::store::shard_of;
 use crate::tracking::Choice;
 
@@ -95,11 +96,21 @@ impl Ctx<'_> {
             return false;
         }
         let name = entry.spec.name;
-        let writes = entry.spec.is_write()
-            || MAY_REPLICATE.contains(&name)
-            || self.transaction_writes(entry);
+        let writes = self.writes(entry) || MAY_REPLICATE.contains(&name);
         let exempt = name.starts_with("client") || name == "replconf" || name == "psync";
         (writes || self.shared.paused_reads.load(Ordering::Relaxed)) && !exempt
+    }
+
+    /// Whether a command is a write, or a transaction has one.
+    pub(super) fn writes(&self, entry: &Entry) -> bool {
+        entry.spec.is_write() || self.transaction_writes(entry)
+    }
+
+    /// Keeps a client that waits for replicas.
+    pub(super) fn wait_for_replicas(&mut self, wait: Wait) {
+        self.shared.replicas.wait(&self.session.client, wait.clone());
+        self.session.client.parked.store(true, Ordering::Relaxed);
+        self.session.wait = Some(wait);
     }
 
     fn transaction_writes(&self, entry: &Entry) -> bool {

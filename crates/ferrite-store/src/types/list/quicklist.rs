@@ -253,7 +253,10 @@ impl Quicklist {
 
     /// The listpack that is the only node, if it is small enough to be the whole list.
     pub(super) fn take_listpack(&mut self, limits: &Limits, shrinks: bool) -> Option<Listpack> {
-        let [Node::Packed(packed)] = self.nodes.make_contiguous() else { return None };
+        let is_one = self.nodes.len() == 1;
+        let Some(Node::Packed(packed)) = self.nodes.front_mut().filter(|_| is_one) else {
+            return None;
+        };
         limits
             .list_fits_listpack(packed.byte_len(), packed.len(), shrinks)
             .then(|| std::mem::take(packed))
