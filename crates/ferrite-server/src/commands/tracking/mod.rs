@@ -95,6 +95,7 @@ fn merged(mut mode: Mode, current: Option<Mode>) -> Result<Mode, CommandError> {
             mode.prefixes.push(Vec::new());
         }
         mode.prefixes.extend(old);
+        mode.prefixes.sort_unstable();
     }
     Ok(mode)
 }

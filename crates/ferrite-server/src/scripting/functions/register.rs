@@ -36,7 +36,8 @@ pub(super) fn run(
         if !matches!(&operation, Some(Value::String(name)) if &*name.as_bytes() == b"register") {
             return Ok((true, Value::Nil));
         }
-        match register(lua, &all.borrow(), arguments) {
+        let registered = register(lua, &all.borrow(), arguments);
+        match registered {
             Ok(one) => {
                 all.borrow_mut().push(one);
                 Ok((true, Value::Nil))
