@@ -42,8 +42,12 @@
 pub mod arguments;
 mod connection;
 pub mod expiry;
+mod hash;
+mod list;
 mod pubsub;
+pub mod sample;
 pub mod scan;
+mod set;
 mod string;
 mod transaction;
 
@@ -99,8 +103,15 @@ impl Handler {
 }
 
 /// All families.
-const FAMILIES: &[&[Handler]] =
-    &[connection::COMMANDS, pubsub::COMMANDS, string::COMMANDS, transaction::COMMANDS];
+const FAMILIES: &[&[Handler]] = &[
+    connection::COMMANDS,
+    hash::COMMANDS,
+    list::COMMANDS,
+    pubsub::COMMANDS,
+    set::COMMANDS,
+    string::COMMANDS,
+    transaction::COMMANDS,
+];
 
 /// A command as the server executes it.
 #[derive(Debug)]
