@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -16,9 +16,11 @@ use crate::ctx::Counts;
 use crate::net::listen::Listener;
 use crate::net::mail::{Mail, Mailbox};
 use crate::net::worker::{BELL, Worker};
+use crate::persist::{Persistence, load};
 use crate::pubsub::PubSub;
+use crate::replication::Replicas;
 use crate::replication::log::Log;
-use crate::shared::Shared;
+use crate::shared::{Shared, unix_ms};
 use crate::store::Store;
 
 /// The most threads that execute commands.
@@ -31,6 +33,8 @@ pub struct Builder {
     socket: Option<PathBuf>,
     threads: usize,
     databases: usize,
+    folder: PathBuf,
+    file: String,
 }
 
 /// A server that runs in threads of this process.
@@ -71,6 +75,15 @@ impl Builder {
         self
     }
 
+    /// Where its snapshot is: read before it serves, written by SAVE. The folder of the process
+    /// and `dump.rdb`, where nothing is said.
+    #[must_use]
+    pub fn snapshot(mut self, folder: PathBuf, file: &str) -> Self {
+        self.folder = folder;
+        file.clone_into(&mut self.file);
+        self
+    }
+
     /// Starts the server. It serves clients when this returns.
     ///
     /// # Errors
@@ -91,7 +104,8 @@ impl Builder {
             polls.push(poll);
         }
         let port = addresses.first().map_or(0, SocketAddr::port);
-        let shared = Arc::new(self.shared(mailboxes, port));
+        let shared = Arc::new_cyclic(|this| self.shared(mailboxes, port, this.clone()));
+        self.load(&shared)?;
         let mut threads = Vec::new();
         for (number, poll) in polls.into_iter().enumerate() {
             let listeners = if number == 0 { std::mem::take(&mut listeners) } else { Vec::new() };
@@ -100,12 +114,28 @@ impl Builder {
         Ok(Server { shared, addresses, threads })
     }
 
-    fn shared(&self, mailboxes: Vec<Mailbox>, port: u16) -> Shared {
+    fn load(&self, shared: &Shared) -> io::Result<()> {
+        match load::load(shared, &shared.persistence.path(), unix_ms()) {
+            Ok(loaded) => {
+                tracing::info!(
+                    "Done loading RDB, keys loaded: {}, keys expired: {}.",
+                    loaded.keys,
+                    loaded.expired
+                );
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn shared(&self, mailboxes: Vec<Mailbox>, port: u16, this: Weak<Shared>) -> Shared {
         Shared {
             store: Store::new(self.databases),
             clients: Clients::default(),
             pubsub: PubSub::default(),
             log: Log::default(),
+            replicas: Replicas::default(),
             limits: Limits::default(),
             notify: AtomicU32::new(0),
             counts: (0..mailboxes.len()).map(|_| Counts::default()).collect(),
@@ -113,6 +143,8 @@ impl Builder {
             stopping: AtomicBool::new(false),
             paused_until: AtomicI64::new(0),
             paused_reads: AtomicBool::new(false),
+            persistence: Persistence::new(self.folder.clone(), self.file.clone()),
+            this,
             started: Instant::now(),
             run_id: crate::random::hex_digits(40),
             port,
@@ -145,7 +177,8 @@ impl Server {
     pub fn builder() -> Builder {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.clamp(1, MOST_THREADS);
-        Builder { addresses: Vec::new(), socket: None, threads, databases: 16 }
+        let (folder, file) = (PathBuf::from("."), "dump.rdb".to_owned());
+        Builder { addresses: Vec::new(), socket: None, threads, databases: 16, folder, file }
     }
 
     /// The addresses it listens on.

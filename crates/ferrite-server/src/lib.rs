@@ -13,11 +13,14 @@
 //!   that wait.
 //! * [`commands`]: what each command does, a folder for each family.
 //! * [`ctx`]: what a command works with. [`store`]: the keys, behind 64 locks.
-//! * [`replication`]: the one log of writes. [`pubsub`]: messages.
+//! * [`config`]: every parameter. [`acl`]: who may do what.
+//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
 
+pub mod acl;
 mod builder;
 pub mod clients;
 pub mod commands;
+pub mod config;
 pub mod ctx;
 pub mod dispatch;
 pub mod error;
@@ -25,6 +28,7 @@ pub mod fields;
 pub mod net;
 pub mod notify;
 pub mod number;
+pub mod persist;
 pub mod pubsub;
 pub mod random;
 pub mod replication;
@@ -32,6 +36,7 @@ pub mod reply;
 pub mod session;
 pub mod shared;
 pub mod store;
+
 pub mod watch;
 
 pub use builder::{Builder, MOST_THREADS, Server};

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::clients::Client;
 use crate::commands::Entry;
 use crate::dispatch::block::Waiter;
+use crate::replication::{Introduction, Psync, Wait};
 use crate::watch::Flag;
 
 /// A command that waits for its EXEC.
@@ -75,6 +76,12 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// The command it waits with.
     pub waiter: Option<Arc<Waiter>>,
+    /// What the connection waits for, where that is replicas.
+    pub wait: Option<Wait>,
+    /// What it said of itself as a replica.
+    pub introduction: Introduction,
+    /// It is a replica's from now on.
+    pub psync: Option<Psync>,
     /// The connection is to be closed once its replies are sent.
     pub closing: bool,
 }
@@ -90,6 +97,9 @@ impl Session {
             watch: Watch::default(),
             subscriptions: Subscriptions::default(),
             waiter: None,
+            wait: None,
+            introduction: Introduction::default(),
+            psync: None,
             closing: false,
         }
     }
@@ -104,6 +114,17 @@ impl Session {
     pub fn select(&mut self, db: usize) {
         self.db = db;
         self.client.db.store(db, Ordering::Relaxed);
+    }
+
+    /// Whether it waits, for keys or for replicas.
+    pub fn is_parked(&self) -> bool {
+        self.waiter.is_some() || self.wait.is_some()
+    }
+
+    /// Until when it waits, Unix milliseconds.
+    pub fn deadline(&self) -> Option<i64> {
+        let keys = self.waiter.as_ref().and_then(|waiter| waiter.park.deadline);
+        keys.or(self.wait.as_ref().and_then(|wait| wait.deadline))
     }
 
     /// Whether it is subscribed to anything.

@@ -1,6 +1,7 @@
 //! What all threads of a server share.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ferrite_store::types::Limits;
@@ -8,7 +9,9 @@ use ferrite_store::types::Limits;
 use crate::clients::{Client, Clients};
 use crate::ctx::Counts;
 use crate::net::mail::{Mail, Mailbox};
+use crate::persist::Persistence;
 use crate::pubsub::PubSub;
+use crate::replication::Replicas;
 use crate::replication::log::Log;
 use crate::store::Store;
 
@@ -23,6 +26,8 @@ pub struct Shared {
     pub pubsub: PubSub,
     /// The log of writes.
     pub log: Log,
+    /// The replicas.
+    pub replicas: Replicas,
     /// From which sizes on collections change their form.
     pub limits: Limits,
     /// Which keyspace events are published (`notify-keyspace-events`); see [`crate::notify`].
@@ -37,6 +42,10 @@ pub struct Shared {
     pub paused_until: AtomicI64,
     /// Whether reads wait too.
     pub paused_reads: AtomicBool,
+    /// Snapshots.
+    pub persistence: Persistence,
+    /// Itself, for threads that outlive a command.
+    pub this: Weak<Shared>,
     /// When the server started.
     pub started: Instant,
     /// Forty hexadecimal digits that no other run of a server has.
@@ -70,6 +79,19 @@ impl Shared {
         for mailbox in &self.mailboxes {
             mailbox.put(mail());
         }
+    }
+
+    /// Itself, for a thread that outlives a command.
+    ///
+    /// # Errors
+    /// When the server ends just now.
+    pub fn in_background(&self) -> std::io::Result<Arc<Self>> {
+        self.this.upgrade().ok_or_else(|| std::io::Error::other("the server ends"))
+    }
+
+    /// Changes of keys since the server started.
+    pub fn dirty(&self) -> u64 {
+        self.counts.iter().map(|counts| counts.dirty.load(Ordering::Relaxed)).sum()
     }
 
     /// Whether the server is about to end.

@@ -40,16 +40,22 @@
 //! The families are listed here in the order of the documentation.
 
 pub mod arguments;
+mod bitmap;
 mod connection;
 pub mod expiry;
 mod hash;
 mod list;
+mod persistence;
 mod pubsub;
+mod replication;
 pub mod sample;
 pub mod scan;
 mod set;
+mod sorted_set;
 mod string;
 mod transaction;
+
+pub use connection::REDIS_VERSION;
 
 use std::sync::LazyLock;
 
@@ -103,12 +109,17 @@ impl Handler {
 }
 
 /// All families.
+#[rustfmt::skip]
 const FAMILIES: &[&[Handler]] = &[
+    bitmap::COMMANDS,
     connection::COMMANDS,
     hash::COMMANDS,
     list::COMMANDS,
+    persistence::COMMANDS,
     pubsub::COMMANDS,
+    replication::COMMANDS,
     set::COMMANDS,
+    sorted_set::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];

@@ -23,6 +23,7 @@ pub use keys::{Kind, Text};
 
 use crate::dispatch::block::Park;
 use crate::error::CommandError;
+use crate::replication::Wait;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::shared::Shared;
@@ -36,6 +37,8 @@ pub enum Stop {
     Error(CommandError),
     /// It waits for keys; see [`crate::dispatch::block`].
     Park(Box<Park>),
+    /// It waits for replicas.
+    Replicas(Wait),
 }
 
 impl From<CommandError> for Stop {

@@ -10,11 +10,13 @@ pub mod locks;
 mod serve;
 mod unit;
 
+use ferrite_commands::Flag;
 use smallvec::SmallVec;
 
 use crate::commands::{self, Entry};
 use crate::ctx::{Ctx, Stop, Within, count};
 use crate::error::CommandError;
+use crate::replication::Wait;
 use crate::session::Queued;
 
 /// How many bytes of a call's words an error about an unknown command shows, as in Redis.
@@ -29,6 +31,15 @@ pub enum Next {
     Parked,
     /// The command was not executed: it must be given again when the pause is over.
     Paused,
+}
+
+/// What a command waits for.
+#[derive(Debug)]
+pub enum Parked {
+    /// Keys.
+    Keys(Box<block::Park>),
+    /// Replicas.
+    Replicas(Wait),
 }
 
 impl Ctx<'_> {
@@ -49,6 +60,10 @@ impl Ctx<'_> {
             self.queue(entry, words);
             return Next::Go;
         }
+        if self.shared.replicas.too_few(self.now) && self.writes(entry) {
+            self.refuse(&CommandError::text("NOREPLICAS Not enough good replicas to write."));
+            return Next::Go;
+        }
         let wanted = match locks::wanted(self, entry, words) {
             Ok(wanted) => wanted,
             Err(error) => {
@@ -62,8 +77,12 @@ impl Ctx<'_> {
         self.end_unit();
         match parked {
             None => Next::Go,
-            Some(park) => {
+            Some(Parked::Keys(park)) => {
                 self.wait(entry, words, *park);
+                Next::Parked
+            }
+            Some(Parked::Replicas(wait)) => {
+                self.wait_for_replicas(wait);
                 Next::Parked
             }
         }
@@ -71,15 +90,16 @@ impl Ctx<'_> {
 
     /// Runs a command inside of a unit: its reply is written, and what it did is noted. A
     /// command that must wait is returned.
-    pub fn call(&mut self, entry: &'static Entry, words: &[&[u8]]) -> Option<Box<block::Park>> {
+    pub fn call(&mut self, entry: &'static Entry, words: &[&[u8]]) -> Option<Parked> {
         let begin = self.reply.len();
         let run = entry.run?;
         match self.in_call(entry, words, run) {
             Ok(()) => None,
             Err(Stop::Park(park)) => {
                 self.reply.truncate(begin);
-                Some(park)
+                Some(Parked::Keys(park))
             }
+            Err(Stop::Replicas(wait)) => Some(Parked::Replicas(wait)),
             Err(Stop::Error(error)) => {
                 self.reply.truncate(begin);
                 count(&self.counts.errors, 1);
@@ -104,6 +124,10 @@ impl Ctx<'_> {
         };
         if entry.run.is_none() || !entry.spec.accepts(words.len()) {
             return Err(CommandError::arity(entry.spec.name));
+        }
+        let queued = entry.queued && self.session.transaction.is_some();
+        if queued && entry.spec.flags.contains(Flag::NoMulti) {
+            return Err(CommandError::text("ERR Command not allowed inside a transaction"));
         }
         let listens_only = !self.session.resp3 && self.session.is_subscribed();
         if listens_only && !may_be_called_while_subscribed(entry.spec.name) {

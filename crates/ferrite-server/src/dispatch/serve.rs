@@ -63,7 +63,7 @@ impl Ctx<'_> {
         self.session = session;
         let mut answer = std::mem::replace(&mut self.reply, reply);
         match stop {
-            Some(Stop::Park(_)) => return false,
+            Some(Stop::Park(_) | Stop::Replicas(_)) => return false,
             Some(Stop::Error(_)) if !waiter.park.answers_errors => return false,
             Some(Stop::Error(error)) => {
                 answer.truncate(0);
@@ -90,6 +90,12 @@ impl Ctx<'_> {
     /// Gives up waiting for the session that is put in, unless it was served meanwhile; whether
     /// that was so, and `answer` writes the reply.
     pub fn give_up(&mut self, answer: impl FnOnce(&Park, &mut Reply)) -> bool {
+        if let Some(wait) = self.session.wait.take() {
+            self.shared.replicas.end_wait(&self.session.client);
+            self.session.client.parked.store(false, Ordering::Relaxed);
+            self.reply.count(self.shared.replicas.at(wait.offset));
+            return true;
+        }
         let Some(waiter) = self.session.waiter.clone() else { return false };
         self.held.acquire(waiter.shards);
         if waiter.is_done() {

@@ -7,6 +7,7 @@ use super::block::Park;
 use crate::commands::{Entry, Run};
 use crate::ctx::effects::Propagation;
 use crate::ctx::{Ctx, Outcome, Within, count};
+use crate::replication::Wait;
 
 /// Commands that are no writes and may tell replicas something all the same.
 const MAY_REPLICATE: [&str; 6] = ["eval", "evalsha", "fcall", "pfcount", "publish", "spublish"];
@@ -64,11 +65,21 @@ impl Ctx<'_> {
             return false;
         }
         let name = entry.spec.name;
-        let writes = entry.spec.is_write()
-            || MAY_REPLICATE.contains(&name)
-            || self.transaction_writes(entry);
+        let writes = self.writes(entry) || MAY_REPLICATE.contains(&name);
         let exempt = name.starts_with("client") || name == "replconf" || name == "psync";
         (writes || self.shared.paused_reads.load(Ordering::Relaxed)) && !exempt
+    }
+
+    /// Whether a command is a write, or a transaction has one.
+    pub(super) fn writes(&self, entry: &Entry) -> bool {
+        entry.spec.is_write() || self.transaction_writes(entry)
+    }
+
+    /// Keeps a client that waits for replicas.
+    pub(super) fn wait_for_replicas(&mut self, wait: Wait) {
+        self.shared.replicas.wait(&self.session.client, wait.clone());
+        self.session.client.parked.store(true, Ordering::Relaxed);
+        self.session.wait = Some(wait);
     }
 
     fn transaction_writes(&self, entry: &Entry) -> bool {

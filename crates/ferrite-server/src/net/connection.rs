@@ -60,6 +60,11 @@ impl Connection {
         }
     }
 
+    /// Its stream and what it has not been sent yet, for a replica's threads.
+    pub fn into_stream(self) -> (Stream, Vec<u8>, Box<Session>) {
+        (self.stream, self.output, self.session)
+    }
+
     /// Its stream, to be announced or taken out of a poll.
     pub fn stream_mut(&mut self) -> &mut Stream {
         &mut self.stream
@@ -92,7 +97,8 @@ impl Connection {
 
     /// Executes what was received before and `received` now, as far as it can be.
     pub fn execute(&mut self, ctx: &mut Ctx<'_>, received: &[u8]) -> Fate {
-        if self.session.waiter.is_some() || self.paused || self.session.closing {
+        let waits = self.session.is_parked() || self.session.psync.is_some();
+        if waits || self.paused || self.session.closing {
             self.input.extend_from_slice(received);
             return Fate::Open;
         }
@@ -137,7 +143,7 @@ impl Connection {
     fn run(&mut self, ctx: &mut Ctx<'_>, input: &[u8]) -> usize {
         let (mut used, mut commands) = (0, 0);
         let limits = RequestLimits::default();
-        while !ctx.session.closing {
+        while !ctx.session.closing && ctx.session.psync.is_none() {
             let rest = input.get(used..).unwrap_or_default();
             let (took, next) = match self.parser.next(rest, &limits) {
                 Ok(Progress::Incomplete) => break,
@@ -215,7 +221,7 @@ impl Connection {
 
     /// Whether there is input that could be executed now.
     pub fn has_work(&self) -> bool {
-        let waits = self.session.waiter.is_some() || self.paused || self.session.closing;
+        let waits = self.session.is_parked() || self.paused || self.session.closing;
         !waits && !self.input.is_empty() && self.output.is_empty()
     }
 

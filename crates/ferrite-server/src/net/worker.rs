@@ -15,6 +15,7 @@ use crate::clients::{Address, Client};
 use crate::ctx::effects::Effects;
 use crate::ctx::{Counts, Ctx, Within, count};
 use crate::error::CommandError;
+use crate::replication;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::shared::{Shared, unix_ms};
@@ -30,6 +31,9 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// The same while a command of this thread waits with a time limit.
 const FINE_TICK: Duration = Duration::from_millis(5);
+
+/// How often replicas are told that the server lives (`repl-ping-replica-period`), in ms.
+const PING_EVERY_MS: i64 = 10_000;
 
 /// Most events taken from the poll at once.
 const EVENTS: usize = 512;
@@ -52,6 +56,8 @@ pub struct Worker<'s> {
     timed: Vec<usize>,
     /// Seats with input that is left over.
     ready: Vec<usize>,
+    /// When replicas were last told that the server lives, Unix milliseconds.
+    last_ping: i64,
 }
 
 impl std::fmt::Debug for Worker<'_> {
@@ -92,6 +98,7 @@ impl<'s> Worker<'s> {
             next_thread: 0,
             timed: Vec::new(),
             ready: Vec::new(),
+            last_ping: 0,
         }
     }
 
@@ -216,13 +223,36 @@ impl<'s> Worker<'s> {
             return;
         }
         let Some(Some(connection)) = self.connections.get(seat) else { return };
-        if connection.session.waiter.as_ref().is_some_and(|one| one.park.deadline.is_some())
-            && !self.timed.contains(&seat)
-        {
+        if connection.session.psync.is_some() {
+            self.hand_over(seat);
+            return;
+        }
+        if connection.session.deadline().is_some() && !self.timed.contains(&seat) {
             self.timed.push(seat);
         }
         if connection.has_work() {
             self.ready.push(seat);
+        }
+    }
+
+    /// Gives the connection of a replica to threads of its own.
+    fn hand_over(&mut self, seat: usize) {
+        let Some(Some(mut connection)) = self.connections.get_mut(seat).map(Option::take) else {
+            return;
+        };
+        connection.stream_mut().deregister(self.poll.registry());
+        self.free.push(seat);
+        let (stream, output, session) = connection.into_stream();
+        let shared = self.ctx.shared;
+        let (client, introduction) = (session.client.clone(), session.introduction.clone());
+        let psync = session.psync.clone();
+        let served = shared.in_background().and_then(|all| match psync {
+            Some(psync) => replication::serve(&all, stream, client, introduction, psync, output),
+            None => Ok(()),
+        });
+        if let Err(error) = served {
+            tracing::warn!("a replica cannot be served: {error}");
+            shared.clients.remove(session.client.id);
         }
     }
 
@@ -314,8 +344,7 @@ impl<'s> Worker<'s> {
     fn time_out(&mut self, now: i64) {
         for seat in self.timed.clone() {
             let Some(Some(connection)) = self.connections.get(seat) else { continue };
-            let park = connection.session.waiter.as_ref().map(|waiter| waiter.park.deadline);
-            if park.flatten().is_some_and(|deadline| deadline <= now) {
+            if connection.session.deadline().is_some_and(|deadline| deadline <= now) {
                 self.end_wait(seat, |park, reply| (park.timeout)(reply));
             }
         }
@@ -335,6 +364,10 @@ impl<'s> Worker<'s> {
         self.ctx.now = now;
         if self.ctx.shared.paused_until.load(Ordering::Relaxed) <= now {
             self.wake();
+        }
+        if self.number == 0 && now - self.last_ping >= PING_EVERY_MS {
+            self.last_ping = now;
+            self.ctx.shared.log.append_alone(&["PING"]);
         }
         self.ctx.housekeeping(self.number);
     }

@@ -2,6 +2,8 @@
 
 mod basics;
 
+pub use basics::REDIS_VERSION;
+
 use super::{Handler, handler};
 
 pub(super) const COMMANDS: &[Handler] = &[
