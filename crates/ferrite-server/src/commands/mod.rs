@@ -43,11 +43,15 @@ pub mod arguments;
 mod bitmap;
 mod connection;
 pub mod expiry;
+mod hash;
+mod list;
 mod persistence;
 mod pubsub;
 mod replication;
+pub mod sample;
 pub mod scan;
 mod scripting;
+mod set;
 mod sorted_set;
 mod string;
 mod tracking;
@@ -111,10 +115,13 @@ impl Handler {
 const FAMILIES: &[&[Handler]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    hash::COMMANDS,
+    list::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
     scripting::COMMANDS,
     replication::COMMANDS,
+    set::COMMANDS,
     sorted_set::COMMANDS,
     string::COMMANDS,
     tracking::COMMANDS,
