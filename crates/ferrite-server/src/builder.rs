@@ -13,6 +13,8 @@ use mio::{Poll, Waker};
 
 use crate::clients::Clients;
 use crate::ctx::Counts;
+use crate::eviction::Eviction;
+use crate::garbage::Garbage;
 use crate::net::listen::Listener;
 use crate::net::mail::{Mail, Mailbox};
 use crate::net::worker::{BELL, Worker};
@@ -133,6 +135,8 @@ impl Builder {
             store: Store::new(self.databases),
             clients: Clients::default(),
             pubsub: PubSub::default(),
+            eviction: Eviction::default(),
+            garbage: Garbage::default(),
             log: Log::default(),
             limits: Limits::default(),
             notify: AtomicU32::new(0),

@@ -13,6 +13,7 @@
 //!   that wait.
 //! * [`commands`]: what each command does, a folder for each family.
 //! * [`ctx`]: what a command works with. [`store`]: the keys, behind 64 locks.
+//! * [`eviction`]: which keys go when memory is short. [`garbage`]: freeing in the background.
 //! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
 
 mod builder;
@@ -21,6 +22,8 @@ pub mod commands;
 pub mod ctx;
 pub mod dispatch;
 pub mod error;
+pub mod eviction;
+pub mod garbage;
 pub mod net;
 pub mod notify;
 pub mod number;

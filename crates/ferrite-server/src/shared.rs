@@ -8,6 +8,8 @@ use ferrite_store::types::Limits;
 
 use crate::clients::{Client, Clients};
 use crate::ctx::Counts;
+use crate::eviction::Eviction;
+use crate::garbage::Garbage;
 use crate::net::mail::{Mail, Mailbox};
 use crate::persist::Persistence;
 use crate::pubsub::PubSub;
@@ -23,6 +25,10 @@ pub struct Shared {
     pub clients: Clients,
     /// Who listens to which channel.
     pub pubsub: PubSub,
+    /// How much memory may be used, and which keys go.
+    pub eviction: Eviction,
+    /// What is freed in the background.
+    pub garbage: Garbage,
     /// The log of writes.
     pub log: Log,
     /// From which sizes on collections change their form.

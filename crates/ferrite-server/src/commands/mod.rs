@@ -42,6 +42,7 @@
 mod bitmap;
 mod connection;
 pub mod expiry;
+mod generic;
 mod persistence;
 mod pubsub;
 mod string;
@@ -105,6 +106,7 @@ impl Handler {
 const FAMILIES: &[&[Handler]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    generic::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
     string::COMMANDS,

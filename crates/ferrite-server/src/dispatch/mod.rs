@@ -46,6 +46,10 @@ impl Ctx<'_> {
         if self.must_pause(entry) {
             return Next::Paused;
         }
+        if let Err(error) = self.make_room_for(entry) {
+            self.refuse(&error);
+            return Next::Go;
+        }
         if entry.queued && self.session.transaction.is_some() {
             self.queue(entry, words);
             return Next::Go;
