@@ -13,6 +13,8 @@ use mio::{Poll, Waker};
 
 use crate::clients::Clients;
 use crate::ctx::Counts;
+use crate::eviction::Eviction;
+use crate::garbage::Garbage;
 use crate::net::listen::Listener;
 use crate::net::mail::{Mail, Mailbox};
 use crate::net::worker::{BELL, Worker};
@@ -137,6 +139,8 @@ impl Builder {
             clients: Clients::default(),
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
+            eviction: Eviction::default(),
+            garbage: Garbage::default(),
             log: Log::default(),
             replicas: Replicas::default(),
             limits: Limits::default(),

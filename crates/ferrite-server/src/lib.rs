@@ -15,6 +15,7 @@
 //! * [`scripting`]: the Lua engine.
 //! * [`ctx`]: what a command works with. [`store`]: the keys, behind 64 locks.
 //! * [`config`]: every parameter. [`acl`]: who may do what.
+//! * [`eviction`]: which keys go when memory is short. [`garbage`]: freeing in the background.
 //! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
 //! * [`tracking`]: who is told of keys that change.
 
@@ -27,6 +28,8 @@ pub mod ctx;
 pub mod dispatch;
 pub mod error;
 pub mod fields;
+pub mod eviction;
+pub mod garbage;
 pub mod net;
 pub mod notify;
 pub mod number;

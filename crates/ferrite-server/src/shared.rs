@@ -8,6 +8,8 @@ use ferrite_store::types::Limits;
 
 use crate::clients::{Client, Clients};
 use crate::ctx::Counts;
+use crate::eviction::Eviction;
+use crate::garbage::Garbage;
 use crate::net::mail::{Mail, Mailbox};
 use crate::persist::Persistence;
 use crate::pubsub::PubSub;
@@ -28,6 +30,10 @@ pub struct Shared {
     pub pubsub: PubSub,
     /// Who keeps copies of keys.
     pub tracking: Tracking,
+    /// How much memory may be used, and which keys go.
+    pub eviction: Eviction,
+    /// What is freed in the background.
+    pub garbage: Garbage,
     /// The log of writes.
     pub log: Log,
     /// The replicas.

@@ -45,6 +45,7 @@ mod connection;
 pub mod expiry;
 mod hash;
 mod list;
+mod generic;
 mod persistence;
 mod pubsub;
 mod replication;
@@ -117,6 +118,7 @@ const FAMILIES: &[&[Handler]] = &[
     connection::COMMANDS,
     hash::COMMANDS,
     list::COMMANDS,
+    generic::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
     scripting::COMMANDS,

@@ -59,6 +59,10 @@ impl Ctx<'_> {
         if self.must_pause(entry) {
             return Next::Paused;
         }
+        if let Err(error) = self.make_room_for(entry) {
+            self.refuse(&error);
+            return Next::Go;
+        }
         if entry.queued && self.session.transaction.is_some() {
             if !entry.spec.flags.contains(Flag::AllowBusy) && self.shared.scripting.is_busy() {
                 self.refuse(&self.shared.scripting.busy_error());
