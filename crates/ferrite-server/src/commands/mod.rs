@@ -48,6 +48,7 @@ mod pubsub;
 mod replication;
 pub mod scan;
 mod sorted_set;
+mod stream;
 mod string;
 mod transaction;
 
@@ -113,6 +114,7 @@ const FAMILIES: &[&[Handler]] = &[
     pubsub::COMMANDS,
     replication::COMMANDS,
     sorted_set::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];
