@@ -43,6 +43,8 @@ pub mod arguments;
 mod bitmap;
 mod connection;
 pub mod expiry;
+mod geo;
+mod hyperloglog;
 mod persistence;
 mod pubsub;
 mod replication;
@@ -110,6 +112,8 @@ impl Handler {
 const FAMILIES: &[&[Handler]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    geo::COMMANDS,
+    hyperloglog::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,

@@ -81,7 +81,7 @@ fn find<'c>(
     let stream = ctx.write::<Stream>(key)?.ok_or(NO_KEY)?;
     let last = stream.last_id();
     let group = stream.groups_mut().get_mut(name);
-    group.map(|group| (last, group)).ok_or_else(|| no_group_of(key, name, "key name"))
+    group.map(|group| (last, group)).ok_or_else(|| no_group_of(key, name))
 }
 
 /// `XGROUP SETID key group id|$ [ENTRIESREAD count]`

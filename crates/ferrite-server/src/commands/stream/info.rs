@@ -171,7 +171,7 @@ pub(super) fn consumers(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     ctx.answer::<Stream, _>(words[2], |reply, stream| {
         let stream = stream.ok_or(CommandError::NO_SUCH_KEY)?;
         let group = stream.groups().get(words[3]);
-        let group = group.ok_or_else(|| no_group_of(words[2], words[3], "key"))?;
+        let group = group.ok_or_else(|| no_group_of(words[2], words[3]))?;
         reply.array(group.consumer_count());
         for consumer in group.consumers() {
             reply.map(4);

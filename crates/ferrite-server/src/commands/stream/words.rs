@@ -56,9 +56,9 @@ pub(super) fn no_group(key: &[u8], group: &[u8], behind: &str) -> CommandError {
 }
 
 /// There is no such group under a key that is there.
-pub(super) fn no_group_of(key: &[u8], group: &[u8], key_word: &str) -> CommandError {
+pub(super) fn no_group_of(key: &[u8], group: &[u8]) -> CommandError {
     let (key, group) = (String::from_utf8_lossy(key), String::from_utf8_lossy(group));
-    CommandError::new(format!("NOGROUP No such consumer group '{group}' for {key_word} '{key}'"))
+    CommandError::new(format!("NOGROUP No such consumer group '{group}' for key name '{key}'"))
 }
 
 /// A subcommand with words it does not know.
