@@ -46,6 +46,8 @@ pub mod expiry;
 mod hash;
 mod list;
 mod generic;
+mod geo;
+mod hyperloglog;
 mod persistence;
 mod pubsub;
 mod replication;
@@ -54,6 +56,7 @@ pub mod scan;
 mod scripting;
 mod set;
 mod sorted_set;
+mod stream;
 mod string;
 mod tracking;
 mod transaction;
@@ -119,12 +122,15 @@ const FAMILIES: &[&[Handler]] = &[
     hash::COMMANDS,
     list::COMMANDS,
     generic::COMMANDS,
+    geo::COMMANDS,
+    hyperloglog::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
     scripting::COMMANDS,
     replication::COMMANDS,
     set::COMMANDS,
     sorted_set::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     tracking::COMMANDS,
     transaction::COMMANDS,
