@@ -17,6 +17,7 @@
 //! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
 
 pub mod acl;
+mod apply;
 mod builder;
 pub mod clients;
 pub mod commands;
@@ -39,4 +40,7 @@ pub mod store;
 
 pub mod watch;
 
+pub use ferrite_store::memory::Counting;
+
 pub use builder::{Builder, MOST_THREADS, Server};
+pub use commands::End;

@@ -39,18 +39,20 @@
 //!
 //! The families are listed here in the order of the documentation.
 
-mod bitmap;
 pub mod arguments;
+mod bitmap;
 mod connection;
 pub mod expiry;
 mod persistence;
 mod pubsub;
 mod replication;
 pub mod scan;
+mod server;
 mod string;
 mod transaction;
 
 pub use connection::REDIS_VERSION;
+pub use server::End;
 
 use std::sync::LazyLock;
 
@@ -111,6 +113,7 @@ const FAMILIES: &[&[Handler]] = &[
     persistence::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
+    server::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];
@@ -229,6 +232,21 @@ pub fn subcommand(container: &'static Entry, word: &[u8]) -> Option<&'static Ent
 /// All entries, containers with their subcommands inside.
 pub fn all() -> &'static [Entry] {
     &TABLE.entries
+}
+
+/// Whether there is a command or subcommand of this full name.
+pub fn knows(name: &str) -> bool {
+    let container = name.split_once('|').map_or(name, |(container, _)| container);
+    lookup(container.as_bytes()).is_some_and(|entry| {
+        container.len() == name.len() || entry.subcommands.iter().any(|sub| sub.spec.name == name)
+    })
+}
+
+/// The full name of the command with this number.
+pub fn name(number: usize) -> Option<&'static str> {
+    let mut entries =
+        all().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
+    entries.find(|entry| entry.number == number).map(|entry| entry.spec.name)
 }
 
 /// How many numbers entries have; see [`Entry::number`].
