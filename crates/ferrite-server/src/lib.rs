@@ -20,6 +20,7 @@
 //! * [`tracking`]: who is told of keys that change.
 
 pub mod acl;
+mod apply;
 mod builder;
 pub mod clients;
 pub mod commands;
@@ -45,4 +46,7 @@ pub mod store;
 pub mod tracking;
 pub mod watch;
 
+pub use ferrite_store::memory::Counting;
+
 pub use builder::{Builder, MOST_THREADS, Server};
+pub use commands::End;

@@ -57,11 +57,13 @@ mod scripting;
 mod set;
 mod sorted_set;
 mod stream;
+mod server;
 mod string;
 mod tracking;
 mod transaction;
 
 pub use connection::REDIS_VERSION;
+pub use server::End;
 
 use std::sync::LazyLock;
 
@@ -131,6 +133,7 @@ const FAMILIES: &[&[Handler]] = &[
     set::COMMANDS,
     sorted_set::COMMANDS,
     stream::COMMANDS,
+    server::COMMANDS,
     string::COMMANDS,
     tracking::COMMANDS,
     transaction::COMMANDS,
@@ -250,6 +253,21 @@ pub fn subcommand(container: &'static Entry, word: &[u8]) -> Option<&'static Ent
 /// All entries, containers with their subcommands inside.
 pub fn all() -> &'static [Entry] {
     &TABLE.entries
+}
+
+/// Whether there is a command or subcommand of this full name.
+pub fn knows(name: &str) -> bool {
+    let container = name.split_once('|').map_or(name, |(container, _)| container);
+    lookup(container.as_bytes()).is_some_and(|entry| {
+        container.len() == name.len() || entry.subcommands.iter().any(|sub| sub.spec.name == name)
+    })
+}
+
+/// The full name of the command with this number.
+pub fn name(number: usize) -> Option<&'static str> {
+    let mut entries =
+        all().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
+    entries.find(|entry| entry.number == number).map(|entry| entry.spec.name)
 }
 
 /// How many numbers entries have; see [`Entry::number`].
