@@ -15,8 +15,8 @@
 //! * [`scripting`]: the Lua engine.
 //! * [`ctx`]: what a command works with. [`store`]: the keys, behind 64 locks.
 //! * [`config`]: every parameter. [`acl`]: who may do what.
-//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
-//! * [`tracking`]: who is told of keys that change.
+//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes.
+//! * [`pubsub`]: messages. [`tracking`]: who is told of keys that change.
 
 pub mod acl;
 mod builder;
