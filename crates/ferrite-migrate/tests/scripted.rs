@@ -225,7 +225,7 @@ fn payloads_with_a_stamp_behind_the_value_are_taken() {
 fn dragonfly_answers(words: &[String]) -> Option<Vec<u8>> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut payload = Vec::new();
-    dump::write(&mut payload, 18, b"\x01\x02\x0a\x0a\0\0\0\x01\0\x01\x01\xff", 9);
+    dump::write(&mut payload, 18, b"\x01\x02\x09\x09\0\0\0\x01\0\x01\x01\xff", 9);
     match words.as_slice() {
         ["SCAN", ..] => Some(b"*2\r\n$1\r\n0\r\n*1\r\n$1\r\nl\r\n".to_vec()),
         ["DUMP", "l"] => Some(bulk(&payload)),
@@ -244,7 +244,9 @@ fn a_dragonfly_is_read_key_by_key() {
         let target = start(server);
         let report = copied(&source, &target, Strategy::Scan);
         assert_eq!(report.keys.copied, 1, "{report:?}");
-        let items = ok(&mut target.client(), &["LRANGE", "l", "0", "-1"]);
+        let mut client = target.client();
+        assert!(ok(&mut client, &["PTTL", "l"]).int().is_some_and(|left| left > 0));
+        let items = ok(&mut client, &["LRANGE", "l", "0", "-1"]);
         assert_eq!(items.items().iter().filter_map(Reply::bytes).collect::<Vec<_>>(), [b"1"]);
     }
 }
