@@ -18,6 +18,8 @@
 //! * [`eviction`]: which keys go when memory is short. [`garbage`]: freeing in the background.
 //! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
 //! * [`tracking`]: who is told of keys that change.
+//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes.
+//! * [`pubsub`]: messages. [`tracking`]: who is told of keys that change.
 
 pub mod acl;
 mod apply;

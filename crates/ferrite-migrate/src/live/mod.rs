@@ -40,7 +40,7 @@ mod undo;
 mod verify;
 
 pub use abort::abort;
-pub use classify::{Class, KeyAccess, classify, split};
+pub use classify::{Class, KeyAccess, classify, is_replay, split, unwrap};
 pub use guard::Guard;
 pub use ladder::why_not_fenced_at;
 pub use missing::delete_missing;

@@ -70,14 +70,6 @@ pub fn read(shared: &Shared, input: &mut dyn Read, now: i64) -> io::Result<Loade
                     Event::Entry(entry) => {
                         put(&shared.limits(), &mut held, format, &entry, now, &mut loaded)?;
                     }
-                    Event::Function(code) => {
-                        let load = |error: String| {
-                            io::Error::other(format!("a library of functions: {error}"))
-                        };
-                        let functions = shared.scripting.functions();
-                        let mut functions = functions.map_err(|error| load(error.to_string()))?;
-                        functions.load(&code, true).map_err(load)?;
-                    }
                     Event::Large(head) => {
                         let key = String::from_utf8_lossy(&head.key).into_owned();
                         let text = format!("the value of {key:?} is larger than a server holds");

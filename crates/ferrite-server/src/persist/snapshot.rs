@@ -78,10 +78,9 @@ pub fn write(
     held.acquire(ShardSet::ALL);
     let pending = begin(shared, &mut held);
     let sizes = sizes(shared, &held);
-    let libraries = shared.scripting.library_codes();
     let origin = cut();
     held.release();
-    let written = write_all(&mut held, &pending, &sizes, (&origin, &libraries), out);
+    let written = write_all(&mut held, &pending, &sizes, &origin, out);
     if written.is_err() {
         held.acquire(ShardSet::ALL);
         for shard in held.shards_mut() {
@@ -123,15 +122,11 @@ fn write_all(
     held: &mut Held<'_>,
     pending: &[Vec<Pending>],
     sizes: &[(u64, u64)],
-    (origin, libraries): (&Origin, &[Arc<[u8]>]),
+    origin: &Origin,
     out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut stream = Stream { writer: Writer::new(FORMAT, false), bytes: Vec::new(), db: None };
     stream.head(origin);
-    for code in libraries {
-        // The format is one that has functions.
-        let _ = stream.writer.function(&mut stream.bytes, code);
-    }
     let mut said = vec![false; sizes.len()];
     for (shard, pending) in (0_u8..).zip(pending) {
         let mut done = false;
