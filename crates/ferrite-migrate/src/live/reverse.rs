@@ -27,7 +27,7 @@ use crate::report::{Cutover, Report};
 use crate::sources::redis_scan::source_error;
 
 /// The name under which the journal has the position the way back begins from.
-const REVERSE: &str = "reverse";
+pub(super) const REVERSE: &str = "reverse";
 
 /// For the journal: the position the way back begins from, and the database selected there.
 #[must_use]
@@ -54,7 +54,13 @@ pub fn is_on_the_way_back(journal: &[JournalRecord]) -> bool {
 }
 
 /// Reads over what we wrote ourselves.
-async fn pass_over(mut link: ReplicationLink, from: u64) -> Result<ReplicationLink, ClientError> {
+///
+/// # Errors
+/// The loss of the link.
+pub(super) async fn pass_over(
+    mut link: ReplicationLink,
+    from: u64,
+) -> Result<ReplicationLink, ClientError> {
     while link.offset() < from {
         let left = usize::try_from(from - link.offset()).unwrap_or(usize::MAX);
         let count = link.stream_bytes().len().min(left);
