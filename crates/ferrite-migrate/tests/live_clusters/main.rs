@@ -4,16 +4,17 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod faults;
+mod modes;
 mod routes;
 
 use std::time::{Duration, Instant};
 
-use common::cluster::{ClusterLoad, Counter, wrong};
-use common::listing;
+use common::cluster::{ClusterLoad, wrong};
 use common::live::Live;
-use ferrite_migrate::{Config, ConfigBuilder};
-use ferrite_testkit::{Client, Cluster, Listing, Peer, Reply, Server};
-use std::collections::HashMap;
+use ferrite_migrate::{Config, ConfigBuilder, State};
+use ferrite_testkit::dataset::Value;
+use ferrite_testkit::{Cluster, Listing, Peer, Server};
 
 /// How long both ends may differ after a cutover: keys that expire in these moments are looked at
 /// on both ends at different times.
@@ -62,11 +63,10 @@ fn assert_same_soon(
     }
 }
 
-/// What a counter of a server is.
-fn counter(client: &mut Client, key: &str) -> Option<i64> {
-    number(&client.ok(&["GET", key]))
-}
-
-fn number(reply: &Reply) -> Option<i64> {
-    std::str::from_utf8(reply.bytes()?).ok()?.parse().ok()
+/// What a counter is by what is held.
+fn counter_in(listing: &Listing, key: &str) -> Option<i64> {
+    match &listing.get(0, key.as_bytes())?.value {
+        Value::String(blob) => std::str::from_utf8(blob.head()).ok()?.parse().ok(),
+        _ => None,
+    }
 }

@@ -1,0 +1,73 @@
+//! The way back, incremental runs, and giving up.
+
+use ferrite_migrate::Mode;
+use ferrite_migrate::control::Request;
+
+use super::*;
+use crate::common::live::reversible_cutover;
+
+#[test]
+fn there_and_back_between_clusters() {
+    let (from, to) = (cluster(Server::Redis70), cluster(Server::Valkey91));
+    let load = ClusterLoad::start(nodes(&from, 3), 2);
+    load.wait_for(3000);
+    let mut live = Live::start(config(&from.url(), &to.url()));
+    live.until(State::Live);
+    load.wait_for(2000);
+    // An application that stops for the switch.
+    let first = load.stop();
+    live.ordered(&reversible_cutover());
+    let values = held(&to).unwrap();
+    assert!(wrong(&first, |key| counter_in(&values, key)).is_empty());
+    for primary in to.primaries().iter_mut().take(1) {
+        primary.ok(&["PING"]);
+    }
+    let load = ClusterLoad::start(nodes(&to, 3), 1);
+    load.wait_for(2000);
+    live.kill();
+    load.wait_for(500);
+    live.resume();
+    live.until(State::CutOver);
+    load.wait_for(2000);
+    live.ordered(&Request::Rollback { max_pause_ms: Some(10_000), hook: None });
+    let (_, state) = live.end();
+    assert_eq!(state, State::RolledBack);
+    load.stop();
+    assert_same_soon(|| held(&to), || held(&from));
+}
+
+#[test]
+fn each_incremental_run_moves_what_was_written_since() {
+    let (from, to) = (cluster(Server::Redis70), cluster(Server::Redis70));
+    for number in 0..1000 {
+        from.call(&["SET", &format!("key:{number}"), "first"]);
+    }
+    let mut live = Live::start_as(Mode::Incremental, config(&from.url(), &to.url()));
+    let report = live.ended().unwrap();
+    assert_eq!((report.keys.copied, live.state()), (1000, State::Idle));
+    assert_same_soon(|| held(&from), || held(&to));
+    for number in 0..50 {
+        from.call(&["SET", &format!("key:{number}"), "second"]);
+        from.call(&["DEL", &format!("key:{}", number + 100)]);
+    }
+    live.try_resume().unwrap();
+    let report = live.ended().unwrap();
+    let followed = report.live.unwrap();
+    assert_eq!((followed.state, live.state()), (State::Idle.name(), State::Idle));
+    assert_eq!((followed.refetched, live.copies()), (100, 1));
+    assert_same_soon(|| held(&from), || held(&to));
+}
+
+#[test]
+fn an_abort_leaves_a_cluster_as_empty_as_it_was() {
+    let (from, to) = (cluster(Server::Redis70), cluster(Server::Redis70));
+    for number in 0..1000 {
+        from.call(&["SET", &format!("key:{number}"), "value"]);
+    }
+    let live = Live::start(config(&from.url(), &to.url()));
+    live.until(State::Live);
+    live.ordered(&Request::Abort { clean: true });
+    assert_eq!(live.end().1, State::Aborted);
+    assert_eq!(held(&to).unwrap().len(), 0);
+    assert_eq!(held(&from).unwrap().len(), 1000);
+}
