@@ -320,14 +320,6 @@ impl Live {
         }
     }
 
-    /// What a cluster has is not kept.
-    fn not_kept(&self) -> MigrateError {
-        let doing = format!("keeping what the target {} has", self.job.config.target.address);
-        let cause = "it is a cluster that has keys, which are not kept for `abort --clean`";
-        MigrateError::new(ErrorKind::Config, doing, cause)
-            .with_hint("empty it first; or begin with --no-undo: `abort --clean` is refused then")
-    }
-
     /// Keeps what the target has before it is written to for the first time; whether it is done.
     ///
     /// # Errors
@@ -338,7 +330,13 @@ impl Live {
             return Ok(true);
         }
         if self.checked.target.cluster.is_some() {
-            return if self.target_was_empty { Ok(true) } else { Err(self.not_kept()) };
+            if !self.target_was_empty {
+                self.job.warn(
+                    "the target is a cluster that has keys: they are not kept, so that \
+                     `abort --clean` is refused",
+                );
+            }
+            return Ok(true);
         }
         let (job, checked) = (Arc::clone(&self.job), Arc::clone(&self.checked));
         let path = undo::path(self.dir.path());

@@ -13,6 +13,8 @@ use ferrite_testkit::{Client, Reply, wait_until};
 const KEYS: u64 = 2000;
 /// Counters of each writer.
 const COUNTERS: u64 = 50;
+/// The pause after each command of a writer: two of them do some thousand commands a second.
+const PAUSE: Duration = Duration::from_micros(300);
 
 /// Writers that run.
 pub struct ClusterLoad {
@@ -153,6 +155,7 @@ fn write(
     let mut counters: HashMap<String, Counter> = HashMap::new();
     let mut state = 0x9e37_79b9_7f4a_7c15 ^ (writer + 1);
     while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(PAUSE);
         let (choice, number) = (random(&mut state) % 10, random(&mut state));
         let key = format!("key:{}", number % KEYS);
         let words = |text: String| text.split(' ').map(str::to_owned).collect::<Vec<_>>();

@@ -228,10 +228,6 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        if std::thread::panicking() && self.store.read(&self.id).is_ok() {
-            let status = std::fs::read_to_string(self.folder().join("status.json"));
-            eprintln!("{}{}", self.journal(), status.unwrap_or_default());
-        }
         self.kill();
     }
 }

@@ -1,7 +1,7 @@
 //! Nodes that die, slots that move, a process that is killed: nothing is lost, nothing doubled.
 
+use ferrite_migrate::ExitCode;
 use ferrite_migrate::control::Request;
-use ferrite_migrate::{ExitCode, OnConflict};
 
 use super::*;
 use crate::common::live::cutover;
@@ -172,6 +172,5 @@ fn what_cannot_be_done_is_refused_by_name() {
         assert_eq!(code, ExitCode::Blocked);
     }
     said(live().checkpoint_in_target(true), "no checkpoint is kept on the target");
-    said(live().on_conflict(OnConflict::Replace), "a cluster that has keys");
     assert_eq!(held(&to).map(|held| held.len()), Ok(1), "nothing was changed");
 }

@@ -70,4 +70,13 @@ fn an_abort_leaves_a_cluster_as_empty_as_it_was() {
     assert_eq!(live.end().1, State::Aborted);
     assert_eq!(held(&to).unwrap().len(), 0);
     assert_eq!(held(&from).unwrap().len(), 1000);
+    // One that had keys of its own keeps what it is given.
+    to.call(&["SET", "theirs", "value"]);
+    let live = Live::start(config(&from.url(), &to.url()));
+    live.until(State::Live);
+    let warnings = live.status().warnings;
+    assert!(warnings.iter().any(|told| told.contains("they are not kept")), "{warnings:?}");
+    assert!(live.order(&Request::Abort { clean: true }).is_err());
+    live.ordered(&Request::Abort { clean: false });
+    assert_eq!((live.end().1, held(&to).unwrap().len()), (State::Aborted, 1001));
 }

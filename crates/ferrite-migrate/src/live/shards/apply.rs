@@ -31,7 +31,7 @@ use crate::targets::redis::target_error;
 /// Names of keys that are collected before they are carried.
 const KEYS_MAX: usize = 5000;
 /// Pieces of streams that wait to be looked at.
-pub const HEARD_MAX: usize = 64;
+pub const HEARD_MAX: usize = 256;
 /// How often the places are written down.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 
