@@ -25,6 +25,7 @@
 mod catalogue;
 mod command;
 mod flags;
+mod glob;
 mod keys;
 mod lookup;
 mod slot;
@@ -33,6 +34,7 @@ mod table;
 pub use catalogue::all;
 pub use command::{Command, Group, Since, Version};
 pub use flags::{Categories, Category, Flag, Flags};
+pub use glob::matches_glob;
 pub use keys::{
     Access, KeyError, KeyPosition, KeyRange, KeySpec, Keys, MAX_KEY_SPECS, Place, keys,
 };

@@ -158,7 +158,8 @@ impl Listpack {
 pub(super) const FIRST_ELEMENT: usize = HEADER;
 
 /// The integer a string is, if formatting that integer gives the string again.
-fn integer(bytes: &[u8]) -> Option<i64> {
+#[must_use]
+pub fn integer(bytes: &[u8]) -> Option<i64> {
     if bytes.is_empty() || bytes.len() > MAX_INTEGER_LEN {
         return None;
     }

@@ -10,6 +10,7 @@
 //! One transaction is executed while the next is queued at the target and a third is built. Whatever goes wrong, the way back is the
 //! same: connect again, ask the target how far it is, and read the spool from there.
 
+mod expired_fields;
 mod flight;
 mod plan;
 mod refetch;

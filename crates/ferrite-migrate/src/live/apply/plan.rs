@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ferrite_resp::encode as resp;
 
 use super::Ended;
+use super::expired_fields::{Effect, ExpiredFields, REQUIRING, require};
 use super::target::home;
 use super::transaction::Transaction;
 use crate::engine::Job;
@@ -52,6 +53,7 @@ pub struct Plan {
     /// a claim drops pending entries that were deleted from the stream, before that it keeps
     /// them, and groups do not count what they have read.
     rereads_groups: bool,
+    expired_fields: ExpiredFields,
     hold_before_ms: u64,
     /// The database the stream has selected.
     db: u32,
@@ -91,6 +93,7 @@ impl Plan {
             takes_everything: config.filter.is_all() && config.source_db().is_none(),
             job: Arc::clone(job),
             rereads_groups: checked.source.is_at_least(7, 0) != checked.target.is_at_least(7, 0),
+            expired_fields: ExpiredFields::of(&checked.source),
             hold_before_ms: u64::MAX,
             db: 0,
             in_transaction: false,
@@ -352,12 +355,15 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) {
+        let effect = self.expired_fields.effect(call.words, self.in_transaction);
         let must_read = self.rereads
             || call.offset <= self.uncertain_until
+            || effect == Effect::Uncertain
+            || effect == Effect::SameIfThere && self.unknown.contains(REQUIRING)
             || self.is_of_groups(call)
             || self.is_refused(call);
         if !must_read && marks.is_empty() && self.takes_everything {
-            return self.send_rewritten(call, access, transaction, marks);
+            return self.apply(call, access, effect, transaction, marks);
         }
         let is_needed = |key: &KeyUse| self.needs(call, *key, marks);
         let (mut needed, mut all) = (0, 0);
@@ -369,10 +375,29 @@ impl Plan {
             () if needed == 0 => {}
             () if must_read => self.read_again(call, access, marks),
             () if needed == all && (access.independent || self.are_level(call, access, marks)) => {
-                self.send_rewritten(call, access, transaction, marks);
+                self.apply(call, access, effect, transaction, marks);
             }
             () if access.independent => self.split(call, access, transaction, marks),
             () => self.read_again(call, access, marks),
+        }
+    }
+
+    /// Sends a command on, and sees to it that what it must not delete is read again if it did.
+    fn apply(
+        &mut self,
+        call: &Call<'_>,
+        access: &KeyAccess,
+        effect: Effect,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) {
+        self.send_rewritten(call, access, transaction, marks);
+        if effect == Effect::SameIfThere {
+            for key in access.written() {
+                self.rewritten.clear();
+                require(self.key(call, key).1, &mut self.rewritten);
+                transaction.push(&self.rewritten, self.db, call.offset);
+            }
         }
     }
 

@@ -1,0 +1,140 @@
+//! The clients that are connected, as all threads see them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+/// Where a connection lives: which thread, and which of its seats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// The thread.
+    pub thread: usize,
+    /// The seat among the thread's connections.
+    pub seat: usize,
+}
+
+/// One client. Its own thread writes the facts, everybody may read them.
+#[derive(Debug)]
+pub struct Client {
+    /// Its number, never used again.
+    pub id: u64,
+    /// Where its connection lives.
+    pub address: Address,
+    /// Its peer's address, as in `CLIENT LIST`.
+    pub peer: String,
+    /// The address it connected to.
+    pub local: String,
+    /// When it connected, Unix milliseconds.
+    pub since: i64,
+    /// When it last sent a command, Unix milliseconds.
+    pub active: AtomicI64,
+    /// Its database.
+    pub db: AtomicUsize,
+    /// Whether it speaks RESP3.
+    pub resp3: AtomicBool,
+    /// `CLIENT SETNAME`, and the names of its library and version.
+    pub names: Mutex<Names>,
+    /// The command it sent last, by its number in the table of commands.
+    pub last_command: AtomicUsize,
+    /// Bytes that wait to be sent to it.
+    pub output: AtomicUsize,
+    /// Whether its command waits for keys.
+    pub parked: AtomicBool,
+    /// Channels, patterns and shard channels it is subscribed to.
+    pub subscriptions: [AtomicUsize; 3],
+    /// Commands queued in its transaction; -1 where it has none.
+    pub queued: AtomicI64,
+    /// How many keys it watches.
+    pub watched: AtomicUsize,
+}
+
+/// What a client calls itself.
+#[derive(Debug, Default, Clone)]
+pub struct Names {
+    /// `CLIENT SETNAME`.
+    pub name: Vec<u8>,
+    /// `CLIENT SETINFO LIB-NAME`.
+    pub library: Vec<u8>,
+    /// `CLIENT SETINFO LIB-VER`.
+    pub version: Vec<u8>,
+}
+
+impl Client {
+    /// A client that has just connected, or one that exists for the server itself.
+    pub fn new(id: u64, address: Address, peer: String, local: String, now: i64) -> Self {
+        Self {
+            id,
+            address,
+            peer,
+            local,
+            since: now,
+            active: AtomicI64::new(now),
+            db: AtomicUsize::new(0),
+            resp3: AtomicBool::new(false),
+            names: Mutex::default(),
+            last_command: AtomicUsize::new(usize::MAX),
+            output: AtomicUsize::new(0),
+            parked: AtomicBool::new(false),
+            subscriptions: Default::default(),
+            queued: AtomicI64::new(-1),
+            watched: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many subscriptions it has, of all kinds.
+    pub fn subscribed(&self) -> usize {
+        self.subscriptions.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+}
+
+/// All clients by number.
+#[derive(Debug, Default)]
+pub struct Clients {
+    next: AtomicU64,
+    list: Mutex<BTreeMap<u64, Arc<Client>>>,
+}
+
+impl Clients {
+    /// The number of the next client.
+    pub fn next_id(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A client has connected.
+    pub fn add(&self, client: &Arc<Client>) {
+        self.list.lock().insert(client.id, Arc::clone(client));
+    }
+
+    /// A client is gone.
+    pub fn remove(&self, id: u64) {
+        self.list.lock().remove(&id);
+    }
+
+    /// One of them.
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.list.lock().get(&id).cloned()
+    }
+
+    /// All of them, by number.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.list.lock().values().cloned().collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.lock().len()
+    }
+
+    /// Whether nobody is connected.
+    pub fn is_empty(&self) -> bool {
+        self.list.lock().is_empty()
+    }
+}
+
+/// An address as Redis writes it.
+pub fn address_text(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| "?:0".into(), |address| address.to_string())
+}

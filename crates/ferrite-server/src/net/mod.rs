@@ -1,0 +1,7 @@
+//! The network: threads that own their connections and execute their commands.
+
+pub mod connection;
+pub mod listen;
+pub mod mail;
+pub mod stream;
+pub mod worker;
