@@ -124,7 +124,9 @@ impl Live {
         };
         let attempted = match self.is_sharded() {
             true => {
-                let attempted = self.attempt_by_shards(wanted, &mut replier, following).await;
+                let attempted = self
+                    .attempt_by_shards(wanted, work.as_deref_mut(), &mut replier, following)
+                    .await;
                 attempted.map(|cutover| (cutover, None))
             }
             false => self.attempt(wanted, work.as_deref_mut(), &mut replier, following).await,
@@ -340,7 +342,7 @@ impl Live {
     }
 
     /// Compares before writes are held back what can be compared then.
-    async fn compare_ahead(
+    pub(super) async fn compare_ahead(
         &self,
         work: Option<&mut Work>,
         replier: &mut Replier,
@@ -395,16 +397,24 @@ impl Live {
         if self.is_reversed {
             return Ok(0);
         }
-        if let (Some(verifier), Some(work)) = (&self.verifier, work) {
-            let compared = verifier.last_look(work, &following.requests).await;
-            compared.map_err(|why| GivenUp { why, code: ExitCode::Mismatch })?;
-        }
+        self.last_look(work, following).await?;
         let (answer, answered) = oneshot::channel();
         let gone = || GivenUp::failed("nothing is being applied any more");
         following.requests.send(Request::Held(answer)).await.map_err(|_| gone())?;
         held.extend(answered.await.map_err(|_| gone())?);
         let released = settler.release(held).await?;
         if swaps(following).await? == *before { Ok(released) } else { Err(swapped()) }
+    }
+
+    /// Compares, while nothing is written, what could not be decided before.
+    pub(super) async fn last_look(
+        &self,
+        work: Option<&mut Work>,
+        following: &Following,
+    ) -> Result<(), GivenUp> {
+        let (Some(verifier), Some(work)) = (&self.verifier, work) else { return Ok(()) };
+        let compared = verifier.last_look(work, &following.requests).await;
+        compared.map_err(|why| GivenUp { why, code: ExitCode::Mismatch })
     }
 
     /// After a cutover that was given up: everything is held again.

@@ -3,6 +3,8 @@
 use ferrite_migrate::Mode;
 use ferrite_migrate::control::Request;
 
+use ferrite_testkit::wait_until;
+
 use super::*;
 use crate::common::live::reversible_cutover;
 
@@ -34,6 +36,35 @@ fn there_and_back_between_clusters() {
     assert_eq!(state, State::RolledBack);
     load.stop();
     assert_same_soon(|| held(&to), || held(&from));
+}
+
+/// Somebody else writes to the target: that is found, made good, and counted.
+#[test]
+fn both_ends_are_compared_while_they_are_written_to() {
+    let (from, to) = (cluster(Server::Redis70), cluster(Server::Valkey91));
+    let load = ClusterLoad::start(nodes(&from, 3), 2);
+    for number in 0..2000 {
+        from.call(&["SET", &format!("still:{number}"), "value"]);
+    }
+    let mut live = Live::start(config(&from.url(), &to.url()).verify(true));
+    live.until(State::Live);
+    live.kill();
+    to.call(&["SET", "still:7", "another value"]);
+    to.call(&["DEL", "still:8"]);
+    to.call(&["SET", "a stranger", "value"]);
+    live.resume();
+    wait_until("a whole pass is made", || live.status().verify.verified_offset.is_some());
+    let verify = live.status().verify;
+    assert!(verify.checked > 2000 && verify.mismatched == 0, "{verify:?}");
+    assert!(verify.repaired >= 3, "{verify:?}");
+    live.cut_over();
+    let (report, state) = live.end();
+    assert_eq!(state, State::Completed);
+    assert_eq!(report.live.unwrap().verified.unwrap().mismatched, 0);
+    let counters = load.stop();
+    assert_same_soon(|| held(&from), || held(&to));
+    let values = held(&to).unwrap();
+    assert!(wrong(&counters, |key| counter_in(&values, key)).is_empty());
 }
 
 #[test]

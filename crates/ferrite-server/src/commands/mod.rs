@@ -39,8 +39,8 @@
 //!
 //! The families are listed here in the order of the documentation.
 
-mod bitmap;
 pub mod arguments;
+mod bitmap;
 mod connection;
 pub mod expiry;
 mod persistence;

@@ -126,8 +126,13 @@ impl Teller {
         let mut next = Some(first);
         while let Some(Heard { shard, end, received_ms, db, keys, deeds }) = next {
             pending.commands += keys.len() as u64;
+            let watched = &self.progress.watched;
+            if watched.is_active() {
+                keys.iter().for_each(|(db, key)| watched.touch(*db, key, u64::MAX));
+            }
             pending.keys.extend(keys);
             for deed in deeds {
+                watched.touch_all(u64::MAX);
                 // What was emptied twice need be looked at once.
                 if deed != Deed::Emptied || !pending.deeds.contains(&deed) {
                     pending.deeds.push(deed);
@@ -293,6 +298,8 @@ impl Teller {
                 let _ = answer.send(0);
             }
             Request::Refetch(keys, done) => {
+                let watched = &self.progress.watched;
+                keys.iter().for_each(|(db, key)| watched.touch(*db, key, u64::MAX));
                 self.patiently(crew, &keys).await?;
                 let _ = done.send(());
             }

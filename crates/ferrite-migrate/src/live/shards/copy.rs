@@ -12,8 +12,8 @@ use ferrite_commands::slot;
 use tokio::sync::mpsc;
 
 use super::apply::{Teller, end_writers};
-use super::ms_since;
 use super::places::Places;
+use super::{Clocks, ms_since};
 use crate::config::OnConflict;
 use crate::engine::{Job, Tally, copy, write_again};
 use crate::error::{ErrorKind, MigrateError};
@@ -112,9 +112,18 @@ impl Live {
         if !self.is_reversed {
             self.enter(State::CatchingUp, None)?;
         }
-        let until = if self.is_incremental() { Some(self.shards_end_at().await?) } else { None };
+        let until = match self.is_incremental() {
+            true => {
+                let mut clocks = Clocks::connect(&self.checked, &self.progress).await?;
+                Some(clocks.offsets(&self.checked).await?)
+            }
+            false => None,
+        };
         let mut following = Following::new(listening, self.tell(teller));
+        let verifier = self.verifier.as_ref().filter(|_| !self.is_reversed);
+        self.verifying = verifier.map(|verifier| verifier.start(&following.requests));
         let next = self.watch(&mut following, until).await;
+        self.verifying = None;
         if !matches!(next, Ok(Next::End)) {
             end(&mut following.receiving).await;
             end(&mut following.applying).await;
@@ -127,24 +136,6 @@ impl Live {
         teller.places.copying = false;
         let (requests, asked) = mpsc::channel(REQUESTS_MAX);
         Applying { task: tokio::spawn(teller.run(asked)), requests }
-    }
-
-    /// Where each stream is now.
-    async fn shards_end_at(&self) -> Result<Vec<u64>, MigrateError> {
-        let mut offsets = Vec::new();
-        let source = &self.checked.source;
-        let lost =
-            |error: ClientError| source_error(&source.connector, "asking for its offset", &error);
-        let now = super::nodes::primaries(source).await.map_err(lost)?;
-        let known = self.shards.as_ref().map(|shards| shards.sources.clone()).unwrap_or_default();
-        for known in known {
-            let primary = now.iter().find(|primary| primary.replid == known.replid);
-            let Some(primary) = primary else { continue };
-            let mut connection = primary.connector.connect().await.map_err(lost)?;
-            let offset = crate::live::settle::master_offset(&mut connection).await;
-            offsets.push(offset.map_err(lost)?);
-        }
-        Ok(offsets)
     }
 }
 

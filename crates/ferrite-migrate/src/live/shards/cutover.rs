@@ -25,6 +25,7 @@ use crate::live::cutover::{
 };
 use crate::live::run::{Following, Live};
 use crate::live::settle::pause;
+use crate::live::verify::Work;
 use crate::report::Cutover;
 use crate::sources::redis_scan::source_error;
 
@@ -33,9 +34,11 @@ impl Live {
     pub(in crate::live) async fn attempt_by_shards(
         &mut self,
         wanted: &Wanted,
+        mut work: Option<&mut Work>,
         replier: &mut Replier,
         following: &mut Following,
     ) -> Result<Cutover, GivenUp> {
+        self.compare_ahead(work.as_deref_mut(), replier, following).await?;
         self.known_shards().back = None;
         if wanted.reverse && !self.is_reversed {
             let back = self.prepare_back().await.map_err(no_way_back)?;
@@ -43,7 +46,7 @@ impl Live {
         }
         let primaries = self.followed_primaries().await?;
         let mut fences = Fences::connect(&primaries).await?;
-        let switched = self.switch_shards(wanted, &mut fences, replier, following).await;
+        let switched = self.switch_shards(wanted, work, &mut fences, replier, following).await;
         let mut cutover = match switched {
             Ok(cutover) => cutover,
             Err(given_up) => {
@@ -66,6 +69,7 @@ impl Live {
     async fn switch_shards(
         &mut self,
         wanted: &Wanted,
+        work: Option<&mut Work>,
         fences: &mut Fences,
         replier: &mut Replier,
         following: &mut Following,
@@ -83,6 +87,7 @@ impl Live {
         let offsets = fences.raise(max_pause + PAUSE_SLACK, max_pause).await?;
         let drained = async {
             self.progress.reaches_all(&offsets).await;
+            self.last_look(work, following).await?;
             self.look_once_more().await
         };
         let left = max_pause.saturating_sub(began.elapsed());

@@ -25,6 +25,7 @@ mod apply;
 mod attach;
 mod back;
 mod carry;
+mod clocks;
 mod copy;
 mod cutover;
 mod fences;
@@ -45,6 +46,8 @@ use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::{Shard, State};
 use crate::preflight::Checked;
 use crate::report::Event;
+
+pub use self::clocks::Clocks;
 
 use self::attach::Attached;
 use self::back::Back;
@@ -95,8 +98,6 @@ impl Live {
     /// # Errors
     /// An end that refuses, or is away for too long; a state that cannot be recorded.
     pub(super) async fn by_shards(&mut self) -> Result<(), MigrateError> {
-        // Comparing at one offset of one stream is not for several.
-        self.verifier = None;
         self.not_held = false;
         self.find_direction_of_shards().await?;
         let reason = "one link to each primary; keys are read one by one, and those that are \
