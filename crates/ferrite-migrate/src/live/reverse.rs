@@ -169,6 +169,44 @@ impl Live {
         self.is_reversed = true;
     }
 
+    /// After a cutover, goes on in the other direction.
+    ///
+    /// # Errors
+    /// A state that cannot be recorded, an end that cannot be used.
+    pub(super) async fn find_direction(&mut self) -> Result<(), MigrateError> {
+        let Some(checkpoint) = self.recorded_reverse() else { return Ok(()) };
+        let job = Arc::new(self.job.reversed());
+        let checked = Arc::new(self.checked.reversed(&job).await?);
+        self.change_ends(job, checked);
+        self.start_guard(self.recorded_guard());
+        self.enter(State::CutOver, None)?;
+        // Where nothing was kept yet, the way back had not begun when the process ended.
+        let had_begun = self.spool_options().dir.exists();
+        if !had_begun && self.ask_target().await?.is_none() {
+            self.store(&checkpoint).await?;
+        }
+        Ok(())
+    }
+
+    /// The old source cannot follow any more. It is never copied over: should the target be the
+    /// one that lost its data, the old source holds the last copy there is.
+    ///
+    /// # Errors
+    /// A state that cannot be recorded.
+    pub(super) fn way_back_lost(
+        &mut self,
+        why: Option<&str>,
+    ) -> Result<MigrateError, MigrateError> {
+        let doing = format!("following the way back to {}", self.job.config.target.address);
+        let why = why.unwrap_or("it no longer says how far it is");
+        let cause = format!("{why}; the old source keeps what it has, nothing is copied over it");
+        self.enter(State::Completed, Some(&format!("there is no way back any more: {cause}")))?;
+        Ok(MigrateError::new(ErrorKind::Target, doing, cause).with_hint(
+            "there is no way back any more: the target stays the one to write to, or a new \
+             migration goes from it to the old source",
+        ))
+    }
+
     /// The position the old source begins to follow from, as the journal has it.
     #[must_use]
     pub fn recorded_reverse(&self) -> Option<Checkpoint> {

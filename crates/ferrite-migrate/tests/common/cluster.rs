@@ -155,7 +155,7 @@ fn write(
     let mut counters: HashMap<String, Counter> = HashMap::new();
     let mut state = 0x9e37_79b9_7f4a_7c15 ^ (writer + 1);
     while !stop.load(Ordering::Relaxed) {
-        std::thread::sleep(PAUSE);
+        std::thread::park_timeout(PAUSE);
         let (choice, number) = (random(&mut state) % 10, random(&mut state));
         let key = format!("key:{}", number % KEYS);
         let words = |text: String| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -197,7 +197,7 @@ fn write(
                     counters.entry(key).or_default().unknown += 1;
                 }
             }
-            Sent::Refused => std::thread::sleep(Duration::from_millis(5)),
+            Sent::Refused => std::thread::park_timeout(Duration::from_millis(5)),
         }
     }
     counters
