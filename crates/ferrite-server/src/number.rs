@@ -1,5 +1,7 @@
 //! Numbers as Redis reads them from words and writes them into replies.
 
+use ferrite_store::double;
+
 use crate::error::CommandError;
 
 /// A whole number without anything around it: no blanks, no plus, no leading zeros.
@@ -35,35 +37,15 @@ pub fn float(text: &[u8]) -> Result<f64, CommandError> {
 
 /// See [`float`].
 pub fn parse_float(text: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(text).ok()?;
-    let value: f64 = text.parse().ok()?;
-    (!value.is_nan()).then_some(value)
+    double::parse(text)
 }
 
 /// A double as replies show it: the shortest text that reads as the same number, whole numbers
 /// without a fraction, very large and small ones with an exponent (`1e+20`).
 pub fn double_text(value: f64) -> String {
-    if value.is_infinite() {
-        return if value > 0.0 { "inf".into() } else { "-inf".into() };
-    }
-    if value.is_nan() {
-        return "nan".into();
-    }
-    let magnitude = value.abs();
-    if value == value.trunc() && magnitude < 1e17 {
-        return match value == 0.0 && value.is_sign_negative() {
-            true => "-0".into(),
-            false => (value as i64).to_string(),
-        };
-    }
-    if (1e-5..1e17).contains(&magnitude) {
-        return value.to_string();
-    }
-    let text = format!("{value:e}");
-    match text.split_once('e') {
-        Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
-        _ => text,
-    }
+    let mut text = Vec::new();
+    double::write(&mut text, value);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// A double as INCRBYFLOAT keeps it: without an exponent, seventeen places at most, no zeros at

@@ -40,6 +40,8 @@ pub const TYPE_STREAM: u8 = 15;
 pub const TYPE_SET_INTSET: u8 = 11;
 /// Type byte of a hash that is a listpack; RDB 10.
 pub const TYPE_HASH_LISTPACK: u8 = 16;
+/// Type byte of a sorted set as a listpack of members and scores; RDB 10.
+pub const TYPE_ZSET_LISTPACK: u8 = 17;
 /// Type byte of a list of listpacks; RDB 10.
 pub const TYPE_LIST_QUICKLIST_2: u8 = 18;
 /// Type byte of a stream with first and largest deleted id and counters; RDB 10.

@@ -47,7 +47,10 @@ mod persistence;
 mod pubsub;
 mod replication;
 pub mod scan;
+mod scripting;
+mod sorted_set;
 mod string;
+mod tracking;
 mod transaction;
 
 pub use connection::REDIS_VERSION;
@@ -111,7 +114,10 @@ const FAMILIES: &[&[Handler]] = &[
     persistence::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
+    sorted_set::COMMANDS,
+    scripting::COMMANDS,
     string::COMMANDS,
+    tracking::COMMANDS,
     transaction::COMMANDS,
 ];
 

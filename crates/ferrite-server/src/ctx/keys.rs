@@ -5,7 +5,7 @@
 //! looked at together.
 
 use ferrite_store::table::{self, Content, Ref, Removed, Table, Value};
-use ferrite_store::types::{Collection, Hash, List, Set};
+use ferrite_store::types::{Collection, Hash, List, Set, SortedSet, Stream};
 
 use super::{Ctx, count};
 use crate::error::CommandError;
@@ -48,7 +48,7 @@ macro_rules! kinds {
     )*};
 }
 
-kinds! { Hash, List, Set }
+kinds! { Hash, List, Set, SortedSet, Stream }
 
 /// A string under a key.
 #[derive(Debug, Clone, Copy)]

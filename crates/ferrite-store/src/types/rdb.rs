@@ -7,13 +7,14 @@ use ferrite_rdb::{Body, Error, ErrorKind, Format, Sink, ValueKind, decode};
 
 use super::limits::Limits;
 use super::packed::{Intset, Listpack};
-use super::{Collection, Hash, List, Set};
+use super::sorted_set::SortedSetLoader;
+use super::{Collection, Hash, List, Set, SortedSet, Stream};
 
 /// The type bytes of Redis that are taken as they are.
 mod native {
     pub(super) use ferrite_rdb::encode::{
         TYPE_HASH_LISTPACK, TYPE_HASH_LISTPACK_EX, TYPE_LIST_QUICKLIST_2, TYPE_SET_INTSET,
-        TYPE_SET_LISTPACK,
+        TYPE_SET_LISTPACK, TYPE_ZSET_LISTPACK,
     };
 }
 
@@ -25,6 +26,8 @@ impl Collection {
             Self::List(list) => list.to_rdb(out),
             Self::Set(set) => set.to_rdb(out),
             Self::Hash(hash) => hash.to_rdb(out),
+            Self::SortedSet(set) => set.to_rdb(out),
+            Self::Stream(stream) => stream.to_rdb(out),
         }
     }
 
@@ -67,6 +70,13 @@ impl Collection {
                 let packed = listpack_behind_minimum(body)?;
                 Hash::from_listpack_ex(packed, limits).map(Self::Hash).map_err(at_start)
             }
+            (Some(ValueKind::Zset), native::TYPE_ZSET_LISTPACK) => {
+                let packed = one_listpack(body)?;
+                SortedSet::from_listpack(packed, limits).map(Self::SortedSet).map_err(at_start)
+            }
+            (Some(ValueKind::Stream), _) => {
+                Stream::from_rdb(format, type_byte, body).map(Self::Stream)
+            }
             _ => Builder::build(format, type_byte, body, limits),
         }
     }
@@ -101,6 +111,7 @@ fn listpack_behind_minimum(body: &[u8]) -> Result<Listpack, Error> {
 struct Builder<'a> {
     limits: &'a Limits,
     built: Option<Collection>,
+    sorted_set: Option<SortedSetLoader>,
     fault: Option<ErrorKind>,
 }
 
@@ -111,8 +122,11 @@ impl<'a> Builder<'a> {
         body: &[u8],
         limits: &'a Limits,
     ) -> Result<Collection, Error> {
-        let mut builder = Self { limits, built: None, fault: None };
+        let mut builder = Self { limits, built: None, sorted_set: None, fault: None };
         decode(format, type_byte, body, &mut builder)?;
+        if let Some(loader) = builder.sorted_set {
+            return loader.finish(limits).map(Collection::SortedSet).map_err(at_start);
+        }
         if let Some(kind) = builder.fault {
             return Err(at_start(kind));
         }
@@ -159,6 +173,10 @@ impl Sink for Builder<'_> {
         if !is_new {
             self.fail(ErrorKind::Malformed("hash: a field is there twice"));
         }
+    }
+
+    fn zset_member(&mut self, member: &[u8], score: f64) {
+        self.sorted_set.get_or_insert_default().add(member, score);
     }
 
     fn string_part(&mut self, _: u64, _: &[u8]) {
