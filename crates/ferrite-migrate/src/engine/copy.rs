@@ -123,7 +123,10 @@ async fn tell_lost_nodes(job: &Job, checked: &Checked, before: &[String]) {
 }
 
 /// Reads and writes again what could not be written to its end, because its node was lost.
-async fn write_again(
+///
+/// # Errors
+/// A key that cannot be written after all.
+pub async fn write_again(
     job: &Arc<Job>,
     checked: &Arc<Checked>,
     capabilities: &Capabilities,

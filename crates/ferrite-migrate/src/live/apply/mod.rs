@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::flight::{Flight, Flights, Landed};
 use self::plan::{Plan, Step};
 use self::refetch::{KEYS_MAX, Refetch, RefetchError};
-pub use self::target::{Target, home};
+pub use self::target::{Target, home, takes_no_writes};
 use self::transaction::{Outcome, Queued, Transaction};
 use super::checkpoint::Checkpoint;
 use super::marks::{Key, Marks};
