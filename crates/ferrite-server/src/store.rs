@@ -87,10 +87,10 @@ pub struct Shard {
     pub waiting: Waiting,
     /// Transactions that watch keys of this shard.
     pub watched: Watched,
-    /// Clients that keep copies of keys of this shard.
-    pub tracked: Tracked,
     /// When fields of its hashes expire.
     pub fields: FieldExpiries,
+    /// Clients that keep copies of keys of this shard.
+    pub tracked: Tracked,
 }
 
 /// A shard apart from others in the processor's cache.
@@ -114,8 +114,8 @@ impl Store {
                 tables: (0..databases).map(table).collect(),
                 waiting: Waiting::default(),
                 watched: Watched::default(),
-                tracked: Tracked::default(),
                 fields: FieldExpiries::default(),
+                tracked: Tracked::default(),
             }))
         };
         Self { seats: (0..SHARDS).map(seat).collect(), databases }

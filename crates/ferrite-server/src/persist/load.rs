@@ -68,15 +68,7 @@ pub fn read(shared: &Shared, input: &mut dyn Read, now: i64) -> io::Result<Loade
                 match event {
                     Event::End { .. } => return Ok(loaded),
                     Event::Entry(entry) => {
-                        put(&shared.limits, &mut held, format, &entry, now, &mut loaded)?;
-                    }
-                    Event::Function(code) => {
-                        let load = |error: String| {
-                            io::Error::other(format!("a library of functions: {error}"))
-                        };
-                        let functions = shared.scripting.functions();
-                        let mut functions = functions.map_err(|error| load(error.to_string()))?;
-                        functions.load(&code, true).map_err(load)?;
+                        put(&shared.limits(), &mut held, format, &entry, now, &mut loaded)?;
                     }
                     Event::Large(head) => {
                         let key = String::from_utf8_lossy(&head.key).into_owned();

@@ -147,13 +147,6 @@ impl Scripting {
         Ok(FunctionsGuard { inner, counts: &self.counts })
     }
 
-    /// The code of each library, for a snapshot: all shards are held.
-    pub fn library_codes(&self) -> Vec<Arc<[u8]>> {
-        let functions = self.functions.lock();
-        let libraries = functions.iter().flat_map(Functions::libraries);
-        libraries.map(|(_, library)| Arc::clone(&library.code)).collect()
-    }
-
     /// How many libraries and functions there are, also while one runs.
     pub fn counts(&self) -> (usize, usize) {
         let [libraries, functions] = &self.counts;
