@@ -90,6 +90,8 @@ impl Shared {
     /// Puts every value into effect that is not read where it is needed.
     pub fn put_into_effect(&self) {
         self.live_limits.store(Arc::new(limits(&self.config)));
+        let patience = self.config.scripting.busy_reply_threshold.get();
+        self.scripting.patience.store(patience.unsigned_abs(), Ordering::Relaxed);
         let events = self.config.events.notify_keyspace_events.get();
         self.notify.store(events.0, Ordering::Relaxed);
         self.persistence.folder.lock().clone_from(&self.config.folder());

@@ -34,6 +34,7 @@ fn call(ctx: &mut Ctx<'_>, words: &[&[u8]], read_only: bool) -> Outcome {
         )
         .into());
     }
+    super::eval::check_memory(ctx, function.flags)?;
     if ctx.may_park() && function.slowest.is_none_or(|slowest| slowest > QUICK) {
         return hand_over(ctx, words);
     }
@@ -50,6 +51,7 @@ fn call(ctx: &mut Ctx<'_>, words: &[&[u8]], read_only: bool) -> Outcome {
     let db = ctx.session.db;
     let mut host = ScriptHost {
         read_only: function.flags.no_writes,
+        out_of_memory: shared.eviction.is_over() && !function.flags.allow_oom,
         wrote: Arc::clone(&running.wrote),
         listening: ctx.effects.listening,
         ctx,
