@@ -92,9 +92,11 @@ fn memory_stays_below_the_limit_by_each_policy() {
             let used = allocated() as u64;
             assert!(used < eviction.limit() + (1 << 20), "{name}: {used} bytes");
         }
-        let evicted = server.shared().counts.iter().map(|counts| {
-            counts.evicted.load(std::sync::atomic::Ordering::Relaxed)
-        });
+        let evicted = server
+            .shared()
+            .counts
+            .iter()
+            .map(|counts| counts.evicted.load(std::sync::atomic::Ordering::Relaxed));
         let evicted = evicted.sum::<u64>() as usize;
         let there = client.int(&["DBSIZE"]) as usize;
         assert_eq!(there + evicted + refused, KEYS + 2, "{name}");

@@ -13,7 +13,6 @@ mod unit;
 use std::sync::atomic::Ordering;
 
 use ferrite_commands::Flag;
-use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
