@@ -309,18 +309,6 @@ impl<'s> Ctx<'s> {
             Content::Object(Collection::Hash(hash)) => hash.next_expiry(),
             _ => None,
         };
-        let table = self.table_at_mut(hash, self.session.db);
-        let at = match table.find(hash, key) {
-            None => table.insert(hash, key, content, expires_at),
-            Some(_) => {
-                let (at, removed) = table.replace(hash, key, content, expires_at);
-                self.free(removed);
-                at
-            }
-        };
-        if next_field.is_some() {
-            self.note_fields(key, next_field);
-        }
         let (eviction, now) = (&self.shared.eviction, self.now);
         let table = self.table_at_mut(hash, self.session.db);
         let (at, removed) = table.replace(hash, key, content, expires_at);
@@ -330,6 +318,9 @@ impl<'s> Ctx<'s> {
         };
         table.set_access(at, access);
         self.free(removed);
+        if next_field.is_some() {
+            self.note_fields(key, next_field);
+        }
         at
     }
 

@@ -130,7 +130,7 @@ impl<'a> Decoded<'a> {
             body.end().map_err(|_| bad())?;
             return Ok(Self::String(text));
         }
-        let limits = &ctx.shared.limits;
+        let limits = &ctx.shared.limits();
         let collection = Collection::from_rdb(format, split.type_byte, split.body, limits);
         collection.map(Self::Collection).map_err(|_| bad())
     }

@@ -217,7 +217,7 @@ fn store(ctx: &mut Ctx<'_>, key: &[u8], elements: &[Option<Vec<u8>>]) {
         }
         return;
     }
-    let limits = ctx.shared.limits;
+    let limits = ctx.shared.limits();
     let mut list = List::new();
     for element in elements {
         let element = element.as_deref().unwrap_or_default();
