@@ -104,9 +104,7 @@ fn run(ctx: &mut Ctx<'_>, words: &[&[u8]], name: &str, keys: usize, read_only: b
 pub(super) fn check_memory(ctx: &Ctx<'_>, flags: Flags) -> Result<(), CommandError> {
     let harmless = flags.allow_oom || flags.no_writes;
     match ctx.shared.eviction.is_over() && !harmless {
-        true => Err(CommandError::text(
-            "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-        )),
+        true => Err(CommandError::OUT_OF_MEMORY),
         false => Ok(()),
     }
 }
