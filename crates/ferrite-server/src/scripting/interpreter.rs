@@ -224,7 +224,9 @@ impl Interpreter {
             Err(_) | Ok(_) if invocation.watch.is_killed() => Err(self.killed()),
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(error),
-            Err(error) => Err(ScriptError::from_lua(&error)),
+            Err(error) => {
+                Err(ScriptError { place: self.forgotten_place(), ..ScriptError::from_lua(&error) })
+            }
         };
         if result.is_err() {
             out.truncate(start);
@@ -245,6 +247,12 @@ impl Interpreter {
             place: self.shared.running(|running| running.ended.take()),
             ..ScriptError::new(text)
         }
+    }
+
+    /// Where a script may have been that left no trace.
+    fn forgotten_place(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (name, _, line) = forgotten(&self.shared)?;
+        Some((name.into_bytes(), line.to_string().into_bytes()))
     }
 
     fn run_watched(
