@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use ferrite_store::types::Limits;
 
 use crate::config::{Apply, Config, Spec};
+use crate::eviction::Policy;
 use crate::net::listen::Listener;
 use crate::net::mail::Mail;
 use crate::shared::Shared;
@@ -27,6 +28,7 @@ pub fn limits(config: &Config) -> Limits {
         zset_max_listpack_value: encodings.zset_max_listpack_value.get(),
         stream_node_max_bytes: encodings.stream_node_max_bytes.get(),
         stream_node_max_entries: encodings.stream_node_max_entries.get(),
+        hll_sparse_max_bytes: encodings.hll_sparse_max_bytes.get(),
         ..Limits::default()
     }
 }
@@ -97,6 +99,22 @@ impl Shared {
         self.persistence.folder.lock().clone_from(&self.config.folder());
         let file = self.config.snapshots.dbfilename.get();
         self.persistence.file.lock().clone_from(&file.0);
+        let memory = &self.config.memory;
+        self.eviction.set_limit(memory.maxmemory.get());
+        let policy = Policy::named(memory.maxmemory_policy.get().name());
+        self.eviction.set_policy(policy.unwrap_or(Policy::NoEviction));
+        let samples = memory.maxmemory_samples.get();
+        self.eviction.set_samples(u32::try_from(samples).unwrap_or(u32::MAX));
+        self.eviction.set_lfu(memory.lfu_log_factor.get(), memory.lfu_decay_time.get());
+        let replication = &self.config.replication;
+        let needed = i64::from(replication.min_replicas_to_write.get());
+        self.replicas.needed.store(needed, Ordering::Relaxed);
+        let lag = i64::from(replication.min_replicas_max_lag.get());
+        self.replicas.needed_lag.store(lag, Ordering::Relaxed);
+        self.log.backlog.store(replication.repl_backlog_size.get(), Ordering::Relaxed);
+        let patience = self.config.scripting.busy_reply_threshold.get();
+        self.scripting.patience.store(patience.max(0).unsigned_abs(), Ordering::Relaxed);
+        self.slow_log.lock().trim(self.config.slow_log.max_len.get());
         self.acl.log().trim(self.config.security.acllog_max_len.get());
     }
 

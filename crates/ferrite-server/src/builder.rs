@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use mio::{Poll, Waker};
+use parking_lot::Mutex;
 
 use crate::acl::{Acl, Commands};
 use crate::apply;
@@ -223,6 +224,8 @@ impl Builder {
             acl: Acl::new(Commands::new(known)),
             live_limits: ArcSwap::from_pointee(apply::limits(&config)),
             config,
+            slow_log: Mutex::default(),
+            errors: Mutex::default(),
             refusals: [const { AtomicU64::new(0) }; 4],
             store: Store::new(self.databases),
             clients: Clients::default(),
