@@ -50,9 +50,11 @@ mod pubsub;
 mod replication;
 pub mod sample;
 pub mod scan;
+mod scripting;
 mod set;
 mod sorted_set;
 mod string;
+mod tracking;
 mod transaction;
 
 pub use connection::REDIS_VERSION;
@@ -118,9 +120,11 @@ const FAMILIES: &[&[Handler]] = &[
     persistence::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
+    scripting::COMMANDS,
     set::COMMANDS,
     sorted_set::COMMANDS,
     string::COMMANDS,
+    tracking::COMMANDS,
     transaction::COMMANDS,
 ];
 
