@@ -26,7 +26,7 @@ pub(super) fn hincrby(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let new = old.checked_add(by).ok_or(OVERFLOW)?;
     let text = new.to_string();
     let hash = ctx.write_or_new(key, Hash::new)?;
-    hash.set(name, text.as_bytes(), FieldExpiry::Keep, &shared.limits);
+    hash.set(name, text.as_bytes(), FieldExpiry::Keep, &shared.limits());
     ctx.changed(Class::Hash, "hincrby", key);
     ctx.reply.int(new);
     Ok(())
@@ -53,7 +53,7 @@ pub(super) fn hincrbyfloat(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     }
     let text = number::fixed_text(new);
     let hash = ctx.write_or_new(key, Hash::new)?;
-    hash.set(name, text.as_bytes(), FieldExpiry::Keep, &shared.limits);
+    hash.set(name, text.as_bytes(), FieldExpiry::Keep, &shared.limits());
     ctx.propagate_instead(&[b"HSET", key, name, text.as_bytes()]);
     if let Some(time) = expires_at {
         let time = time.to_string();

@@ -14,10 +14,10 @@ fn set(ctx: &mut Ctx<'_>, words: &[&[u8]], command: &str) -> Result<usize, Comma
     }
     ctx.expire_fields(key)?;
     let hash = ctx.write_or_new(key, Hash::new)?;
-    hash.grow_for(pairs.len() / 2, &shared.limits);
+    hash.grow_for(pairs.len() / 2, &shared.limits());
     let mut added = 0;
     for pair in pairs.chunks_exact(2) {
-        let is_new = hash.set(pair[0], pair[1], FieldExpiry::Clear, &shared.limits);
+        let is_new = hash.set(pair[0], pair[1], FieldExpiry::Clear, &shared.limits());
         added += usize::from(is_new);
     }
     ctx.changed(Class::Hash, "hset", key);

@@ -79,9 +79,9 @@ pub(super) fn hsetex(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let expiry = call.expiry.unwrap_or(FieldExpiry::Clear);
     let is_past = matches!(expiry, FieldExpiry::At(time) if time <= now);
     let hash = ctx.write_or_new(key, Hash::new)?;
-    hash.grow_for(call.pairs.len() / 2, &shared.limits);
+    hash.grow_for(call.pairs.len() / 2, &shared.limits());
     for pair in call.pairs.chunks_exact(2) {
-        hash.set(pair[0], pair[1], expiry, &shared.limits);
+        hash.set(pair[0], pair[1], expiry, &shared.limits());
         if is_past {
             hash.remove(pair[0]);
         }

@@ -31,11 +31,11 @@ pub(super) fn lset(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let list = ctx.write::<List>(key)?.ok_or(CommandError::NO_SUCH_KEY)?;
     let index = position(number::int(words[2])?, list.len());
     let index = index.filter(|index| *index < list.len()).ok_or(CommandError::OUT_OF_RANGE)?;
-    list.grow_for([value], &shared.limits);
+    list.grow_for([value], &shared.limits());
     if let Some(place) = list.seek(index) {
-        list.replace(place, value, &shared.limits);
+        list.replace(place, value, &shared.limits());
     }
-    list.shrink(&shared.limits);
+    list.shrink(&shared.limits());
     ctx.changed(Class::List, "lset", key);
     ctx.reply.ok();
     Ok(())
@@ -53,13 +53,13 @@ pub(super) fn linsert(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         ctx.reply.int(0);
         return Ok(());
     };
-    list.grow_for([value], &shared.limits);
+    list.grow_for([value], &shared.limits());
     let Some(place) = list.find(pivot) else {
-        list.shrink(&shared.limits);
+        list.shrink(&shared.limits());
         ctx.reply.int(-1);
         return Ok(());
     };
-    list.insert(place, value, after, &shared.limits);
+    list.insert(place, value, after, &shared.limits());
     let length = list.len();
     ctx.changed(Class::List, "linsert", key);
     ctx.reply.count(length);

@@ -26,12 +26,12 @@ pub(super) fn run(ctx: &mut Ctx<'_>, it: Move<'_>) -> Result<bool, CommandError>
     // Pushed first, so that a list may be its own target and is never empty in between. What is
     // popped is the same: where both ends are one, the element is there twice.
     let target = ctx.write_or_new(it.target, List::new)?;
-    target.grow_for([&element[..]], &shared.limits);
-    target.push(it.to, &element, &shared.limits);
+    target.grow_for([&element[..]], &shared.limits());
+    target.push(it.to, &element, &shared.limits());
     ctx.changed(Class::List, push_event(it.to), it.target);
     let is_empty = ctx.write::<List>(it.source)?.is_some_and(|list| {
         list.pop(it.from, 1);
-        list.shrink(&shared.limits);
+        list.shrink(&shared.limits());
         list.is_empty()
     });
     ctx.taken_from(Class::List, pop_event(it.from), it.source, is_empty);

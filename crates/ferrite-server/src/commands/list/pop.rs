@@ -56,8 +56,8 @@ pub(super) fn pop(ctx: &mut Ctx<'_>, words: &[&[u8]], end: End) -> Outcome {
                 reply.array(0);
                 return None;
             }
-            Some(count) => take(reply, list, end, count, &shared.limits),
-            None => take_one(reply, list, end, &shared.limits),
+            Some(count) => take(reply, list, end, count, &shared.limits()),
+            None => take_one(reply, list, end, &shared.limits()),
         }
         Some(list.len())
     })?;
@@ -86,8 +86,8 @@ pub(super) fn first_of(
             reply.array(2);
             reply.bulk(key);
             match count {
-                Some(count) => take(reply, list, end, count, &shared.limits),
-                None => take_one(reply, list, end, &shared.limits),
+                Some(count) => take(reply, list, end, count, &shared.limits()),
+                None => take_one(reply, list, end, &shared.limits()),
             }
             (before - list.len(), list.len())
         })?;

@@ -10,9 +10,9 @@ pub(super) fn push(ctx: &mut Ctx<'_>, words: &[&[u8]], end: End) -> Outcome {
     let (key, elements) = (words[1], &words[2..]);
     let shared = ctx.shared;
     let list = ctx.write_or_new(key, List::new)?;
-    list.grow_for(elements.iter().copied(), &shared.limits);
+    list.grow_for(elements.iter().copied(), &shared.limits());
     for element in elements {
-        list.push(end, element, &shared.limits);
+        list.push(end, element, &shared.limits());
     }
     let length = list.len();
     ctx.changed(Class::List, push_event(end), key);

@@ -40,7 +40,7 @@ pub(super) fn ltrim(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         let (start, count) = part(start, end, before);
         list.pop(End::Right, before - start - count);
         list.pop(End::Left, if count == 0 { before } else { start });
-        list.shrink(&shared.limits);
+        list.shrink(&shared.limits());
         if list.len() < before {
             let is_empty = list.is_empty();
             ctx.taken_from(Class::List, "ltrim", key, is_empty);
@@ -62,7 +62,7 @@ pub(super) fn lrem(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     };
     let (removed, is_empty) = ctx.write::<List>(key)?.map_or((0, false), |list| {
         let removed = list.remove_equal(words[3], limit, from);
-        list.shrink(&shared.limits);
+        list.shrink(&shared.limits());
         (removed, list.is_empty())
     });
     if removed > 0 {

@@ -8,10 +8,10 @@ use crate::notify::Class;
 pub(super) fn sadd(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let (key, members, shared) = (words[1], &words[2..], ctx.shared);
     let first = members.first().copied().unwrap_or_default();
-    let new = || Set::for_members(first, members.len(), &shared.limits);
+    let new = || Set::for_members(first, members.len(), &shared.limits());
     let set = ctx.write_or_new(key, new)?;
-    set.grow_for(members.len(), &shared.limits);
-    let added = members.iter().filter(|member| set.add(member, &shared.limits)).count();
+    set.grow_for(members.len(), &shared.limits());
+    let added = members.iter().filter(|member| set.add(member, &shared.limits())).count();
     if added > 0 {
         ctx.changed(Class::Set, "sadd", key);
     }
@@ -49,8 +49,8 @@ pub(super) fn smove(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         set.is_empty()
     });
     ctx.taken_from(Class::Set, "srem", source, is_empty);
-    let set = ctx.write_or_new(target, || Set::for_members(member, 1, &shared.limits))?;
-    if set.add(member, &shared.limits) {
+    let set = ctx.write_or_new(target, || Set::for_members(member, 1, &shared.limits()))?;
+    if set.add(member, &shared.limits()) {
         ctx.changed(Class::Set, "sadd", target);
     }
     ctx.reply.int(1);

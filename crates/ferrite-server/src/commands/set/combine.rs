@@ -75,7 +75,7 @@ fn combined(
 
 pub(super) fn answer(ctx: &mut Ctx<'_>, words: &[&[u8]], operation: Operation) -> Outcome {
     let shared = ctx.shared;
-    let result = combined(ctx, &words[1..], operation, &shared.limits)?;
+    let result = combined(ctx, &words[1..], operation, &shared.limits())?;
     ctx.reply.set(result.len());
     result.iter().for_each(|member| element(&mut ctx.reply, member));
     Ok(())
@@ -83,7 +83,7 @@ pub(super) fn answer(ctx: &mut Ctx<'_>, words: &[&[u8]], operation: Operation) -
 
 pub(super) fn store(ctx: &mut Ctx<'_>, words: &[&[u8]], operation: Operation) -> Outcome {
     let (target, shared) = (words[1], ctx.shared);
-    let result = combined(ctx, &words[2..], operation, &shared.limits)?;
+    let result = combined(ctx, &words[2..], operation, &shared.limits())?;
     let members = result.len();
     if members > 0 {
         ctx.put(target, Content::Object(Collection::Set(result)), None);
