@@ -26,6 +26,7 @@ mod catalogue;
 mod command;
 mod flags;
 mod glob;
+mod key_flags;
 mod keys;
 mod lookup;
 mod slot;
@@ -35,6 +36,7 @@ pub use catalogue::all;
 pub use command::{Command, Group, Since, Version};
 pub use flags::{Categories, Category, Flag, Flags};
 pub use glob::matches_glob;
+pub use key_flags::{KeyFlags, call_key_flags, key_flags};
 pub use keys::{
     Access, KeyError, KeyPosition, KeyRange, KeySpec, Keys, MAX_KEY_SPECS, Place, keys,
 };

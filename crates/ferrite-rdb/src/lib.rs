@@ -22,6 +22,7 @@ pub mod dump;
 pub mod encode;
 mod error;
 mod format;
+pub mod functions;
 pub mod lzf;
 pub mod packed;
 mod reader;

@@ -20,8 +20,10 @@ use crate::persist::{Persistence, load};
 use crate::pubsub::PubSub;
 use crate::replication::Replicas;
 use crate::replication::log::Log;
+use crate::scripting::Scripting;
 use crate::shared::{Shared, unix_ms};
 use crate::store::Store;
+use crate::tracking::Tracking;
 
 /// The most threads that execute commands.
 pub const MOST_THREADS: usize = 64;
@@ -134,6 +136,7 @@ impl Builder {
             store: Store::new(self.databases),
             clients: Clients::default(),
             pubsub: PubSub::default(),
+            tracking: Tracking::default(),
             log: Log::default(),
             replicas: Replicas::default(),
             limits: Limits::default(),
@@ -143,6 +146,7 @@ impl Builder {
             stopping: AtomicBool::new(false),
             paused_until: AtomicI64::new(0),
             paused_reads: AtomicBool::new(false),
+            scripting: Scripting::new(crate::commands::REDIS_VERSION),
             persistence: Persistence::new(self.folder.clone(), self.file.clone()),
             this,
             started: Instant::now(),
@@ -210,6 +214,7 @@ impl Server {
     /// What a thread died of.
     pub fn stop(&mut self) -> io::Result<()> {
         self.shared.stopping.store(true, Ordering::Relaxed);
+        self.shared.scripting.end_whatever_runs();
         self.shared.mail_all(|| Mail::Wake);
         self.wait()
     }

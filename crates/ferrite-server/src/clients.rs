@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 
 use parking_lot::Mutex;
 
+use crate::tracking::Mode;
+
 /// Where a connection lives: which thread, and which of its seats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Address {
@@ -49,6 +51,10 @@ pub struct Client {
     pub queued: AtomicI64,
     /// How many keys it watches.
     pub watched: AtomicUsize,
+    /// How it tracks keys, if it does.
+    pub tracking: Mutex<Option<Mode>>,
+    /// Whether what it reads is tracked.
+    pub tracks_reads: AtomicBool,
 }
 
 /// What a client calls itself.
@@ -81,6 +87,8 @@ impl Client {
             subscriptions: Default::default(),
             queued: AtomicI64::new(-1),
             watched: AtomicUsize::new(0),
+            tracking: Mutex::default(),
+            tracks_reads: AtomicBool::new(false),
         }
     }
 

@@ -12,12 +12,17 @@
 //! * [`dispatch`]: from the words of a request to its reply: rights, transactions, locks, clients
 //!   that wait.
 //! * [`commands`]: what each command does, a folder for each family.
+//! * [`scripting`]: the Lua engine.
 //! * [`ctx`]: what a command works with. [`store`]: the keys, behind 64 locks.
-//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
+//! * [`config`]: every parameter. [`acl`]: who may do what.
+//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes.
+//! * [`pubsub`]: messages. [`tracking`]: who is told of keys that change.
 
+pub mod acl;
 mod builder;
 pub mod clients;
 pub mod commands;
+pub mod config;
 pub mod ctx;
 pub mod dispatch;
 pub mod error;
@@ -30,9 +35,11 @@ pub mod pubsub;
 pub mod random;
 pub mod replication;
 pub mod reply;
+pub mod scripting;
 pub mod session;
 pub mod shared;
 pub mod store;
+pub mod tracking;
 pub mod watch;
 
 pub use builder::{Builder, MOST_THREADS, Server};

@@ -13,7 +13,9 @@ use crate::persist::Persistence;
 use crate::pubsub::PubSub;
 use crate::replication::Replicas;
 use crate::replication::log::Log;
+use crate::scripting::Scripting;
 use crate::store::Store;
+use crate::tracking::Tracking;
 
 /// What all threads share.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Shared {
     pub clients: Clients,
     /// Who listens to which channel.
     pub pubsub: PubSub,
+    /// Who keeps copies of keys.
+    pub tracking: Tracking,
     /// The log of writes.
     pub log: Log,
     /// The replicas.
@@ -42,6 +46,8 @@ pub struct Shared {
     pub paused_until: AtomicI64,
     /// Whether reads wait too.
     pub paused_reads: AtomicBool,
+    /// Scripts.
+    pub scripting: Scripting,
     /// Snapshots.
     pub persistence: Persistence,
     /// Itself, for threads that outlive a command.

@@ -4,6 +4,8 @@
 //! several shards takes their locks in ascending order ([`Held::acquire`]), and asks for no more
 //! while it holds some, unless it only tries ([`Held::try_add`]): so nobody waits in a circle.
 
+use std::time::Duration;
+
 use ferrite_store::table::{self, Table};
 use ferrite_store::types::Collection;
 use parking_lot::{Mutex, MutexGuard};
@@ -11,10 +13,14 @@ use smallvec::SmallVec;
 
 use crate::dispatch::block::Waiting;
 use crate::fields::FieldExpiries;
+use crate::tracking::Tracked;
 use crate::watch::Watched;
 
 /// How many shards there are; a power of two, and as many as a [`ShardSet`] has bits.
 pub const SHARDS: usize = 64;
+
+/// How long a thread waits for a lock before it looks whether that is of use.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The shard of a key's hash.
 pub fn shard_of(hash: u64) -> u8 {
@@ -83,6 +89,8 @@ pub struct Shard {
     pub watched: Watched,
     /// When fields of its hashes expire.
     pub fields: FieldExpiries,
+    /// Clients that keep copies of keys of this shard.
+    pub tracked: Tracked,
 }
 
 /// A shard apart from others in the processor's cache.
@@ -107,6 +115,7 @@ impl Store {
                 waiting: Waiting::default(),
                 watched: Watched::default(),
                 fields: FieldExpiries::default(),
+                tracked: Tracked::default(),
             }))
         };
         Self { seats: (0..SHARDS).map(seat).collect(), databases }
@@ -150,6 +159,30 @@ impl<'s> Held<'s> {
         self.release();
         for shard in wanted.iter() {
             self.guards.push((shard, self.store.seat(shard).lock()));
+        }
+        self.set = wanted;
+        true
+    }
+
+    /// The same, unless `hopeless` says that waiting on is of no use; whether these are held.
+    pub fn acquire_unless(&mut self, wanted: ShardSet, hopeless: impl Fn() -> bool) -> bool {
+        if self.set.covers(wanted) {
+            return true;
+        }
+        self.release();
+        for shard in wanted.iter() {
+            let seat = self.store.seat(shard);
+            let guard = loop {
+                match seat.try_lock_for(LOOK_AGAIN) {
+                    Some(guard) => break guard,
+                    None if hopeless() => {
+                        self.release();
+                        return false;
+                    }
+                    None => {}
+                }
+            };
+            self.guards.push((shard, guard));
         }
         self.set = wanted;
         true

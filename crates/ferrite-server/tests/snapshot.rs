@@ -8,6 +8,15 @@ use ferrite_server::Server;
 use ferrite_testkit::client::Client;
 use ferrite_testkit::{Peer, Server as Real};
 
+/// Stops writers at the end of a test, also one that fails.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn start(folder: &std::path::Path) -> (Server, Client) {
     let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap());
     let server = builder.snapshot(folder.to_owned(), "dump.rdb").start().unwrap();
@@ -81,6 +90,7 @@ fn a_snapshot_shows_one_moment() {
     }
     let (address, stop) = (server.addresses()[0], AtomicBool::new(false));
     std::thread::scope(|scope| {
+        let _guard = StopAtEnd(&stop);
         scope.spawn(|| {
             let mut writer = Client::connect(address).unwrap();
             while !stop.load(Ordering::Relaxed) {
@@ -104,6 +114,5 @@ fn a_snapshot_shows_one_moment() {
             let first = values.items()[0].clone();
             assert!(values.items().iter().all(|value| *value == first), "{values}");
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }

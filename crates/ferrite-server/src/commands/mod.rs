@@ -49,9 +49,11 @@ mod persistence;
 mod pubsub;
 mod replication;
 pub mod scan;
+mod scripting;
 mod sorted_set;
 mod stream;
 mod string;
+mod tracking;
 mod transaction;
 
 pub use connection::REDIS_VERSION;
@@ -117,9 +119,11 @@ const FAMILIES: &[&[Handler]] = &[
     persistence::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
+    scripting::COMMANDS,
     sorted_set::COMMANDS,
     stream::COMMANDS,
     string::COMMANDS,
+    tracking::COMMANDS,
     transaction::COMMANDS,
 ];
 

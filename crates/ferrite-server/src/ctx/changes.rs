@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 
 use ferrite_store::table;
 
-use super::Ctx;
 use super::effects::Propagation;
+use super::{Ctx, Within};
 use crate::notify::Class;
+use crate::reply::Reply;
 use crate::store::shard_of;
 
 impl Ctx<'_> {
@@ -28,6 +29,11 @@ impl Ctx<'_> {
         }
         if shard.waiting.has(db, key) {
             self.effects.ready.push((db, key.to_vec()));
+        }
+        let shared = self.shared;
+        if shared.tracking.clients() > 0 {
+            let tracked = &mut self.held.shard_mut(shard_of(table::hash(key))).tracked;
+            shared.tracking.changed(shared, tracked, key, self.session.client.id);
         }
     }
 
@@ -63,6 +69,17 @@ impl Ctx<'_> {
     /// Publishes a message; how many received it.
     pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
         let shared = self.shared;
+        if self.within == Within::Script {
+            // What the caller itself gets must not be taken for the reply of the script's
+            // command.
+            let mut own = Reply::new(self.session.resp3);
+            let client = &self.session.client;
+            let received = shared.pubsub.publish(shared, channel, message, client, &mut own);
+            if !own.is_empty() {
+                shared.send(client, own.into_bytes().into());
+            }
+            return received;
+        }
         shared.pubsub.publish(shared, channel, message, &self.session.client, &mut self.reply)
     }
 }

@@ -18,7 +18,7 @@ impl Ctx<'_> {
         let threads = self.shared.mailboxes.len().max(1);
         for shard in (thread..SHARDS).step_by(threads) {
             for _ in 0..VISITS {
-                let expired = self.visit(shard);
+                let Some(expired) = self.visit(shard) else { return };
                 self.held.release();
                 if expired < EXPIRED_PER_VISIT {
                     break;
@@ -27,9 +27,13 @@ impl Ctx<'_> {
         }
     }
 
-    fn visit(&mut self, shard: usize) -> usize {
+    /// How many keys of a shard expired; nothing when a script holds it for long.
+    fn visit(&mut self, shard: usize) -> Option<usize> {
         let shard = u8::try_from(shard).unwrap_or_default();
-        self.held.acquire(ShardSet::of_shard(shard));
+        let scripting = &self.shared.scripting;
+        if !self.held.acquire_unless(ShardSet::of_shard(shard), || scripting.is_busy()) {
+            return None;
+        }
         self.begin_unit(Within::Nothing);
         let mut expired = 0;
         for db in 0..self.shared.store.databases() {
@@ -44,7 +48,7 @@ impl Ctx<'_> {
         expired +=
             self.expire_due_fields(shard, EXPIRED_PER_VISIT - expired.min(EXPIRED_PER_VISIT));
         self.end_unit();
-        expired
+        Some(expired)
     }
 
     /// Nothing of the session that is put in remains with the server: it watches nothing and
@@ -52,6 +56,7 @@ impl Ctx<'_> {
     pub fn forget_session(&mut self) {
         self.unwatch();
         self.unsubscribe_all();
+        self.shared.tracking.stop(&self.session.client);
         self.session.transaction = None;
     }
 }

@@ -10,6 +10,8 @@ pub mod locks;
 mod serve;
 mod unit;
 
+use std::sync::atomic::Ordering;
+
 use ferrite_commands::Flag;
 use smallvec::SmallVec;
 
@@ -18,6 +20,7 @@ use crate::ctx::{Ctx, Stop, Within, count};
 use crate::error::CommandError;
 use crate::replication::Wait;
 use crate::session::Queued;
+use crate::store::ShardSet;
 
 /// How many bytes of a call's words an error about an unknown command shows, as in Redis.
 const SHOWN_ARGUMENTS: usize = 128;
@@ -57,6 +60,10 @@ impl Ctx<'_> {
             return Next::Paused;
         }
         if entry.queued && self.session.transaction.is_some() {
+            if !entry.spec.flags.contains(Flag::AllowBusy) && self.shared.scripting.is_busy() {
+                self.refuse(&self.shared.scripting.busy_error());
+                return Next::Go;
+            }
             self.queue(entry, words);
             return Next::Go;
         }
@@ -71,10 +78,15 @@ impl Ctx<'_> {
                 return Next::Go;
             }
         };
-        self.held.acquire(wanted);
+        if !self.acquire_unless_busy(entry, wanted) {
+            return Next::Go;
+        }
         self.begin_unit(Within::Nothing);
         let parked = self.call(entry, words);
         self.end_unit();
+        if self.session.client.tracks_reads.load(Ordering::Relaxed) {
+            self.end_caching(entry);
+        }
         match parked {
             None => Next::Go,
             Some(Parked::Keys(park)) => {
@@ -86,6 +98,32 @@ impl Ctx<'_> {
                 Next::Parked
             }
         }
+    }
+
+    /// CLIENT CACHING is for one command, or one transaction.
+    fn end_caching(&mut self, entry: &Entry) {
+        if entry.spec.name == "client|caching" || self.session.transaction.is_some() {
+            return;
+        }
+        if let Some(mode) = self.session.client.tracking.lock().as_mut() {
+            mode.caching = false;
+        }
+    }
+
+    /// Holds the shards of a command; where a script has held them for too long, or holds any of
+    /// them while the command is of those that must not go on then, it is refused instead.
+    fn acquire_unless_busy(&mut self, entry: &Entry, wanted: ShardSet) -> bool {
+        let scripting = &self.shared.scripting;
+        let free = match entry.spec.flags.contains(Flag::AllowBusy) {
+            true => self.held.acquire_unless(wanted, || false),
+            false => {
+                !scripting.is_busy() && self.held.acquire_unless(wanted, || scripting.is_busy())
+            }
+        };
+        if !free {
+            self.refuse(&scripting.busy_error());
+        }
+        free
     }
 
     /// Runs a command inside of a unit: its reply is written, and what it did is noted. A

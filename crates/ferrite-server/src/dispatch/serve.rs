@@ -97,6 +97,9 @@ impl Ctx<'_> {
             return true;
         }
         let Some(waiter) = self.session.waiter.clone() else { return false };
+        if waiter.is_done() {
+            return false;
+        }
         self.held.acquire(waiter.shards);
         if waiter.is_done() {
             self.held.release();

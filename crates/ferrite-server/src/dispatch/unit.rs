@@ -3,11 +3,16 @@
 
 use std::sync::atomic::Ordering;
 
+use ferrite_commands::Flag;
+use ferrite_store::table;
+
 use super::block::Park;
 use crate::commands::{Entry, Run};
 use crate::ctx::effects::Propagation;
 use crate::ctx::{Ctx, Outcome, Within, count};
 use crate::replication::Wait;
+use crate::store::shard_of;
+use crate::tracking::Choice;
 
 /// Commands that are no writes and may tell replicas something all the same.
 const MAY_REPLICATE: [&str; 6] = ["eval", "evalsha", "fcall", "pfcount", "publish", "spublish"];
@@ -26,6 +31,9 @@ impl Ctx<'_> {
         self.effects.propagation = Propagation::Verbatim;
         let db = self.session.db;
         let outcome = run(self, words);
+        if entry.spec.flags.contains(Flag::ReadOnly) {
+            self.track_reads(entry, words);
+        }
         let changed = self.effects.dirty > dirty;
         if changed
             && self.effects.listening
@@ -35,6 +43,29 @@ impl Ctx<'_> {
             self.effects.propagate(db, words);
         }
         outcome
+    }
+
+    /// Notes the keys that a client has read that is to be told when they change.
+    fn track_reads(&mut self, entry: &Entry, words: &[&[u8]]) {
+        let client = &self.session.client;
+        if !client.tracks_reads.load(Ordering::Relaxed) || entry.spec.flags.contains(Flag::NoScript)
+        {
+            return;
+        }
+        let wanted = client.tracking.lock().as_ref().is_some_and(|mode| match mode.choice {
+            Choice::All => true,
+            Choice::OptIn => mode.caching,
+            Choice::OptOut => !mode.caching,
+        });
+        let Ok(keys) = ferrite_commands::keys(entry.spec, words) else { return };
+        if !wanted {
+            return;
+        }
+        let (shared, id) = (self.shared, client.id);
+        for key in keys.iter().filter_map(|key| words.get(key.index)) {
+            let tracked = &mut self.held.shard_mut(shard_of(table::hash(key))).tracked;
+            shared.tracking.read(shared, tracked, key, id);
+        }
     }
 
     /// Ends a unit while its locks are still held: writes the log, and serves who waits for what
@@ -96,6 +127,10 @@ impl Ctx<'_> {
         let words = again.as_deref().unwrap_or(words);
         let waiter = super::block::Waiter::new(&self.session, entry, words, park, wanted);
         let waiter = std::sync::Arc::new(waiter);
+        if waiter.park.keys.is_empty() {
+            // It waits for another thread, not for a key: nobody else can serve it or give it up.
+            waiter.finish();
+        }
         let db = self.session.db;
         for key in &waiter.park.keys {
             let shard = crate::store::shard_of(ferrite_store::table::hash(key));

@@ -47,7 +47,7 @@ pub struct Replica {
     /// What it said of itself.
     pub introduction: Introduction,
     /// How far it says it has come.
-    pub acknowledged: AtomicU64,
+    acknowledged: AtomicU64,
     /// When it said so, Unix milliseconds.
     pub heard: AtomicI64,
     /// Whether it has its RDB and is sent the log.
@@ -60,6 +60,12 @@ impl Replica {
     pub fn address(&self) -> String {
         let peer = || self.client.peer.rsplit_once(':').map_or("", |(host, _)| host).to_owned();
         self.introduction.address.clone().unwrap_or_else(peer)
+    }
+
+    /// How far it says it has come; 0 where it has not said anything.
+    pub fn acknowledged(&self) -> u64 {
+        let said = self.acknowledged.load(Ordering::Relaxed);
+        if said == replica::NOTHING { 0 } else { said }
     }
 
     /// Ends its connection.
@@ -84,6 +90,10 @@ pub struct Wait {
 pub struct Replicas {
     list: Mutex<Vec<Arc<Replica>>>,
     waiting: Mutex<Vec<(Arc<Client>, Wait)>>,
+    /// How often all keys were sent.
+    pub full: AtomicU64,
+    /// How often a replica went on where it was.
+    pub partial: AtomicU64,
     /// How many replicas a write needs (`min-replicas-to-write`).
     pub needed: AtomicI64,
     /// How long ago they must have been heard of, in seconds (`min-replicas-max-lag`).
@@ -108,8 +118,7 @@ impl Replicas {
     pub fn at(&self, offset: u64) -> usize {
         let list = self.list.lock();
         let there = |replica: &&Arc<Replica>| {
-            replica.acknowledged.load(Ordering::Relaxed) >= offset
-                && replica.online.load(Ordering::Relaxed)
+            replica.acknowledged() >= offset && replica.online.load(Ordering::Relaxed)
         };
         list.iter().filter(there).count()
     }

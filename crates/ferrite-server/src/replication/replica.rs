@@ -5,6 +5,9 @@
 //! PSYNC <id> <offset> ─►  +CONTINUE <id>                                       log from offset on
 //! REPLCONF ACK <offset>, every second
 //! ```
+//!
+//! A replica knows the end of its RDB by the mark only if nothing comes right behind it: the log
+//! is sent from its first acknowledgement on.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -25,6 +28,12 @@ use crate::store::{Held, ShardSet};
 
 /// How long the sender waits for more of the log before it looks whether all is still well.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What a replica has acknowledged that has not said so.
+pub const NOTHING: u64 = u64::MAX;
+
+/// How often it is looked whether a replica has loaded its RDB.
+const LOADED_CHECK: Duration = Duration::from_millis(10);
 
 /// How long a replica may take none of what it is sent (`repl-timeout`).
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
@@ -97,7 +106,7 @@ pub fn serve(
     let replica = Arc::new(Replica {
         client,
         introduction,
-        acknowledged: AtomicU64::new(0),
+        acknowledged: AtomicU64::new(NOTHING),
         heard: AtomicI64::new(unix_ms()),
         online: AtomicBool::new(false),
         link: Link::new(stream)?,
@@ -127,6 +136,7 @@ fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io:
     let partial = wanted.and_then(|offset| shared.log.follow_from(offset.saturating_sub(1)));
     let mut reader = match partial {
         Some(reader) => {
+            shared.replicas.partial.fetch_add(1, Ordering::Relaxed);
             tracing::info!(
                 "Partial resynchronization request from {} accepted.",
                 replica.client.peer
@@ -134,12 +144,16 @@ fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io:
             replica.link.send(format!("+CONTINUE {}\r\n", shared.log.id).as_bytes())?;
             reader
         }
-        None => full(shared, replica)?,
+        None => {
+            let reader = full(shared, replica)?;
+            if replica.introduction.rdb_only {
+                shared.log.unfollow(&reader);
+                return Ok(());
+            }
+            replica.wait_until_loaded(shared);
+            reader
+        }
     };
-    if replica.introduction.rdb_only {
-        shared.log.unfollow(&reader);
-        return Ok(());
-    }
     replica.online.store(true, Ordering::Relaxed);
     let ended = follow(shared, replica, &mut reader);
     shared.log.unfollow(&reader);
@@ -154,6 +168,7 @@ fn full(shared: &Shared, replica: &Replica) -> io::Result<Reader> {
         replica.link.send(text.as_bytes())?;
         return Err(io::Error::other("it cannot take an RDB of unknown length"));
     }
+    shared.replicas.full.fetch_add(1, Ordering::Relaxed);
     tracing::info!("Full resync requested by replica {}", replica.client.peer);
     let mark = crate::random::hex_digits(40);
     let reader = std::cell::Cell::new(None);
@@ -204,6 +219,14 @@ fn follow(shared: &Shared, replica: &Replica, reader: &mut Reader) -> io::Result
 }
 
 impl Replica {
+    /// Waits for the first acknowledgement.
+    fn wait_until_loaded(&self, shared: &Shared) {
+        let waits = || self.acknowledged.load(Ordering::Relaxed) == NOTHING;
+        while waits() && !self.is_gone() && !shared.is_stopping() {
+            std::thread::park_timeout(LOADED_CHECK);
+        }
+    }
+
     /// Whether the listener has seen the end of the connection.
     fn is_gone(&self) -> bool {
         self.heard.load(Ordering::Relaxed) == i64::MIN

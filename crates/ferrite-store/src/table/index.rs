@@ -240,7 +240,7 @@ impl Index {
         let hashes: Vec<_> = segment.items().map(|item| (hash_of(item), item)).collect();
         let width = 1 << (POSITION_BITS - segment.depth);
         self.build(position & !(width - 1), segment.depth + 1, &hashes);
-        self.build(position & !(width - 1) | width / 2, segment.depth + 1, &hashes);
+        self.build((position & !(width - 1)) | (width / 2), segment.depth + 1, &hashes);
     }
 
     /// Makes the segment of one range, or several where one cannot take all of its items.
@@ -260,7 +260,7 @@ impl Index {
             let home = home(&segment, position);
             if segment.insert(home, print(hash), item).is_none() {
                 self.build(start, depth + 1, hashes);
-                self.build(start | width / 2, depth + 1, hashes);
+                self.build(start | (width / 2), depth + 1, hashes);
                 return;
             }
         }

@@ -12,6 +12,7 @@
 
 mod expired_fields;
 mod flight;
+mod forwarded;
 mod plan;
 mod refetch;
 mod target;

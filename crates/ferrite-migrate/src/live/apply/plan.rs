@@ -12,10 +12,11 @@ use ferrite_resp::encode as resp;
 
 use super::Ended;
 use super::expired_fields::{Effect, ExpiredFields, REQUIRING, require};
+use super::forwarded::Forwarded;
 use super::target::home;
 use super::transaction::Transaction;
 use crate::engine::Job;
-use crate::live::classify::{Class, KeyAccess, KeyUse, classify, split};
+use crate::live::classify::{Class, KeyAccess, KeyUse, Replay, classify, is_replay, split, unwrap};
 use crate::live::marks::{Key, Marks};
 use crate::live::rewrite::{Abilities, HOLD_MS, Rewrite, Times, rewrite};
 use crate::live::{checkpoint, record};
@@ -58,6 +59,8 @@ pub struct Plan {
     /// The database the stream has selected.
     db: u32,
     in_transaction: bool,
+    /// Transactions of other masters that have begun and not ended (see `replays`).
+    forwarded: Forwarded,
     getack: bool,
     /// Up to this offset, single keys may be newer on the target.
     uncertain_until: u64,
@@ -97,6 +100,7 @@ impl Plan {
             hold_before_ms: u64::MAX,
             db: 0,
             in_transaction: false,
+            forwarded: Forwarded::default(),
             getack: false,
             uncertain_until: 0,
             rereads: false,
@@ -112,6 +116,7 @@ impl Plan {
     pub fn begin(&mut self, db: u32, uncertain_until: u64) {
         self.db = db;
         self.in_transaction = false;
+        self.forwarded = Forwarded::default();
         self.uncertain_until = uncertain_until;
     }
 
@@ -124,7 +129,7 @@ impl Plan {
     /// Whether the source's transaction has begun and not ended.
     #[must_use]
     pub fn is_in_transaction(&self) -> bool {
-        self.in_transaction
+        self.in_transaction || self.forwarded.any()
     }
 
     /// Whether the source asked how far we are, since this was last asked.
@@ -187,6 +192,35 @@ impl Plan {
     /// # Errors
     /// A command after which only a new copy helps.
     pub fn command(
+        &mut self,
+        call: &Call<'_>,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) -> Result<Option<Step>, Ended> {
+        match is_replay(call.words).then(|| unwrap(call.words)).flatten() {
+            Some(replay) => self.replay(call, &replay, transaction, marks),
+            None => self.plain(call, transaction, marks),
+        }
+    }
+
+    /// Plans a command that a KeyDB had wrapped.
+    fn replay(
+        &mut self,
+        call: &Call<'_>,
+        replay: &Replay<'_>,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) -> Result<Option<Step>, Ended> {
+        self.db = replay.db.unwrap_or(self.db);
+        if self.forwarded.takes(replay)? {
+            return Ok(None);
+        }
+        let call = Call { raw: replay.raw, words: &replay.words, ..*call };
+        self.plain(&call, transaction, marks)
+    }
+
+    /// Plans a command that is not wrapped.
+    fn plain(
         &mut self,
         call: &Call<'_>,
         transaction: &mut Transaction,
@@ -357,6 +391,7 @@ impl Plan {
     ) {
         let effect = self.expired_fields.effect(call.words, self.in_transaction);
         let must_read = self.rereads
+            || self.forwarded.any()
             || call.offset <= self.uncertain_until
             || effect == Effect::Uncertain
             || effect == Effect::SameIfThere && self.unknown.contains(REQUIRING)

@@ -86,7 +86,7 @@ fn role(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
         ctx.reply.array(3);
         ctx.reply.text(&replica.address());
         ctx.reply.text(&replica.introduction.port.to_string());
-        ctx.reply.text(&replica.acknowledged.load(Ordering::Relaxed).to_string());
+        ctx.reply.text(&replica.acknowledged().to_string());
     }
     Ok(())
 }
