@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::flight::{Flight, Flights, Landed};
 use self::plan::{Plan, Step};
 use self::refetch::{KEYS_MAX, Refetch, RefetchError};
-pub use self::target::{Target, home};
+pub use self::target::{Target, home, takes_no_writes};
 use self::transaction::{Outcome, Queued, Transaction};
 use super::checkpoint::Checkpoint;
 use super::marks::{Key, Marks};
@@ -476,6 +476,9 @@ impl Applier {
         tracing::debug!(command = %name, offset = queued.offset, error = error.message, "refused");
         if name.eq_ignore_ascii_case("FUNCTION") && self.plan.is_uncertain(queued.offset) {
             // The library was gone already when the functions were copied.
+            return;
+        }
+        if self.plan.leaves_member_out(&words, queued.db, error) {
             return;
         }
         if queued.offset == 0 || !self.plan.mark_written(&words, queued.db, &mut self.marks) {

@@ -50,9 +50,11 @@ fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
         let refused = String::from("the source refuses a command that reads keys one by one");
         return Box::pin(async { Err(OpenError::Refused(refused)) });
     }
-    Box::pin(
-        async move { Ok(Box::new(ScanSource { job, checked, part: None }) as Box<dyn Source>) },
-    )
+    Box::pin(async move {
+        let differing = job.config.only_differing;
+        let (part, dbs) = (None, checked.source_dbs(&job.config));
+        Ok(Box::new(ScanSource { job, checked, part, dbs, differing }) as Box<dyn Source>)
+    })
 }
 
 /// What is read at a time in a copy that is followed.
@@ -78,7 +80,20 @@ pub struct Part {
 #[must_use]
 pub fn part(job: &Arc<Job>, checked: &Arc<Checked>, part: Part) -> Box<dyn Source> {
     let (job, checked) = (Arc::clone(job), Arc::clone(checked));
-    Box::new(ScanSource { job, checked, part: Some(part) })
+    let (dbs, differing) = (part.dbs.clone(), part.differing);
+    Box::new(ScanSource { job, checked, part: Some(part), dbs, differing })
+}
+
+/// All of these databases of the source, or what differs there.
+#[must_use]
+pub fn whole(
+    job: &Arc<Job>,
+    checked: &Arc<Checked>,
+    dbs: Vec<u32>,
+    differing: bool,
+) -> Box<dyn Source> {
+    let (job, checked) = (Arc::clone(job), Arc::clone(checked));
+    Box::new(ScanSource { job, checked, part: None, dbs, differing })
 }
 
 struct ScanSource {
@@ -86,6 +101,10 @@ struct ScanSource {
     checked: Arc<Checked>,
     /// What to read, if not everything.
     part: Option<Part>,
+    /// The databases to read where everything is read.
+    dbs: Vec<u32>,
+    /// Whether only keys are read that differ on the target.
+    differing: bool,
 }
 
 impl Source for ScanSource {
@@ -184,8 +203,7 @@ impl ScanSource {
         let (mut names, waiting) = mpsc::channel(NAMES_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         let mut tasks = JoinSet::new();
-        let only_differing = self.job.config.only_differing;
-        if self.part.as_ref().map_or(only_differing, |part| part.differing) {
+        if self.differing {
             names = self.compare(names, &mut tasks).await?;
         }
         let missed = moved.as_ref().map(Moved::missed);
@@ -196,7 +214,7 @@ impl ScanSource {
             tasks.spawn(reader.run(Arc::clone(&waiting)));
         }
         drop(waiting);
-        let dbs = self.checked.source_dbs(&self.job.config);
+        let dbs = self.dbs.clone();
         match (&self.checked.source.cluster, missed) {
             (Some(cluster), Some(missed)) => {
                 self.scan_shards(cluster, &dbs, &names, &missed, &mut tasks);

@@ -149,7 +149,7 @@ fn find_in(
 /// Answers what was found, or stores it.
 fn finish(ctx: &mut Ctx<'_>, request: &Request<'_>, found: Vec<Found>, event: &str) {
     let Some(key) = request.store else { return answer(&mut ctx.reply, request, &found) };
-    let limits = ctx.shared.limits;
+    let limits = ctx.shared.limits();
     let longest = found.iter().map(|found| found.member.len()).max().unwrap_or(0);
     let mut result = SortedSet::sized(found.len(), longest, &limits);
     for found in &found {

@@ -35,7 +35,7 @@ fn check(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<bool, CommandError> {
 fn pfadd(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let key = words[1];
     let is_there = check(ctx, key)?;
-    let most = ctx.shared.limits.hll_sparse_max_bytes;
+    let most = ctx.shared.limits().hll_sparse_max_bytes;
     let bytes = ctx.string_mut(key)?;
     if !is_there {
         *bytes = hyperloglog::empty();
@@ -101,7 +101,7 @@ fn count_one(ctx: &mut Ctx<'_>, key: &[u8]) -> Outcome {
 
 /// `PFMERGE destination [source …]`
 fn pfmerge(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    let (destination, most) = (words[1], ctx.shared.limits.hll_sparse_max_bytes);
+    let (destination, most) = (words[1], ctx.shared.limits().hll_sparse_max_bytes);
     let (mut all, mut is_dense) = (Registers::new(), false);
     for key in words.get(1..).unwrap_or_default() {
         is_dense |= merge(ctx, key, &mut all)? == Some(true);

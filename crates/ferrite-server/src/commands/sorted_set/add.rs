@@ -118,7 +118,7 @@ fn add_members(
     options: &Options,
     members: &[(&[u8], f64)],
 ) -> Result<Done, CommandError> {
-    let limits = ctx.shared.limits;
+    let limits = ctx.shared.limits();
     let longest = members.iter().map(|(member, _)| member.len()).max().unwrap_or(0);
     if options.only_known && ctx.write::<SortedSet>(key)?.is_none() {
         return Ok(Done::default());

@@ -94,7 +94,7 @@ pub(super) fn xadd(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
             }
         }
     };
-    let trim = options.finish(ctx.shared.limits.stream_node_max_entries)?;
+    let trim = options.finish(ctx.shared.limits().stream_node_max_entries)?;
     if fields.is_empty() || !fields.len().is_multiple_of(2) {
         return Err(CommandError::arity("xadd").into());
     }
@@ -112,7 +112,7 @@ fn add(
     trim: Option<&Trim>,
     may_make: bool,
 ) -> Outcome {
-    let (now, limits) = (ctx.now, ctx.shared.limits);
+    let (now, limits) = (ctx.now, ctx.shared.limits());
     let last = ctx.write::<Stream>(key)?.map(|stream| stream.last_id());
     if last.is_none() && !may_make {
         ctx.reply.null();

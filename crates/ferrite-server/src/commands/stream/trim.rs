@@ -116,7 +116,7 @@ pub(super) fn xtrim(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     while !rest.is_empty() {
         rest = options.read(rest)?.ok_or(CommandError::SYNTAX)?;
     }
-    let trim = options.finish(ctx.shared.limits.stream_node_max_entries)?;
+    let trim = options.finish(ctx.shared.limits().stream_node_max_entries)?;
     let trim = trim.ok_or(CommandError::SYNTAX)?;
     let Some(stream) = ctx.write::<Stream>(words[1])? else {
         ctx.reply.int(0);
