@@ -3,16 +3,22 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use ferrite_store::types::Limits;
+use arc_swap::ArcSwap;
 use mio::{Poll, Waker};
 
+use crate::acl::{Acl, Commands};
+use crate::apply;
 use crate::clients::Clients;
+use crate::config::Config;
+use crate::config::choices::PubSubDefault;
 use crate::ctx::Counts;
+use crate::eviction::Eviction;
+use crate::garbage::Garbage;
 use crate::net::listen::Listener;
 use crate::net::mail::{Mail, Mailbox};
 use crate::net::worker::{BELL, Worker};
@@ -37,6 +43,8 @@ pub struct Builder {
     databases: usize,
     folder: PathBuf,
     file: String,
+    config: Option<Arc<Config>>,
+    users: Vec<Vec<Vec<u8>>>,
 }
 
 /// A server that runs in threads of this process.
@@ -86,17 +94,37 @@ impl Builder {
         self
     }
 
+    /// Takes everything from a configuration: addresses, databases, files, users.
+    #[must_use]
+    pub fn configured(mut self, config: &Arc<Config>, users: Vec<Vec<Vec<u8>>>) -> Self {
+        let threads = config.threads.io_threads.get();
+        if threads > 0 {
+            self = self.threads(threads);
+        }
+        self.databases = config.general.databases.get();
+        let socket = config.network.unixsocket.get();
+        self.socket = (!socket.is_empty()).then(|| config.folder().join(&*socket.as_text()));
+        self = self.snapshot(config.folder(), &config.snapshots.dbfilename.get().0);
+        self.users = users;
+        self.config = Some(Arc::clone(config));
+        self
+    }
+
     /// Starts the server. It serves clients when this returns.
     ///
     /// # Errors
     /// When it cannot listen, or the system gives it no threads.
     pub fn start(self) -> io::Result<Server> {
         let mut listeners = Vec::new();
+        if let Some(config) = &self.config {
+            listeners = apply::listen(config).map_err(io::Error::other)?;
+        }
         for address in &self.addresses {
             listeners.push(Listener::tcp(*address)?);
         }
         if let Some(path) = &self.socket {
             listeners.push(Listener::unix(path)?);
+            self.permissions(path)?;
         }
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(Listener::address).collect();
         let (mut polls, mut mailboxes) = (Vec::new(), Vec::new());
@@ -107,6 +135,8 @@ impl Builder {
         }
         let port = addresses.first().map_or(0, SocketAddr::port);
         let shared = Arc::new_cyclic(|this| self.shared(mailboxes, port, this.clone()));
+        self.admit_users(&shared)?;
+        shared.put_into_effect();
         self.load(&shared)?;
         let mut threads = Vec::new();
         for (number, poll) in polls.into_iter().enumerate() {
@@ -114,6 +144,61 @@ impl Builder {
             threads.push(spawn(&shared, number, poll, listeners)?);
         }
         Ok(Server { shared, addresses, threads })
+    }
+
+    /// Gives the Unix socket the permissions that were configured.
+    fn permissions(&self, path: &std::path::Path) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = self.config.as_ref().map_or(0, |config| config.network.unixsocketperm.get());
+        if mode == 0 {
+            return Ok(());
+        }
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    }
+
+    /// The users of the configuration, or of the file that it names.
+    fn admit_users(&self, shared: &Shared) -> io::Result<()> {
+        let security = &shared.config.security;
+        let all_channels = security.acl_pubsub_default.get() == PubSubDefault::AllChannels;
+        let file = security.aclfile.get();
+        if !file.is_empty() && !self.users.is_empty() {
+            return Err(io::Error::other(
+                "users are defined in the configuration file and in the file that aclfile names: \
+                 define them in one of the two",
+            ));
+        }
+        let password = security.requirepass.get();
+        if !password.is_empty() {
+            shared.acl.require_password(&password.0);
+        }
+        shared.acl.configure(&self.users, all_channels).map_err(io::Error::other)?;
+        if !file.is_empty() {
+            let path = shared.config.folder().join(&*file.as_text());
+            shared.acl.load(&path, all_channels).map_err(|error| {
+                io::Error::other(format!("Aborting startup because of ACL errors: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The configuration of a server whose program gave none.
+    fn own_config(&self) -> Arc<Config> {
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let config = Config::new(&folder);
+        let databases = self.databases.to_string();
+        let port = self.addresses.first().map_or(0, SocketAddr::port).to_string();
+        let values = [
+            ("databases", databases.as_str()),
+            ("dbfilename", &self.file),
+            ("port", &port),
+            ("save", ""),
+        ];
+        for (name, value) in values {
+            if let Err(why) = config.put(name, &[value]) {
+                tracing::warn!("{name} {value}: {why}");
+            }
+        }
+        Arc::new(config)
     }
 
     fn load(&self, shared: &Shared) -> io::Result<()> {
@@ -132,14 +217,21 @@ impl Builder {
     }
 
     fn shared(&self, mailboxes: Vec<Mailbox>, port: u16, this: Weak<Shared>) -> Shared {
+        let config = self.config.clone().unwrap_or_else(|| self.own_config());
+        let known = |command: &ferrite_commands::Command| crate::commands::knows(command.name);
         Shared {
+            acl: Acl::new(Commands::new(known)),
+            live_limits: ArcSwap::from_pointee(apply::limits(&config)),
+            config,
+            refusals: [const { AtomicU64::new(0) }; 4],
             store: Store::new(self.databases),
             clients: Clients::default(),
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
+            eviction: Eviction::default(),
+            garbage: Garbage::default(),
             log: Log::default(),
             replicas: Replicas::default(),
-            limits: Limits::default(),
             notify: AtomicU32::new(0),
             counts: (0..mailboxes.len()).map(|_| Counts::default()).collect(),
             mailboxes,
@@ -182,7 +274,16 @@ impl Server {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.clamp(1, MOST_THREADS);
         let (folder, file) = (PathBuf::from("."), "dump.rdb".to_owned());
-        Builder { addresses: Vec::new(), socket: None, threads, databases: 16, folder, file }
+        Builder {
+            addresses: Vec::new(),
+            socket: None,
+            threads,
+            databases: 16,
+            folder,
+            file,
+            config: None,
+            users: Vec::new(),
+        }
     }
 
     /// The addresses it listens on.

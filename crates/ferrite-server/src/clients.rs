@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -55,6 +55,24 @@ pub struct Client {
     pub tracking: Mutex<Option<Mode>>,
     /// Whether what it reads is tracked.
     pub tracks_reads: AtomicBool,
+    /// The name of its user; empty before it has logged in.
+    pub user: Mutex<Vec<u8>>,
+    /// What it was marked with; see [`Mark`].
+    pub marks: AtomicU32,
+}
+
+/// Something that is true of a client for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Mark {
+    /// `CLIENT NO-EVICT ON`.
+    NoEvict = 1,
+    /// `CLIENT NO-TOUCH ON`.
+    NoTouch = 1 << 1,
+    /// `MONITOR`.
+    Monitor = 1 << 2,
+    /// It is a replica.
+    Replica = 1 << 3,
 }
 
 /// What a client calls itself.
@@ -89,7 +107,77 @@ impl Client {
             watched: AtomicUsize::new(0),
             tracking: Mutex::default(),
             tracks_reads: AtomicBool::new(false),
+            user: Mutex::default(),
+            marks: AtomicU32::new(0),
         }
+    }
+
+    /// Whether it has a mark.
+    pub fn has(&self, mark: Mark) -> bool {
+        self.marks.load(Ordering::Relaxed) & mark as u32 != 0
+    }
+
+    /// Gives it a mark, or takes it away. Only its own thread does.
+    pub fn mark(&self, mark: Mark, set: bool) {
+        let marks = self.marks.load(Ordering::Relaxed);
+        let marks = if set { marks | mark as u32 } else { marks & !(mark as u32) };
+        self.marks.store(marks, Ordering::Relaxed);
+    }
+
+    /// Whether it connected from this machine.
+    pub fn is_local(&self) -> bool {
+        let address: Result<SocketAddr, _> = self.peer.parse();
+        address.map_or(true, |address| address.ip().to_canonical().is_loopback())
+    }
+
+    /// The letters of its state, as `CLIENT LIST` shows them.
+    pub fn flags(&self) -> String {
+        let is = |set: bool, letter: char| set.then_some(letter);
+        let all = [
+            is(self.has(Mark::Monitor), 'O'),
+            is(self.has(Mark::Replica), 'S'),
+            is(self.subscribed() > 0, 'P'),
+            is(self.queued.load(Ordering::Relaxed) >= 0, 'x'),
+            is(self.parked.load(Ordering::Relaxed), 'b'),
+            is(self.local.starts_with('/'), 'U'),
+            is(self.has(Mark::NoEvict), 'e'),
+            is(self.has(Mark::NoTouch), 'T'),
+        ];
+        let letters: String = all.into_iter().flatten().collect();
+        if letters.is_empty() { "N".into() } else { letters }
+    }
+
+    /// Its line in `CLIENT LIST`. What Redis tells of buffers that are not kept here is 0.
+    pub fn line(&self, now: i64) -> String {
+        let names = self.names.lock().clone();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let load = |number: &AtomicUsize| number.load(Ordering::Relaxed);
+        let [channels, patterns, shards] = &self.subscriptions;
+        let output = load(&self.output);
+        format!(
+            "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} \
+             ssub={} multi={} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} \
+             oll=0 omem={output} tot-mem={output} events=r cmd={} user={} redir=-1 resp={} \
+             lib-name={} lib-ver={}",
+            self.id,
+            self.peer,
+            self.local,
+            self.address.seat,
+            text(&names.name),
+            (now - self.since).max(0) / 1000,
+            (now - self.active.load(Ordering::Relaxed)).max(0) / 1000,
+            self.flags(),
+            load(&self.db),
+            load(channels),
+            load(patterns),
+            load(shards),
+            self.queued.load(Ordering::Relaxed),
+            crate::commands::name(load(&self.last_command)).unwrap_or("NULL"),
+            text(&self.user.lock()),
+            if self.resp3.load(Ordering::Relaxed) { 3 } else { 2 },
+            text(&names.library),
+            text(&names.version),
+        )
     }
 
     /// How many subscriptions it has, of all kinds.

@@ -15,10 +15,14 @@
 //! * [`scripting`]: the Lua engine.
 //! * [`ctx`]: what a command works with. [`store`]: the keys, behind 64 locks.
 //! * [`config`]: every parameter. [`acl`]: who may do what.
+//! * [`eviction`]: which keys go when memory is short. [`garbage`]: freeing in the background.
+//! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes. [`pubsub`]: messages.
+//! * [`tracking`]: who is told of keys that change.
 //! * [`persist`]: snapshots without fork. [`replication`]: the one log of writes.
 //! * [`pubsub`]: messages. [`tracking`]: who is told of keys that change.
 
 pub mod acl;
+mod apply;
 mod builder;
 pub mod clients;
 pub mod commands;
@@ -26,7 +30,9 @@ pub mod config;
 pub mod ctx;
 pub mod dispatch;
 pub mod error;
+pub mod eviction;
 pub mod fields;
+pub mod garbage;
 pub mod net;
 pub mod notify;
 pub mod number;
@@ -42,4 +48,7 @@ pub mod store;
 pub mod tracking;
 pub mod watch;
 
+pub use ferrite_store::memory::Counting;
+
 pub use builder::{Builder, MOST_THREADS, Server};
+pub use commands::End;

@@ -179,6 +179,20 @@ impl Reply {
         }
     }
 
+    /// A floating point number without an exponent, of up to seventeen digits behind the point.
+    pub fn human_double(&mut self, value: f64) {
+        let mut text = Vec::new();
+        ferrite_store::double::write_human(&mut text, value);
+        match self.resp3 {
+            true => {
+                self.bytes.push(b',');
+                self.raw(&text);
+                self.raw(b"\r\n");
+            }
+            false => self.bulk(&text),
+        }
+    }
+
     /// A truth value.
     pub fn bool(&mut self, value: bool) {
         match (self.resp3, value) {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::acl::Account;
 use crate::clients::Client;
 use crate::commands::Entry;
 use crate::dispatch::block::Waiter;
@@ -64,6 +65,8 @@ pub struct Subscriptions {
 pub struct Session {
     /// The client as other threads see it.
     pub client: Arc<Client>,
+    /// Who it has logged in as; nobody yet, where there is none.
+    pub account: Option<Arc<Account>>,
     /// The selected database.
     pub db: usize,
     /// Whether replies are in RESP3.
@@ -91,6 +94,7 @@ impl Session {
     pub fn new(client: Arc<Client>) -> Self {
         Self {
             client,
+            account: None,
             db: 0,
             resp3: false,
             transaction: None,
@@ -107,7 +111,8 @@ impl Session {
     /// The same client for a command that another thread runs for it: what a command needs to
     /// know of its caller, and nothing of the connection.
     pub fn detached(&self) -> Self {
-        Self { db: self.db, resp3: self.resp3, ..Self::new(Arc::clone(&self.client)) }
+        let account = self.account.clone();
+        Self { account, db: self.db, resp3: self.resp3, ..Self::new(Arc::clone(&self.client)) }
     }
 
     /// Selects a database.

@@ -1,13 +1,19 @@
 //! What all threads of a server share.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ferrite_store::types::Limits;
 
+use arc_swap::ArcSwap;
+
+use crate::acl::Acl;
 use crate::clients::{Client, Clients};
+use crate::config::Config;
 use crate::ctx::Counts;
+use crate::eviction::Eviction;
+use crate::garbage::Garbage;
 use crate::net::mail::{Mail, Mailbox};
 use crate::persist::Persistence;
 use crate::pubsub::PubSub;
@@ -28,12 +34,20 @@ pub struct Shared {
     pub pubsub: PubSub,
     /// Who keeps copies of keys.
     pub tracking: Tracking,
+    /// How much memory may be used, and which keys go.
+    pub eviction: Eviction,
+    /// What is freed in the background.
+    pub garbage: Garbage,
     /// The log of writes.
     pub log: Log,
     /// The replicas.
     pub replicas: Replicas,
-    /// From which sizes on collections change their form.
-    pub limits: Limits,
+    /// Every parameter.
+    pub config: Arc<Config>,
+    /// The users.
+    pub acl: Acl,
+    /// From which sizes on collections change their form; see [`Shared::limits`].
+    pub live_limits: ArcSwap<Limits>,
     /// Which keyspace events are published (`notify-keyspace-events`); see [`crate::notify`].
     pub notify: AtomicU32,
     /// The counts of each thread.
@@ -48,6 +62,8 @@ pub struct Shared {
     pub paused_reads: AtomicBool,
     /// Scripts.
     pub scripting: Scripting,
+    /// What was refused: passwords, commands, keys, channels.
+    pub refusals: [AtomicU64; 4],
     /// Snapshots.
     pub persistence: Persistence,
     /// Itself, for threads that outlive a command.
@@ -68,9 +84,14 @@ pub fn unix_ms() -> i64 {
 
 impl Shared {
     /// Sends a client bytes that it did not ask for, in order with others sent so.
-    pub fn send(&self, client: &Client, bytes: std::sync::Arc<[u8]>) {
+    pub fn send(&self, client: &Client, bytes: Arc<[u8]>) {
         let (seat, id) = (client.address.seat, client.id);
         self.mail(client.address.thread, Mail::Output { seat, id, bytes });
+    }
+
+    /// From which sizes on collections change their form.
+    pub fn limits(&self) -> Limits {
+        **self.live_limits.load()
     }
 
     /// Puts something in a thread's letterbox.

@@ -166,7 +166,8 @@ pub async fn copy(
     let (items_in, items) = mpsc::channel(workers * WAITING_PER_WORKER);
     let items = Arc::new(Mutex::new(items));
     let budget = Budget::new(job.config.in_flight_limit());
-    let feed = Feed::new(Arc::clone(job), items_in, budget);
+    let can = capabilities.values.has_field_expiry();
+    let feed = Feed::new(Arc::clone(job), items_in, budget).with_field_expiry(can);
     let _probes = Probes::start(job, ends.source, &ends.target.connector);
 
     let mut writing = JoinSet::new();

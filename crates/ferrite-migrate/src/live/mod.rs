@@ -43,7 +43,7 @@ mod verify;
 
 pub use abort::abort;
 pub use apply::takes_no_writes;
-pub use classify::{Class, KeyAccess, classify, split};
+pub use classify::{Class, KeyAccess, classify, is_replay, split, unwrap};
 pub use guard::Guard;
 pub use ladder::why_not_fenced_at;
 pub use missing::delete_missing;

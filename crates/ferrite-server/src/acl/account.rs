@@ -44,6 +44,12 @@ impl Account {
         self.user.load()
     }
 
+    /// Whether nothing is refused to the user.
+    #[inline]
+    pub fn is_unlimited(&self) -> bool {
+        self.unlimited.load(Ordering::Relaxed)
+    }
+
     /// Whether the user was deleted: its connections are to be closed.
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
@@ -57,7 +63,7 @@ impl Account {
         id: CommandId,
         words: &[A],
     ) -> Result<(), Denied> {
-        if self.unlimited.load(Ordering::Relaxed) {
+        if self.is_unlimited() {
             return Ok(());
         }
         self.user.load().check(command, id, words)

@@ -274,7 +274,7 @@ impl Selector {
     }
 
     /// Whether a channel may be used; the name of a pattern must be allowed word for word.
-    pub(super) fn allows_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
+    pub fn allows_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
         self.all_channels
             || self.channels.iter().any(|allowed| match is_pattern {
                 true => allowed == channel,

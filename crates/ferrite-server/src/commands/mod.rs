@@ -43,17 +43,27 @@ pub mod arguments;
 mod bitmap;
 mod connection;
 pub mod expiry;
+mod generic;
+mod geo;
+mod hash;
+mod hyperloglog;
+mod list;
 mod persistence;
 mod pubsub;
 mod replication;
+pub mod sample;
 pub mod scan;
 mod scripting;
+mod server;
+mod set;
 mod sorted_set;
+mod stream;
 mod string;
 mod tracking;
 mod transaction;
 
 pub use connection::REDIS_VERSION;
+pub use server::End;
 
 use std::sync::LazyLock;
 
@@ -111,10 +121,18 @@ impl Handler {
 const FAMILIES: &[&[Handler]] = &[
     bitmap::COMMANDS,
     connection::COMMANDS,
+    hash::COMMANDS,
+    list::COMMANDS,
+    generic::COMMANDS,
+    geo::COMMANDS,
+    hyperloglog::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
+    set::COMMANDS,
     sorted_set::COMMANDS,
+    stream::COMMANDS,
+    server::COMMANDS,
     scripting::COMMANDS,
     string::COMMANDS,
     tracking::COMMANDS,
@@ -235,6 +253,21 @@ pub fn subcommand(container: &'static Entry, word: &[u8]) -> Option<&'static Ent
 /// All entries, containers with their subcommands inside.
 pub fn all() -> &'static [Entry] {
     &TABLE.entries
+}
+
+/// Whether there is a command or subcommand of this full name.
+pub fn knows(name: &str) -> bool {
+    let container = name.split_once('|').map_or(name, |(container, _)| container);
+    lookup(container.as_bytes()).is_some_and(|entry| {
+        container.len() == name.len() || entry.subcommands.iter().any(|sub| sub.spec.name == name)
+    })
+}
+
+/// The full name of the command with this number.
+pub fn name(number: usize) -> Option<&'static str> {
+    let mut entries =
+        all().iter().flat_map(|entry| std::iter::once(entry).chain(&entry.subcommands));
+    entries.find(|entry| entry.number == number).map(|entry| entry.spec.name)
 }
 
 /// How many numbers entries have; see [`Entry::number`].

@@ -14,6 +14,9 @@ const COUNT: usize = 10;
 /// hardly any.
 const STEPS: usize = 10;
 
+const ONLY_IN_HSCAN: CommandError =
+    CommandError::text("ERR NOVALUES option can only be used in HSCAN");
+
 /// The options of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
@@ -52,7 +55,10 @@ pub fn options<'a>(words: &[&'a [u8]], has_values: bool) -> Result<Options<'a>, 
                 options.pattern = Some(*pattern).filter(|pattern| *pattern != b"*");
                 rest
             }
-            [word, rest @ ..] if has_values && is(word, "novalues") => {
+            [word, rest @ ..] if is(word, "novalues") => {
+                if !has_values {
+                    return Err(ONLY_IN_HSCAN);
+                }
                 options.names_only = true;
                 rest
             }

@@ -101,6 +101,11 @@ impl Config {
         Ok(())
     }
 
+    /// The text of a `ferrite.toml` with every parameter, each with what it is and its default.
+    pub fn template() -> String {
+        toml::template(&Self::new(Path::new("/")))
+    }
+
     /// The folder that files are in, as an absolute path.
     pub fn folder(&self) -> PathBuf {
         self.general.dir.get().0.clone()

@@ -337,6 +337,26 @@ fn every_parameter_survives_being_written_and_read() {
 }
 
 #[test]
+fn the_template_is_a_file_with_all_parameters() {
+    let template = Config::template();
+    let start = load_text("ferrite.toml", &template, &[]).unwrap();
+    for setting in start.config.settings() {
+        let spec = setting.spec();
+        let key = spec.path();
+        let key = key.rsplit('.').next().unwrap();
+        assert!(spec.hidden || template.contains(&format!("\n#{key} = ")), "{}", spec.name);
+    }
+    // With every remark sign before a key taken away it says the same.
+    let is_key = |line: &str| line.starts_with('#') && !line.starts_with("# ");
+    let open = template.lines().map(|line| if is_key(line) { &line[1..] } else { line });
+    let open = load_text("ferrite.toml", &open.collect::<Vec<_>>().join("\n"), &[]).unwrap();
+    for setting in open.config.settings().iter().filter(|it| it.spec().name != "dir") {
+        let name = setting.spec().name;
+        assert_eq!(get(&start.config, name).into_bytes(), setting.text(), "{name}");
+    }
+}
+
+#[test]
 fn rewriting_without_a_file_is_refused() {
     let error = Config::new(Path::new("/")).rewrite(&[]).unwrap_err();
     assert_eq!(error.to_string(), "The server is running without a config file");

@@ -14,6 +14,7 @@ use toml_edit::{Document, DocumentMut, Item, Table, Value};
 use super::error::LoadError;
 use super::load::Start;
 use super::setting::{Origin, Setting};
+use super::spec::Effect;
 use super::{Config, words};
 
 /// Where the users stand, each a string in the form of a `user` directive.
@@ -115,6 +116,35 @@ fn lines(value: &Value) -> Result<Vec<Vec<Vec<u8>>>, String> {
         words::split(&text).ok_or("quotes are not closed")
     };
     elements.into_iter().map(|element| split(element).map_err(str::to_owned)).collect()
+}
+
+/// A document with every parameter, each with what it is and its default, all of them comments:
+/// what `ferrite init` writes.
+pub(super) fn template(config: &Config) -> String {
+    let mut text = "# Every parameter of Ferrite with its default. Take the # away to set one.\n\
+                    # `ferrite --config <this file>` starts the server with it.\n"
+        .to_owned();
+    let mut section = "";
+    for setting in config.settings() {
+        let spec = setting.spec();
+        let path = spec.path();
+        let key = path.strip_prefix(spec.section).and_then(|key| key.strip_prefix('.'));
+        let Some(key) = key.filter(|_| !spec.hidden) else { continue };
+        if spec.section != section {
+            section = spec.section;
+            text += &format!("\n[{section}]\n");
+        }
+        text += &format!("\n#{}\n", spec.doc);
+        match spec.effect {
+            Effect::Acts => {}
+            Effect::Stored(why) => text += &format!("# Without effect: {why}.\n"),
+            Effect::Only { why, .. } => text += &format!("# Fixed: {why}.\n"),
+        }
+        // The folder's default is wherever the server is started.
+        let value = if spec.name == "dir" { Value::from(".") } else { value(setting) };
+        text += &format!("#{key} = {value}\n");
+    }
+    text
 }
 
 /// A document with the values of now: its comments and its order stay, keys that differ from

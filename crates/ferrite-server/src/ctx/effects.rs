@@ -25,6 +25,9 @@ pub struct Effects {
     pub commands: Vec<(usize, Vec<u8>)>,
     /// Keys that changed and that somebody waits for.
     pub ready: Vec<(usize, Vec<u8>)>,
+    /// The words that a command which waits is run again with, where they are not its own: XREAD
+    /// says `$` and means the id that was the last when it was called.
+    pub retry_words: Option<Vec<Vec<u8>>>,
 }
 
 impl Effects {
@@ -43,5 +46,6 @@ impl Effects {
         self.propagation = Propagation::Verbatim;
         self.commands.clear();
         self.ready.clear();
+        self.retry_words = None;
     }
 }

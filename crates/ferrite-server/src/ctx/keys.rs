@@ -101,8 +101,16 @@ impl<'s> Ctx<'s> {
         self.table_at_mut(table::hash(key), self.session.db)
     }
 
-    /// Where a key is, if it is there and not past its time; one that is past it is deleted.
+    /// Where a key is, if it is there and not past its time; one that is past it is deleted. It
+    /// counts as an access to the key.
     pub fn find(&mut self, key: &[u8]) -> Option<Ref> {
+        let at = self.find_quietly(key)?;
+        self.used(key, at);
+        Some(at)
+    }
+
+    /// As [`Ctx::find`], without counting as an access.
+    pub fn find_quietly(&mut self, key: &[u8]) -> Option<Ref> {
         let (hash, db) = (table::hash(key), self.session.db);
         let table = self.table_at(hash, db);
         let at = table.find(hash, key)?;
@@ -123,11 +131,42 @@ impl<'s> Ctx<'s> {
         table.expires_at(at).is_none_or(|time| time > self.now).then_some(at)
     }
 
+    /// Remembers an access to an entry.
+    fn used(&mut self, key: &[u8], at: Ref) {
+        let (eviction, now) = (&self.shared.eviction, self.now);
+        let table = self.table_mut(key);
+        let before = table.access(at);
+        let after = eviction.used(before, now);
+        if after != before {
+            table.set_access(at, after);
+        }
+    }
+
+    /// The 24 bits of a key's last access.
+    pub fn last_access(&self, key: &[u8]) -> Option<u32> {
+        let at = self.peek_at(key)?;
+        Some(self.table(key).access(at))
+    }
+
+    /// Has a key look as if it was used so long ago, or so often.
+    pub fn restore_access(&mut self, key: &[u8], idle: Option<i64>, frequency: Option<u8>) {
+        let (eviction, now) = (&self.shared.eviction, self.now);
+        let is_lfu = eviction.policy().is_lfu();
+        let access = match (idle, frequency) {
+            (Some(seconds), _) if !is_lfu => eviction.idle_access(seconds, now),
+            (_, Some(frequency)) if is_lfu => eviction.frequent_access(frequency, now),
+            _ => return,
+        };
+        if let Some(at) = self.peek_at(key) {
+            self.table_mut(key).set_access(at, access);
+        }
+    }
+
     /// Deletes a key because its time has come.
     pub fn expire(&mut self, key: &[u8]) {
         let (hash, db) = (table::hash(key), self.session.db);
         let removed = self.table_at_mut(hash, db).remove(hash, key);
-        self.free(removed);
+        self.free_later(removed);
         count(&self.counts.expired, 1);
         self.effects.propagate(db, &[b"DEL", key]);
         self.touched(key);
@@ -151,6 +190,21 @@ impl<'s> Ctx<'s> {
             }
         }
         at
+    }
+
+    /// A value that a command asks about: counts in the statistics, and not as an access.
+    pub fn look(&mut self, key: &[u8]) -> Option<Value<'_, Collection>> {
+        match self.find_quietly(key) {
+            Some(at) => {
+                count(&self.counts.hits, 1);
+                Some(self.table(key).value(at))
+            }
+            None => {
+                count(&self.counts.misses, 1);
+                self.notify(Class::Miss, "keymiss", key);
+                None
+            }
+        }
     }
 
     /// A value that is looked at beside others; call [`Ctx::value`] or [`Ctx::find`] for each key
@@ -255,15 +309,15 @@ impl<'s> Ctx<'s> {
             Content::Object(Collection::Hash(hash)) => hash.next_expiry(),
             _ => None,
         };
+        let (eviction, now) = (&self.shared.eviction, self.now);
         let table = self.table_at_mut(hash, self.session.db);
-        let at = match table.find(hash, key) {
-            None => table.insert(hash, key, content, expires_at),
-            Some(_) => {
-                let (at, removed) = table.replace(hash, key, content, expires_at);
-                self.free(removed);
-                at
-            }
+        let (at, removed) = table.replace(hash, key, content, expires_at);
+        let access = match &removed {
+            None => eviction.new_access(now),
+            Some(_) => eviction.used(table.access(at), now),
         };
+        table.set_access(at, access);
+        self.free(removed);
         if next_field.is_some() {
             self.note_fields(key, next_field);
         }
@@ -281,18 +335,29 @@ impl<'s> Ctx<'s> {
 
     /// Takes a key away. [`Ctx::changed`] must follow when it was there.
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        if self.find(key).is_none() {
-            return false;
-        }
-        let hash = table::hash(key);
-        let removed = self.table_at_mut(hash, self.session.db).remove(hash, key);
+        let removed = self.take_away(key);
+        let there = removed.is_some();
         self.free(removed);
-        true
+        there
+    }
+
+    /// As [`Ctx::delete`]; a large value is freed in the background.
+    pub fn unlink(&mut self, key: &[u8]) -> bool {
+        let removed = self.take_away(key);
+        let there = removed.is_some();
+        self.free_later(removed);
+        there
+    }
+
+    fn take_away(&mut self, key: &[u8]) -> Option<Removed<Collection>> {
+        self.find_quietly(key)?;
+        let hash = table::hash(key);
+        self.table_at_mut(hash, self.session.db).remove(hash, key)
     }
 
     /// When a key expires, Unix milliseconds.
     pub fn expires_at(&mut self, key: &[u8]) -> Option<i64> {
-        let at = self.find(key)?;
+        let at = self.find_quietly(key)?;
         self.table(key).expires_at(at)
     }
 
@@ -301,6 +366,13 @@ impl<'s> Ctx<'s> {
         let Some(at) = self.find(key) else { return false };
         self.table_mut(key).set_expiry(at, expires_at);
         true
+    }
+
+    /// Frees what was removed, in the background if it is large.
+    pub fn free_later(&mut self, removed: Option<Removed<Collection>>) {
+        if let Some(removed) = removed {
+            self.shared.garbage.free_value(removed);
+        }
     }
 
     /// Frees what was removed.

@@ -90,6 +90,25 @@ pub struct Counts {
     pub dirty: AtomicU64,
 }
 
+impl Counts {
+    /// Sets what CONFIG RESETSTAT resets to zero.
+    pub fn reset(&self) {
+        let all = [
+            &self.commands,
+            &self.hits,
+            &self.misses,
+            &self.expired,
+            &self.evicted,
+            &self.connections,
+            &self.rejected,
+            &self.input,
+            &self.output,
+            &self.errors,
+        ];
+        all.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+    }
+}
+
 /// Adds to a count that only this thread changes.
 pub fn count(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);

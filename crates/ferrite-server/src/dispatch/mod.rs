@@ -13,6 +13,7 @@ mod unit;
 use std::sync::atomic::Ordering;
 
 use ferrite_commands::Flag;
+
 use smallvec::SmallVec;
 
 use crate::commands::{self, Entry};
@@ -58,6 +59,10 @@ impl Ctx<'_> {
         };
         if self.must_pause(entry) {
             return Next::Paused;
+        }
+        if let Err(error) = self.make_room_for(entry) {
+            self.refuse(&error);
+            return Next::Go;
         }
         if entry.queued && self.session.transaction.is_some() {
             if !entry.spec.flags.contains(Flag::AllowBusy) && self.shared.scripting.is_busy() {
@@ -167,6 +172,8 @@ impl Ctx<'_> {
         if queued && entry.spec.flags.contains(Flag::NoMulti) {
             return Err(CommandError::text("ERR Command not allowed inside a transaction"));
         }
+        self.permit(entry.spec, words)?;
+        self.session.client.last_command.store(entry.number, Ordering::Relaxed);
         let listens_only = !self.session.resp3 && self.session.is_subscribed();
         if listens_only && !may_be_called_while_subscribed(entry.spec.name) {
             return Err(CommandError::new(format!(

@@ -122,6 +122,9 @@ impl Ctx<'_> {
     pub(super) fn wait(&mut self, entry: &'static Entry, words: &[&[u8]], park: Park) {
         let shards = self.held.set();
         let wanted = super::locks::of_keys(entry, words).unwrap_or(shards);
+        let again = self.effects.retry_words.take();
+        let again = again.as_deref().map(super::slices);
+        let words = again.as_deref().unwrap_or(words);
         let waiter = super::block::Waiter::new(&self.session, entry, words, park, wanted);
         let waiter = std::sync::Arc::new(waiter);
         if waiter.park.keys.is_empty() {

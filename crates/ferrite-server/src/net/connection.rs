@@ -17,9 +17,6 @@ use crate::session::Session;
 /// How many commands run before the locks that are kept between them are given to whoever waits.
 const COMMANDS_PER_LOCK: usize = 64;
 
-/// The most bytes a client may send ahead of what is executed (`client-query-buffer-limit`).
-const MOST_INPUT: usize = 1 << 30;
-
 /// Output above this goes to the client before its next command runs.
 const FLUSH_ABOVE: usize = 256 * 1024;
 
@@ -85,7 +82,7 @@ impl Connection {
             if self.execute(ctx, received) == Fate::Closed {
                 return Fate::Closed;
             }
-            if self.input.len() > MOST_INPUT {
+            if self.input.len() > ctx.shared.config.clients.client_query_buffer_limit.get() {
                 tracing::warn!("client {}: closed, it sent too far ahead", self.session.client.id);
                 return Fate::Closed;
             }
@@ -142,7 +139,12 @@ impl Connection {
     /// Executes the requests in `input`; how many of its bytes were used.
     fn run(&mut self, ctx: &mut Ctx<'_>, input: &[u8]) -> usize {
         let (mut used, mut commands) = (0, 0);
-        let limits = RequestLimits::default();
+        let words = ctx.shared.config.clients.proto_max_bulk_len.get();
+        let logged_in = ctx.session.account.is_some();
+        let mut limits = match logged_in {
+            true => RequestLimits { word: words, ..RequestLimits::default() },
+            false => RequestLimits::UNAUTHENTICATED,
+        };
         while !ctx.session.closing && ctx.session.psync.is_none() {
             let rest = input.get(used..).unwrap_or_default();
             let (took, next) = match self.parser.next(rest, &limits) {
@@ -164,6 +166,9 @@ impl Connection {
                 self.paused = true;
                 self.parser = RequestParser::new();
                 break;
+            }
+            if !logged_in && ctx.session.account.is_some() {
+                limits = RequestLimits { word: words, ..RequestLimits::default() };
             }
             used += took;
             commands += 1;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
+use rustix::net;
 
 use super::stream::Stream;
 
@@ -33,6 +34,27 @@ impl Listener {
             io::Error::new(error.kind(), format!("listening on {address}: {error}"))
         })?;
         Ok(Self::Tcp(listener))
+    }
+
+    /// The same with a queue of this length for connections that were not accepted yet.
+    ///
+    /// # Errors
+    /// What the system says, with the address.
+    pub fn tcp_with(address: SocketAddr, backlog: i32) -> io::Result<Self> {
+        let at = |error: rustix::io::Errno| {
+            let error = io::Error::from(error);
+            io::Error::new(error.kind(), format!("listening on {address}: {error}"))
+        };
+        let family = match address {
+            SocketAddr::V4(_) => net::AddressFamily::INET,
+            SocketAddr::V6(_) => net::AddressFamily::INET6,
+        };
+        let flags = net::SocketFlags::CLOEXEC | net::SocketFlags::NONBLOCK;
+        let socket = net::socket_with(family, net::SocketType::STREAM, flags, None).map_err(at)?;
+        net::sockopt::set_socket_reuseaddr(&socket, true).map_err(at)?;
+        net::bind(&socket, &address).map_err(at)?;
+        net::listen(&socket, backlog.max(1)).map_err(at)?;
+        Ok(Self::Tcp(TcpListener::from_std(socket.into())))
     }
 
     /// Listens on a Unix socket; a file that an earlier run left is replaced.
@@ -67,6 +89,17 @@ impl Listener {
         match self {
             Self::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
             Self::Unix { listener, .. } => registry.register(listener, token, Interest::READABLE),
+        }
+    }
+
+    /// Takes it out of a thread's poll.
+    pub fn deregister(&mut self, registry: &Registry) {
+        let gone = match self {
+            Self::Tcp(listener) => registry.deregister(listener),
+            Self::Unix { listener, .. } => registry.deregister(listener),
+        };
+        if let Err(error) = gone {
+            tracing::debug!("taking a listener out of the poll: {error}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mio::Waker;
 use parking_lot::Mutex;
 
+use super::listen::Listener;
 use super::stream::Stream;
 
 /// Something for a connection of another thread, or for the thread itself.
@@ -46,6 +47,8 @@ pub enum Mail {
         /// The client.
         id: u64,
     },
+    /// Other places to listen at in place of the network addresses of before.
+    Listen(Vec<Listener>),
     /// A pause is over, or the server ends: look at everything again.
     Wake,
 }

@@ -1,5 +1,6 @@
 //! The network: threads that own their connections and execute their commands.
 
+pub mod admission;
 pub mod connection;
 pub mod listen;
 pub mod mail;

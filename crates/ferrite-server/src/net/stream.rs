@@ -31,11 +31,39 @@ impl Stream {
         }
     }
 
+    /// Whether the peer is on this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => {
+                stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
+            }
+            Self::Unix { .. } => true,
+        }
+    }
+
     /// The address it connected to.
     pub fn local(&self) -> String {
         match self {
             Self::Tcp(stream) => address_text(stream.local_addr().ok()),
             Self::Unix { path, .. } => format!("{path}:0"),
+        }
+    }
+
+    /// Has the system ask every so many seconds whether an idle peer is still there; 0: never.
+    pub fn keep_alive(&self, seconds: u32) {
+        use rustix::net::sockopt;
+        let Self::Tcp(stream) = self else { return };
+        let time = std::time::Duration::from_secs(seconds.into());
+        let set = sockopt::set_socket_keepalive(stream, seconds > 0).and_then(|()| {
+            if seconds == 0 {
+                return Ok(());
+            }
+            sockopt::set_tcp_keepidle(stream, time)?;
+            sockopt::set_tcp_keepintvl(stream, (time / 3).max(std::time::Duration::from_secs(1)))?;
+            sockopt::set_tcp_keepcnt(stream, 3)
+        });
+        if let Err(error) = set {
+            tracing::debug!("a connection is not kept alive: {error}");
         }
     }
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll, Token};
 
+use super::admission;
 use super::connection::{Connection, Fate, is_passing};
 use super::listen::Listener;
 use super::mail::Mail;
 use super::stream::Stream;
-use crate::clients::{Address, Client};
+use crate::clients::{Address, Client, Mark};
 use crate::ctx::effects::Effects;
 use crate::ctx::{Counts, Ctx, Within, count};
 use crate::error::CommandError;
@@ -156,7 +157,14 @@ impl<'s> Worker<'s> {
         loop {
             let Some(listener) = self.listeners.get(index) else { return };
             match listener.accept() {
-                Ok(stream) => {
+                Ok(mut stream) => {
+                    if let Some(why) = admission::refusal(self.ctx.shared, &stream) {
+                        count(&self.ctx.counts.rejected, 1);
+                        // Best effort: whoever is refused may be gone already.
+                        let _ = std::io::Write::write(&mut stream, why);
+                        continue;
+                    }
+                    stream.keep_alive(self.ctx.shared.config.network.tcp_keepalive.get());
                     let threads = self.ctx.shared.mailboxes.len();
                     let thread = self.next_thread % threads;
                     self.next_thread += 1;
@@ -183,7 +191,11 @@ impl<'s> Worker<'s> {
         let (peer, local) = (stream.peer(), stream.local());
         let client = Client::new(shared.clients.next_id(), address, peer, local, unix_ms());
         let client = std::sync::Arc::new(client);
-        let mut connection = Connection::new(stream, Session::new(client.clone()));
+        let mut session = Session::new(client.clone());
+        std::mem::swap(&mut *self.ctx.session, &mut session);
+        self.ctx.leave_account();
+        std::mem::swap(&mut *self.ctx.session, &mut session);
+        let mut connection = Connection::new(stream, session);
         if let Err(error) = connection.stream_mut().register(self.poll.registry(), Token(seat)) {
             tracing::warn!("a connection cannot be watched: {error}");
             self.free.push(seat);
@@ -304,6 +316,7 @@ impl<'s> Worker<'s> {
                         self.close(seat);
                     }
                 }
+                Mail::Listen(listeners) => self.listen(listeners),
                 Mail::Wake => self.wake(),
             }
         }
@@ -340,6 +353,45 @@ impl<'s> Worker<'s> {
         }
     }
 
+    /// Listens at these addresses, and no longer at those of before; Unix sockets stay.
+    fn listen(&mut self, listeners: Vec<Listener>) {
+        let registry = self.poll.registry();
+        let (mut kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.listeners)
+            .into_iter()
+            .partition(|listener| listener.address().is_none());
+        kept.iter_mut().for_each(|listener| listener.deregister(registry));
+        drop(gone);
+        kept.extend(listeners);
+        for (index, listener) in kept.iter_mut().enumerate() {
+            if let Err(error) = listener.register(registry, Token(BELL.0 - 1 - index)) {
+                tracing::error!("listening: {error}");
+            }
+        }
+        self.listeners = kept;
+    }
+
+    /// Closes connections that were idle for too long.
+    fn close_idle(&mut self, now: i64) {
+        let seconds = self.ctx.shared.config.network.timeout.get();
+        if seconds == 0 {
+            return;
+        }
+        let limit = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+        for seat in 0..self.connections.len() {
+            let Some(Some(connection)) = self.connections.get(seat) else { continue };
+            let session = &connection.session;
+            let client = &session.client;
+            let exempt = session.is_parked()
+                || session.psync.is_some()
+                || session.is_subscribed()
+                || client.has(Mark::Replica);
+            if !exempt && now - client.active.load(Ordering::Relaxed) > limit {
+                tracing::debug!("Closing idle client");
+                self.close(seat);
+            }
+        }
+    }
+
     /// Gives up the commands whose time is over.
     fn time_out(&mut self, now: i64) {
         for seat in self.timed.clone() {
@@ -370,6 +422,10 @@ impl<'s> Worker<'s> {
             self.ctx.shared.log.append_alone(&["PING"]);
         }
         self.ctx.housekeeping(self.number);
+        self.close_idle(now);
+        if self.number == 0 {
+            self.ctx.shared.save_when_due(now);
+        }
     }
 
     /// Sends what is left and closes.

@@ -68,7 +68,7 @@ pub fn read(shared: &Shared, input: &mut dyn Read, now: i64) -> io::Result<Loade
                 match event {
                     Event::End { .. } => return Ok(loaded),
                     Event::Entry(entry) => {
-                        put(&shared.limits, &mut held, format, &entry, now, &mut loaded)?;
+                        put(&shared.limits(), &mut held, format, &entry, now, &mut loaded)?;
                     }
                     Event::Large(head) => {
                         let key = String::from_utf8_lossy(&head.key).into_owned();

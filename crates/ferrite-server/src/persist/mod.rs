@@ -4,6 +4,7 @@
 //! change is written to the snapshot as it was, and the others are written shard by shard, a few
 //! hundred under each lock. What comes out is an RDB stream.
 
+mod due;
 pub mod load;
 pub mod save;
 pub mod snapshot;
@@ -24,6 +25,8 @@ pub struct Persistence {
     pub file: Mutex<String>,
     /// Whether a file is being written in the background.
     pub saving: AtomicBool,
+    /// When the next attempt may be made after one that failed, Unix milliseconds.
+    pub retry_at: AtomicI64,
     /// When a file was last written whole, Unix seconds.
     pub last_save: AtomicI64,
     /// Whether the last attempt to write a file succeeded.
@@ -44,6 +47,7 @@ impl Persistence {
             folder: Mutex::new(folder),
             file: Mutex::new(file),
             saving: AtomicBool::new(false),
+            retry_at: AtomicI64::new(0),
             last_save: AtomicI64::new(crate::shared::unix_ms() / 1000),
             last_ok: AtomicBool::new(true),
             last_seconds: AtomicI64::new(-1),

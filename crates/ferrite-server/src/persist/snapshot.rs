@@ -31,24 +31,26 @@ struct Saver {
 impl Sink<Collection> for Saver {
     fn save(&mut self, entry: Entry<'_, Collection>) {
         self.body.clear();
-        let type_byte = match entry.value {
-            Value::Int(value) => {
-                encode::string_shortest(
-                    &mut self.body,
-                    itoa::Buffer::new().format(value).as_bytes(),
-                );
-                encode::TYPE_STRING
-            }
-            Value::Bytes { bytes, .. } => {
-                encode::string_shortest(&mut self.body, bytes);
-                encode::TYPE_STRING
-            }
-            Value::Object(collection) => collection.to_rdb(&mut self.body),
-        };
+        let type_byte = encode_value(&mut self.body, entry.value);
         let expires_at_ms = entry.expires_at.and_then(|time| u64::try_from(time).ok());
         let attributes = KeyAttributes { expires_at_ms, ..KeyAttributes::default() };
         let mut pending = self.pending.lock();
         self.writer.entry(&mut pending, &attributes, entry.key, type_byte, &self.body);
+    }
+}
+
+/// Appends a value as it stands in an RDB file or a payload, and returns its type byte.
+pub fn encode_value(out: &mut Vec<u8>, value: Value<'_, Collection>) -> u8 {
+    match value {
+        Value::Int(value) => {
+            encode::string_shortest(out, itoa::Buffer::new().format(value).as_bytes());
+            encode::TYPE_STRING
+        }
+        Value::Bytes { bytes, .. } => {
+            encode::string_shortest(out, bytes);
+            encode::TYPE_STRING
+        }
+        Value::Object(collection) => collection.to_rdb(out),
     }
 }
 

@@ -88,6 +88,19 @@ impl PubSub {
         &self.listeners[scope.index()]
     }
 
+    /// The channels and patterns a client listens to, and which of them are patterns.
+    pub fn listened_by(&self, client: &Client) -> Vec<(Vec<u8>, bool)> {
+        let all = [Scope::Channel, Scope::Pattern, Scope::Shard].into_iter();
+        let of = |scope: Scope| {
+            let listeners = self.of(scope).read();
+            let listened = listeners
+                .iter()
+                .filter(|(_, clients)| clients.iter().any(|other| other.id == client.id));
+            listened.map(|(name, _)| (name.clone(), scope == Scope::Pattern)).collect::<Vec<_>>()
+        };
+        all.flat_map(of).collect()
+    }
+
     /// A client listens from now on.
     pub fn subscribe(&self, scope: Scope, name: &[u8], client: &Arc<Client>) {
         let mut listeners = self.of(scope).write();

@@ -97,6 +97,43 @@ fn scientific(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
     let _ = write!(out, "e{exponent:+}");
 }
 
+/// Significant digits of the long form.
+const LONG_DIGITS: usize = 17;
+
+/// Appends a number with seventeen significant digits and no zeros at the end, with an exponent
+/// where it is very large or small: `%.17g` of C.
+pub fn write_long(out: &mut Vec<u8>, value: f64) {
+    if as_integer(value).is_some_and(|integer| integer.unsigned_abs() < 1 << 53)
+        || !value.is_finite()
+    {
+        return write(out, value);
+    }
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    let text = format!("{:.*e}", LONG_DIGITS - 1, value.abs());
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_digit).collect();
+    let kept = digits.iter().rposition(|&digit| digit != b'0').map_or(1, |last| last + 1);
+    let digits = digits.get(..kept).unwrap_or_default();
+    if (-4..LONG_DIGITS as i32).contains(&exponent) {
+        let missing = (exponent + 1 - kept as i32).max(0) as usize;
+        let mut padded = digits.to_vec();
+        padded.resize(kept + missing, b'0');
+        return match missing > 0 || exponent + 1 == kept as i32 {
+            true => out.extend_from_slice(&padded),
+            false => point(out, digits, exponent + 1),
+        };
+    }
+    let start = out.len();
+    scientific(out, digits, exponent);
+    // An exponent has two digits at least.
+    if exponent.abs() < 10 && out.len() > start {
+        out.insert(out.len() - 1, b'0');
+    }
+}
+
 /// Appends a number with exactly that many digits after the point; a half goes to the even digit.
 pub fn write_fixed(out: &mut Vec<u8>, value: f64, digits: u8) {
     let scale = 10_i64.pow(u32::from(digits.min(18)));
@@ -166,6 +203,25 @@ mod tests {
             (f64::NAN, "nan"),
         ] {
             assert_eq!(shown(value), text);
+        }
+    }
+
+    #[test]
+    fn the_long_form_is_that_of_c() {
+        for (value, text) in [
+            (0.1, "0.10000000000000001"),
+            (-2.25, "-2.25"),
+            (1e300, "1.0000000000000001e+300"),
+            (1e-7, "9.9999999999999995e-08"),
+            (1e-4, "0.0001"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (3.0, "3"),
+            (f64::INFINITY, "inf"),
+        ] {
+            let mut out = Vec::new();
+            write_long(&mut out, value);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
         }
     }
 

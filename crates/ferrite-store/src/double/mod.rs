@@ -5,12 +5,13 @@
 //! shown       integers as integers; else the shortest digits that read back exactly:
 //!             0.1   1e+20   1.5e-7   inf   -inf   nan   -0
 //! fixed       a number of digits after the point, as distances are shown
+//! long        seventeen digits without zeros at the end, as scans show large sorted sets
 //! human       up to seventeen digits after the point without zeros at the end
 //! ```
 
 mod format;
 
-pub use format::{write, write_fixed, write_human};
+pub use format::{write, write_fixed, write_human, write_long};
 
 /// Integers up to this size are shown as integers, and stored as such in packed collections.
 const MAX_PLAIN: f64 = (i64::MAX / 2) as f64;

@@ -14,6 +14,7 @@ mod error;
 mod memcached;
 mod other;
 mod process;
+mod scripted;
 mod sentinel;
 pub mod usage;
 mod watch;
@@ -29,6 +30,7 @@ pub use error::{FETCH_COMMAND, PeerError};
 pub use memcached::{Memcached, MemcachedClient};
 pub use other::OtherServer;
 pub use process::Peer;
+pub use scripted::{Answer, Script, Scripted};
 pub use sentinel::Sentinels;
 pub use usage::Usage;
 

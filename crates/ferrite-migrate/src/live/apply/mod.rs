@@ -478,6 +478,9 @@ impl Applier {
             // The library was gone already when the functions were copied.
             return;
         }
+        if self.plan.leaves_member_out(&words, queued.db, error) {
+            return;
+        }
         if queued.offset == 0 || !self.plan.mark_written(&words, queued.db, &mut self.marks) {
             self.job.warn(format!("the target refused {name}: {}", error.message));
         }

@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use ferrite_client::ReplyError;
 use ferrite_resp::encode as resp;
 
 use super::Ended;
@@ -328,8 +329,10 @@ impl Plan {
             // Some expiries are held and some are not: they cannot be compared.
             return self.read_again(call, access, marks);
         }
-        // The expiries of a set's members (KeyDB) cannot be found again to be released.
-        let hold_ms = if is_of_members(name) { 0 } else { HOLD_MS };
+        // The expiries of members (KeyDB) cannot be found again to be released, as long as they are
+        // not those of fields.
+        let is_untold = is_of_members(name) && !self.abilities.members_as_fields;
+        let hold_ms = if is_untold { 0 } else { HOLD_MS };
         let hold_before_ms = self.hold_before_ms;
         let times = Times { received_at_ms: call.received_ms, hold_ms, hold_before_ms };
         self.rewritten.clear();
@@ -489,6 +492,18 @@ impl Plan {
                 marks.mark_dirty(db, name);
             }
         }
+    }
+
+    /// A KeyDB's expiry of a member that is no field of a hash: it is left out, and named. Whether
+    /// a command that the target refused is that.
+    pub fn leaves_member_out(&self, words: &[&[u8]], db: u32, error: &ReplyError) -> bool {
+        let is_of_fields = words.first().is_some_and(|name| *name == b"HPEXPIREAT");
+        let is = is_of_fields && self.abilities.members_as_fields && error.code == "WRONGTYPE";
+        if is {
+            let key = words.get(1).copied().unwrap_or_default();
+            self.job.tally(|tally| tally.leave_out(db, key, "expiry of a KeyDB subkey"));
+        }
+        is
     }
 
     /// Has the keys read again that a failed command wrote; whether there are any.

@@ -54,6 +54,7 @@ pub(super) fn reset(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     ctx.session.select(0);
     set_protocol(ctx, false);
     ctx.session.client.names.lock().name.clear();
+    ctx.leave_account();
     ctx.reply.simple("RESET");
     Ok(())
 }
@@ -81,11 +82,15 @@ pub(super) fn hello(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         },
     };
     let mut options = words.get(2..).unwrap_or_default();
-    let mut name = None;
+    let (mut name, mut account) = (None, None);
     while let [option, rest @ ..] = options {
         options = match rest {
             [given, rest @ ..] if option.eq_ignore_ascii_case(b"setname") => {
                 name = Some(*given);
+                rest
+            }
+            [user, password, rest @ ..] if option.eq_ignore_ascii_case(b"auth") => {
+                account = Some((*user, *password));
                 rest
             }
             _ => {
@@ -94,6 +99,15 @@ pub(super) fn hello(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
                 return Err(CommandError::new(text).into());
             }
         };
+    }
+    if let Some((user, password)) = account {
+        ctx.log_in(user, password)?;
+    }
+    if ctx.session.account.is_none() {
+        let text = "NOAUTH HELLO must be called with the client already authenticated, otherwise \
+                    the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the \
+                    client and select the RESP protocol version at the same time";
+        return Err(CommandError::text(text).into());
     }
     if let Some(name) = name {
         ctx.session.client.names.lock().name = name.to_vec();

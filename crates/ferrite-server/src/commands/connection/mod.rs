@@ -1,5 +1,6 @@
 //! The connection itself: who calls, in which protocol and database.
 
+mod auth;
 mod basics;
 
 pub use basics::REDIS_VERSION;
@@ -7,6 +8,7 @@ pub use basics::REDIS_VERSION;
 use super::{Handler, handler};
 
 pub(super) const COMMANDS: &[Handler] = &[
+    handler("auth", auth::auth),
     handler("echo", basics::echo),
     handler("hello", basics::hello),
     handler("ping", basics::ping),

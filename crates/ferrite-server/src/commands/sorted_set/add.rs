@@ -11,12 +11,12 @@ const NAN: CommandError = CommandError::text("ERR resulting score is not a numbe
 
 /// When a member is added or its score changed.
 #[derive(Debug, Default)]
-struct Options {
-    only_new: bool,
-    only_known: bool,
+pub(in crate::commands) struct Options {
+    pub(in crate::commands) only_new: bool,
+    pub(in crate::commands) only_known: bool,
     only_greater: bool,
     only_less: bool,
-    counts_changes: bool,
+    pub(in crate::commands) counts_changes: bool,
     increment: bool,
 }
 
@@ -32,13 +32,13 @@ struct Done {
 /// `ZADD key [NX|XX] [GT|LT] [CH] [INCR] score member [score member …]`
 pub(super) fn zadd(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let (options, rest) = options(words.get(2..).unwrap_or_default());
-    add(ctx, words[1], &options, rest)
+    add_words(ctx, words[1], &options, rest)
 }
 
 /// `ZINCRBY key increment member`
 pub(super) fn zincrby(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let options = Options { increment: true, ..Options::default() };
-    add(ctx, words[1], &options, words.get(2..).unwrap_or_default())
+    add_words(ctx, words[1], &options, words.get(2..).unwrap_or_default())
 }
 
 /// The options, and the words behind them.
@@ -79,14 +79,24 @@ fn check(options: &Options, words: &[&[u8]]) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn add(ctx: &mut Ctx<'_>, key: &[u8], options: &Options, words: &[&[u8]]) -> Outcome {
+fn add_words(ctx: &mut Ctx<'_>, key: &[u8], options: &Options, words: &[&[u8]]) -> Outcome {
     check(options, words)?;
     let pairs = words.as_chunks::<2>().0;
     let mut members = Vec::with_capacity(pairs.len());
     for [score, member] in pairs {
         members.push((*member, number::float(score)?));
     }
-    let done = add_members(ctx, key, options, &members)?;
+    add(ctx, key, options, &members)
+}
+
+/// Adds members, and answers as ZADD does.
+pub(in crate::commands) fn add(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    options: &Options,
+    members: &[(&[u8], f64)],
+) -> Outcome {
+    let done = add_members(ctx, key, options, members)?;
     if done.added + done.updated > 0 {
         let event = if options.increment { "zincr" } else { "zadd" };
         ctx.changed(Class::SortedSet, event, key);
@@ -107,7 +117,7 @@ fn add_members(
     options: &Options,
     members: &[(&[u8], f64)],
 ) -> Result<Done, CommandError> {
-    let limits = ctx.shared.limits;
+    let limits = ctx.shared.limits();
     let longest = members.iter().map(|(member, _)| member.len()).max().unwrap_or(0);
     if options.only_known && ctx.write::<SortedSet>(key)?.is_none() {
         return Ok(Done::default());

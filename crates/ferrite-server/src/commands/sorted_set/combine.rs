@@ -108,7 +108,7 @@ fn answer(ctx: &mut Ctx<'_>, words: &[&[u8]], operation: Operation, name: &str) 
 fn store_result(ctx: &mut Ctx<'_>, words: &[&[u8]], operation: Operation, name: &str) -> Outcome {
     let (request, sources) = prepare(ctx, words, 2, operation, Fate::Stored, name)?;
     let result = combine(&request, &sources, operation);
-    let limits = ctx.shared.limits;
+    let limits = ctx.shared.limits();
     let longest = result.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut set = SortedSet::sized(result.len(), longest, &limits);
     for (name, score) in &result {

@@ -9,6 +9,9 @@ mod remove;
 mod score;
 mod store;
 
+pub(in crate::commands) use add::{Options as AddOptions, add};
+pub(in crate::commands) use store::store;
+
 use ferrite_store::types::sorted_set::{LexRange, ScoreRange};
 
 use super::arguments::is;

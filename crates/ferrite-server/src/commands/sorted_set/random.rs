@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 
+use ferrite_store::double;
 use ferrite_store::types::SortedSet;
 use ferrite_store::types::packed::Element;
 use ferrite_store::types::sorted_set::Direction;
 
 use super::{begin_members, is_with_scores, member};
+use crate::commands::arguments::int_between;
 use crate::commands::scan;
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
@@ -17,16 +19,17 @@ use crate::{number, random};
 pub(super) fn zrandmember(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let (count, with_scores) = match words {
         [_, key] => return one(ctx, key),
-        [_, _, count] => (number::int(count)?, false),
-        [_, _, count, option] if is_with_scores(option) => (number::int(count)?, true),
+        [_, _, count] => (int_between(count, -i64::MAX, i64::MAX)?, false),
+        [_, _, count, option] if is_with_scores(option) => {
+            (int_between(count, -i64::MAX, i64::MAX)?, true)
+        }
         [_, _, count, ..] => {
             number::int(count)?;
             return Err(CommandError::SYNTAX.into());
         }
         _ => return Err(CommandError::SYNTAX.into()),
     };
-    let most = if with_scores { i64::MAX / 2 } else { i64::MAX };
-    if !(-most..=most).contains(&count) {
+    if with_scores && count.unsigned_abs() > i64::MAX.unsigned_abs() / 2 {
         return Err(CommandError::text("ERR value is out of range").into());
     }
     ctx.answer::<SortedSet, _>(words[1], |reply, set| match set {
@@ -96,7 +99,12 @@ pub(super) fn zscan(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
             set.scan(cursor, &mut |name, score| {
                 found.visit(Element::Bytes(name), |reply| {
                     reply.bulk(name);
-                    reply.text(&number::double_text(score));
+                    let mut text = Vec::new();
+                    match set.is_packed() {
+                        true => double::write(&mut text, score),
+                        false => double::write_long(&mut text, score),
+                    }
+                    reply.bulk(&text);
                     2
                 });
             })

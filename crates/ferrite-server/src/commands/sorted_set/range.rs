@@ -91,7 +91,7 @@ pub(super) fn zrevrangebylex(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 /// `ZRANGESTORE destination source min max [BYSCORE|BYLEX] [REV] [LIMIT offset count]`
 pub(super) fn zrangestore(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let request = parse(words.get(3..).unwrap_or_default(), Given { stores: true, ..FREE })?;
-    let limits = ctx.shared.limits;
+    let limits = ctx.shared.limits();
     let mut result = SortedSet::new();
     if let Some(source) = ctx.read::<SortedSet>(words[2])? {
         let ranks = request.ranks(source);

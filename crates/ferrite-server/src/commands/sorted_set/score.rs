@@ -53,7 +53,9 @@ fn rank(ctx: &mut Ctx<'_>, words: &[&[u8]], direction: Direction) -> Outcome {
     let with_score = match words {
         [_, _, _] => false,
         [_, _, _, option] if is(option, "withscore") => true,
-        _ => return Err(CommandError::SYNTAX.into()),
+        [_, _, _, _] => return Err(CommandError::SYNTAX.into()),
+        _ if direction == Direction::Ascending => return Err(CommandError::arity("zrank").into()),
+        _ => return Err(CommandError::arity("zrevrank").into()),
     };
     let set = ctx.read::<SortedSet>(words[1])?;
     let found = set.and_then(|set| Some((set.len(), set.rank(words[2])?)));

@@ -84,7 +84,12 @@ fn exec(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     ctx.reply.array(transaction.queued.len());
     for queued in &transaction.queued {
         // Inside of a transaction nothing waits: a blocking command answers at once.
-        ctx.call(queued.entry, &slices(&queued.words));
+        let words = slices(&queued.words);
+        // Rights may have changed since the command was queued.
+        match ctx.permit(queued.entry.spec, &words) {
+            Ok(()) => drop(ctx.call(queued.entry, &words)),
+            Err(error) => ctx.reply.error(&error),
+        }
     }
     Ok(())
 }

@@ -41,7 +41,7 @@ section! {
             yes_no("dynamic-hz", "yes").stored("each thread looks after its own clients");
         /// Whether the logo is shown.
         always_show_logo: Number<bool> =
-            yes_no("always-show-logo", "no").at_start().stored("there is no logo");
+            yes_no("always-show-logo", "no").at_start();
         /// Whether a crash leaves a report in the log.
         crash_log_enabled: Number<bool> =
             yes_no("crash-log-enabled", "yes").stored("a crash always leaves a report");

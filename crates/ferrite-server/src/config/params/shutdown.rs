@@ -14,6 +14,7 @@ section! {
         /// How the process ends at SIGINT: save 1, nosave 2, now 4, force 8.
         on_sigint: Number<u32> = flags("shutdown-on-sigint", "default", HOW);
         /// Seconds that replicas have to catch up before the process ends.
-        timeout: Number<u32> = integer("shutdown-timeout", "10", 0, i32::MAX as i64);
+        timeout: Number<u32> = integer("shutdown-timeout", "10", 0, i32::MAX as i64)
+            .stored("the end does not wait for replicas, which have a backlog");
     }
 }

@@ -224,5 +224,38 @@ impl Registers {
     }
 }
 
+/// Elements that the self test adds.
+const TESTED: u64 = 100_000;
+/// An estimate further off than so many standard errors fails the self test.
+const TOLERATED_ERRORS: f64 = 6.0;
+
+/// Adds numbers to a HyperLogLog in both forms and looks whether estimates are near.
+///
+/// # Errors
+/// What is wrong.
+pub fn self_test() -> Result<(), String> {
+    let (mut sparse, mut dense) = (empty(), empty());
+    let damaged = |_| "registers are corrupt".to_owned();
+    to_dense(&mut dense).map_err(damaged)?;
+    let allowed = TOLERATED_ERRORS * 1.04 / (REGISTERS as f64).sqrt();
+    let mut check_at = 1;
+    for number in 1..=TESTED {
+        let element = number.to_le_bytes();
+        for bytes in [&mut sparse, &mut dense] {
+            add(bytes, &element, DENSE_LEN).map_err(damaged)?;
+        }
+        if number == check_at {
+            let (one, other) = (count(&sparse).map_err(damaged)?, count(&dense).map_err(damaged)?);
+            let error = (one as f64 / number as f64 - 1.0).abs();
+            // Of a few elements one more or less is much.
+            if one != other || (error > allowed && one.abs_diff(number) > 1) {
+                return Err(format!("{number} elements are estimated as {one} and {other}"));
+            }
+            check_at *= 10;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests;

@@ -50,6 +50,11 @@ fn the_estimate_in_the_header_is_outdated_by_a_change() {
 }
 
 #[test]
+fn the_self_test_passes() {
+    assert_eq!(self_test(), Ok(()));
+}
+
+#[test]
 fn damage_is_found() {
     assert_eq!(check(b"HYLL"), Err(Invalid::Type));
     assert_eq!(check(b"hello world, hello world"), Err(Invalid::Type));

@@ -76,6 +76,12 @@ impl SortedSet {
         }
     }
 
+    /// Whether it is small and kept in one blob.
+    #[must_use]
+    pub fn is_packed(&self) -> bool {
+        matches!(self.form, Form::Packed(_))
+    }
+
     /// How many members it has.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Ids of entries: read from words, and their neighbours.
 
-pub use ferrite_rdb::StreamId;
+use super::StreamId;
 
 /// The smallest id.
 pub const MIN: StreamId = StreamId { ms: 0, seq: 0 };

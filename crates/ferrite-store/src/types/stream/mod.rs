@@ -15,7 +15,7 @@ mod trim;
 
 use std::collections::BTreeMap;
 
-use ferrite_rdb::StreamId;
+pub use ferrite_rdb::StreamId;
 
 pub use group::{Consumer, ConsumerId, Group, Pending};
 pub use node::Entry;
@@ -201,6 +201,17 @@ impl Stream {
             self.find_first();
         }
         true
+    }
+
+    /// The id of the last entry that is there; 0-0 where there is none.
+    #[must_use]
+    pub fn last_entry_id(&self) -> StreamId {
+        let mut last = StreamId::default();
+        self.walk(id::MIN, id::MAX, Direction::Descending, &mut |entry| {
+            last = entry.id;
+            false
+        });
+        last
     }
 
     /// Looks again which entry is the first.
