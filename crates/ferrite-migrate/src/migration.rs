@@ -12,6 +12,7 @@ use crate::jobs::{JobDir, JobError, JobStore, Plan, State};
 use crate::live;
 use crate::report::{Aborted, Event, Phase, PreflightReport, Report, Status, VerificationReport};
 use crate::verify::{Coverage, compare};
+use crate::workers::{Joined, run as share};
 
 /// A migration of one source to one target.
 #[derive(Debug)]
@@ -45,7 +46,10 @@ impl Migration {
     #[expect(clippy::unused_async, reason = "it may wait for a disk")]
     pub async fn new(config: Config) -> Result<Self, MigrateError> {
         let (events_in, events) = mpsc::unbounded_channel();
-        let job = Arc::new(Job::new(config, events_in));
+        let job = Arc::new(match &config.workers {
+            None => Job::new(config, events_in),
+            Some(workers) => Job::with_id(workers.job_id(), config, events_in),
+        });
         let dir = match job.config.mode {
             Mode::Snapshot => None,
             mode => {
@@ -141,6 +145,17 @@ impl Migration {
             let checked = Import::check(&job).await?;
             self.allow(&checked.report)?;
             self.running = Some(tokio::spawn(import(job, checked)));
+            return Ok(());
+        }
+        if let Some(workers) = &self.job.config.workers {
+            let joined = Joined::join(&job, workers).await?;
+            match self.check().await {
+                Ok(checked) => self.running = Some(tokio::spawn(share(job, checked, joined))),
+                Err(error) => {
+                    joined.leave().await;
+                    return Err(error);
+                }
+            }
             return Ok(());
         }
         let checked = self.check().await.inspect_err(|_| self.forget())?;

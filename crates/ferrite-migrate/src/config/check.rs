@@ -25,6 +25,7 @@ impl ConfigBuilder {
         }
         replica::check(&self)?;
         migrate::check(&self)?;
+        let workers = self.take_workers()?;
         self.check_memory()?;
         let source = match self.input {
             Some(input) => Origin::Input(input),
@@ -72,6 +73,7 @@ impl ConfigBuilder {
             source_emptied: self.source_emptied,
             input_db: self.input_db,
             checkpoint_in_target: self.checkpoint_in_target,
+            workers,
         })
     }
 

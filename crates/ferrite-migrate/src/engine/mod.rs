@@ -12,7 +12,7 @@ pub mod throttle;
 
 pub use budget::Budget;
 pub use choose::choose;
-pub use copy::{Ends, copy, report, run};
+pub use copy::{Ends, copy, copy_whole, report, run};
 pub use import::{Import, import};
 pub use job::{CLIENT_NAME_PREFIX, Job, now_ms};
 pub use stop::Stop;

@@ -8,6 +8,7 @@ use super::{Job, Verb};
 use crate::args::{KeyArgs, OutputArgs, ResourceArgs, SourceArgs, TargetArgs, configure};
 use crate::limits::LimitArgs;
 use crate::term::error::Failure;
+use crate::workers::WorkersArgs;
 
 pub const VERB: Verb = Verb { name: "cluster", command, prepare };
 
@@ -25,6 +26,8 @@ struct ClusterArgs {
     resources: ResourceArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    workers: WorkersArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -54,19 +57,21 @@ Examples:
   ferrite-migrate cluster --source redis://old-1:6379 --target redis://new-1:6379 --parallel 8
   ferrite-migrate cluster -s redis://old-1:6379 -t redis://new-1:6379 --dry-run
   ferrite-migrate cluster -s redis://old-1:6379 -t redis://new-1:6379 --verify
+  ferrite-migrate cluster -s redis://old-1 -t redis://new-1 --workers-from etcd://etcd-1/move-1
 
 Each address names any one node; the others are found, and use the same user, password and TLS.
 Every slot must have an owner. Slots may move and replicas take over while the copy runs. Keys are
 copied once; writes are not followed. `migrate`, `sync` and `verify` take clusters as well, at one
-end or both. Exit codes are listed by `ferrite-migrate --help`.";
+end or both. With --workers-from, machines that run the same command share the job. Exit codes are listed by `ferrite-migrate --help`.";
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let args = ClusterArgs::from_arg_matches(matches)
         .map_err(|error| Failure::usage("the command line", error.to_string()))?;
-    let ClusterArgs { source, target, run: options, keys, resources, limits, .. } = args;
+    let ClusterArgs { source, target, run: options, keys, resources, limits, workers, .. } = args;
     let parallel = resources.parallel();
     let config = configure(source, target, &keys, &resources, |config| {
-        config
+        workers
+            .apply(config)
             .clusters(true)
             .on_conflict(options.on_conflict.into())
             .dry_run(options.dry_run)

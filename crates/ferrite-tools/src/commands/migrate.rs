@@ -21,6 +21,7 @@ use crate::render::Output;
 use crate::term::error::Failure;
 use crate::term::units::{parse_duration, parse_size};
 use crate::watch::Watch;
+use crate::workers::WorkersArgs;
 
 pub const VERB: Verb = Verb { name: "migrate", command, prepare };
 
@@ -44,6 +45,8 @@ struct MigrateArgs {
     resources: ResourceArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    workers: WorkersArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -117,7 +120,7 @@ enum CheckpointArg {
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 16] = [
+const PLANNED: [&str; 17] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -134,6 +137,7 @@ const PLANNED: [&str; 16] = [
     "checkpoint",
     "replica_source",
     "migrate_target",
+    "workers_from",
 ];
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -240,6 +244,7 @@ Examples:
   ferrite-migrate migrate -s rediss://old:6380 --source-tls-ca ca.pem -t unix:///run/new.sock
   ferrite-migrate migrate -s redis://old -t redis://new -f 'user:*' -e 'user:tmp:*' --type hash
   ferrite-migrate migrate -s memcached://one:11211,two:11211 -t redis://new:6379 --verify
+  ferrite-migrate migrate -s redis://old -t redis://new --workers-from etcd://etcd-1/move-1
   ferrite-migrate migrate -s redis://old/2 -t redis://new/2 --on-conflict replace -p 8 --json
 
 A live migration ends with `ferrite-migrate cutover`; `status` tells when it can. It outlives its
@@ -249,6 +254,9 @@ Limits hold the copy back, not what comes after: neither the writes of a live mi
 --verify. With psync, a slow copy keeps the source's snapshot process alive as long, and the source
 gives us up when it could send nothing for its repl-timeout. `ferrite-migrate throttle` changes the
 limits of a live migration.
+
+With --workers-from, all machines that run the same command share the job, whenever they begin and
+whoever of them dies; `status --workers-from` shows who does what. A job has a prefix of its own.
 
 Ctrl-C stops in order: what is on its way arrives, the report says what is done. A second one
 leaves at once. Exit codes are listed by `ferrite-migrate --help`.";
@@ -326,14 +334,15 @@ fn refuse_copy_options(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure> {
-    let MigrateArgs { source, target, run, keys, memcached, live, resources, limits, .. } = args;
+    let MigrateArgs { source, target, run, keys, memcached, live, .. } = args;
+    let MigrateArgs { resources, limits, workers, .. } = args;
     if let Some(id) = live.resume.clone() {
         limits.limits(Limits::default()).check()?;
         return Ok(Wanted::Resume { id, source, target, live, limits });
     }
     let config = configure(source, target, &keys, &resources, |config| {
         let config = memcached
-            .apply(config)
+            .apply(workers.apply(config))
             .mode(run.mode)
             .strategy(run.strategy.into())
             .on_conflict(run.on_conflict.into())

@@ -3,7 +3,7 @@
 use ferrite_migrate::{ExitCode, OnConflict, Replayed, Report, Skip, State};
 
 use super::table::Sheet;
-use super::{Route, live, verification};
+use super::{Route, live, shared, verification};
 use crate::term::clean::clean;
 use crate::term::color::Palette;
 use crate::term::units::{bytes, count, duration, per_second};
@@ -21,6 +21,9 @@ pub fn text(report: &Report, route: &Route, retry: &str, palette: Palette) -> St
     }
     if let Some(followed) = &report.live {
         live::followed(followed, &mut sheet);
+    }
+    if let Some(shared) = &report.shared {
+        shared::report(shared, &mut sheet);
     }
     if !report.skipped.is_empty() {
         skipped(&report.skipped, &mut sheet);
@@ -235,6 +238,7 @@ mod tests {
             verification: None,
             live: None,
             replayed: None,
+            shared: None,
         }
     }
 
