@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Mode, OnConflict, Origin, Strategy};
-use crate::engine::{Import, Job, import, run};
+use crate::engine::{Import, Job, follow, import, run};
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::{JobDir, JobError, JobStore, Plan, State};
 use crate::live;
@@ -52,6 +52,7 @@ impl Migration {
         });
         let dir = match job.config.mode {
             Mode::Snapshot => None,
+            _ if job.config.source.server().is_none() => None,
             mode => {
                 let plan = Plan::new(&job.config, mode.name());
                 Some(store(&job.config)?.create(&job.id, plan).map_err(job_error)?)
@@ -144,7 +145,10 @@ impl Migration {
         if let Origin::Input(_) = job.config.source {
             let checked = Import::check(&job).await?;
             self.allow(&checked.report)?;
-            self.running = Some(tokio::spawn(import(job, checked)));
+            self.running = Some(match job.config.mode {
+                Mode::Live => tokio::spawn(follow(job, checked)),
+                Mode::Snapshot | Mode::Incremental => tokio::spawn(import(job, checked)),
+            });
             return Ok(());
         }
         if let Some(workers) = &self.job.config.workers {

@@ -266,5 +266,6 @@ pub fn report(
         live: None,
         replayed: None,
         shared: None,
+        rounds: None,
     })
 }

@@ -2,7 +2,8 @@
 //! its beginning to its end.
 //!
 //! An input owes the engine what a [`Source`] owes it, and says what it is before anything is
-//! written. It cannot be followed, and it is not asked for single keys.
+//! written. It is not asked for single keys. Where it can be looked at again
+//! and again, it can be followed, by [`Rounds`].
 
 mod any_file;
 pub mod aof;
@@ -64,6 +65,16 @@ pub trait Kind: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it can be looked at again and again, to see what changed.
+    fn is_followable(&self) -> bool {
+        false
+    }
+
+    /// How that is done; nothing where it is not followable.
+    fn rounds(&self, _job: Arc<Job>) -> Option<Box<dyn Rounds>> {
+        None
+    }
+
     /// Reads it a second time and compares it with the target; nothing where it is not comparable.
     fn compare(&self, job: Arc<Job>, target: WrittenTo) -> Comparing<'_> {
         drop((job, target));
@@ -103,6 +114,39 @@ pub struct Opened {
     pub keys_total: u64,
     /// What is done with the target besides writing these keys.
     pub then: Option<Box<dyn Follow>>,
+}
+
+/// What a look at an input found.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Keys it has, those that do not take part included.
+    pub keys: u64,
+    /// Whether something is not as it was, or was not copied since it was found.
+    pub changed: bool,
+}
+
+/// An input that is looked at again and again.
+pub trait Rounds: Send {
+    /// Sees what has changed since the last look; the first one only remembers.
+    ///
+    /// # Errors
+    /// An input that is lost, or is not the one it was.
+    fn look(&mut self) -> BoxFuture<'_, Result<Look, MigrateError>>;
+
+    /// Reads what has changed since the last round that was [`done`](Self::done).
+    fn changed(&self) -> Box<dyn Source>;
+
+    /// Which of these keys of the target the input has, or had no reason to lose.
+    ///
+    /// # Errors
+    /// An input that is lost.
+    fn exist<'a>(
+        &'a mut self,
+        keys: &'a [&'a [u8]],
+    ) -> BoxFuture<'a, Result<Vec<bool>, MigrateError>>;
+
+    /// The target has what had changed.
+    fn done(&mut self);
 }
 
 /// What follows the keys of an input: commands.

@@ -111,6 +111,9 @@ pub struct Report {
     /// The job, where several machines shared it: all counts are of all of them then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedReport>,
+    /// Rounds over a source that is no server, where it was followed: `eventual`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<JobRounds>,
 }
 
 /// What became of the commands of an append-only file.
