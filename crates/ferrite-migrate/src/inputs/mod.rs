@@ -25,6 +25,7 @@ pub use rdb_file::FileSupply;
 
 use ferrite_client::TlsOptions;
 
+use crate::analyze::{Analysis, Rung};
 use crate::config::ConfigError;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
@@ -36,6 +37,24 @@ use crate::verify::{Coverage, WrittenTo};
 
 /// A comparison with the target that goes on.
 pub type Comparing<'a> = BoxFuture<'a, Result<Option<VerificationReport>, MigrateError>>;
+
+/// A look at an input that goes on.
+pub type Describing<'a> = BoxFuture<'a, Result<Option<Described>, MigrateError>>;
+
+/// What an input is, and what is on it.
+#[derive(Debug)]
+pub struct Described {
+    /// What it is, in words.
+    pub server: String,
+    /// All keys.
+    pub keys_total: u64,
+    /// Memory it uses, in bytes.
+    pub used_memory: Option<u64>,
+    /// The keys that were looked at.
+    pub analysis: Analysis,
+    /// Ways to move it, best first.
+    pub ladder: Vec<Rung>,
+}
 
 /// How one kind of input is opened.
 pub trait Kind: fmt::Debug + Send + Sync {
@@ -63,6 +82,15 @@ pub trait Kind: fmt::Debug + Send + Sync {
     /// Whether it can be read a second time, to be compared with the target.
     fn is_comparable(&self) -> bool {
         false
+    }
+
+    /// What it is and what is on it, from a look of about a second; nothing where it would have to be
+    /// read whole. So many patterns and biggest keys are kept.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn describe<'a>(&'a self, _report: &'a mut PreflightReport, _top: usize) -> Describing<'a> {
+        Box::pin(async { Ok(None) })
     }
 
     /// Whether it can be looked at again and again, to see what changed.

@@ -10,6 +10,7 @@
 //! such. A key becomes a string, or what the [policy for flags](MemcachedFlags) makes of it.
 
 mod compare;
+mod describe;
 mod flags;
 mod follow;
 mod read;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use ferrite_client::memcached;
 use ferrite_client::{AddressError, Connector, TlsOptions};
 
-use super::{Comparing, Kind, Opened, Rounds};
+use super::{Comparing, Describing, Kind, Opened, Rounds};
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::report::{PreflightReport, VerificationReport};
@@ -81,6 +82,10 @@ impl Kind for Memcacheds {
 
     fn is_comparable(&self) -> bool {
         true
+    }
+
+    fn describe<'a>(&'a self, report: &'a mut PreflightReport, top: usize) -> Describing<'a> {
+        Box::pin(async move { describe::describe(&self.connectors, report, top).await.map(Some) })
     }
 
     fn is_followable(&self) -> bool {
