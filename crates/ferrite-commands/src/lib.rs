@@ -25,6 +25,8 @@
 mod catalogue;
 mod command;
 mod flags;
+mod glob;
+mod key_flags;
 mod keys;
 mod lookup;
 mod slot;
@@ -33,6 +35,8 @@ mod table;
 pub use catalogue::all;
 pub use command::{Command, Group, Since, Version};
 pub use flags::{Categories, Category, Flag, Flags};
+pub use glob::matches_glob;
+pub use key_flags::{KeyFlags, call_key_flags, key_flags};
 pub use keys::{
     Access, KeyError, KeyPosition, KeyRange, KeySpec, Keys, MAX_KEY_SPECS, Place, keys,
 };

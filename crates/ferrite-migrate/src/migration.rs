@@ -89,8 +89,8 @@ impl Migration {
             dir.write_limits(config.limits).map_err(job_error)?;
         }
         if live::is_on_the_way_back(dir.journal()) {
-            // Whoever led there, the way back is gone by the target's stream.
-            config.strategy = Strategy::Psync;
+            // Whoever led there, the way back is gone by the target's stream, or streams.
+            config.strategy = Strategy::Auto;
             // Nothing is compared there, so no rights are needed for that.
             (config.verify, config.only_differing) = (false, false);
         }

@@ -9,7 +9,7 @@ use std::thread;
 
 use common::{listing, run, start, start_with_everything};
 use ferrite_migrate::{
-    Config, ConfigBuilder, ErrorKind, Limits, MigrateError, Mode, OnConflict, Strategy,
+    Config, ConfigBuilder, ErrorKind, Limits, MigrateError, OnConflict, Strategy,
 };
 use ferrite_testkit::dataset::big::{self, Collection};
 use ferrite_testkit::{Cluster, Dataset, Listing, Peer, Server, wait_until};
@@ -217,10 +217,7 @@ fn clusters_that_cannot_be_copied_are_refused_with_the_reason() {
     let other = start(Server::Redis70);
     said(config(&other.url(), &target.url()).clusters(true), &["is no node of a cluster"]);
 
-    let state = tempfile::tempdir().unwrap();
     let b = Cluster::builder(Server::Redis70).password("right").start().unwrap();
-    let live = || config(&b.url(), &target.url()).mode(Mode::Live).state_dir(state.path());
-    said(live(), &["`live` cannot follow yet"]);
     let mut client = target.client();
     client.ok(&["SELECT", "3"]);
     client.ok(&["SET", "key", "value"]);

@@ -13,6 +13,7 @@
 //! [`digest`] is a sink too: a 128-bit fingerprint of what a value *is*, whatever its encoding.
 
 pub mod aof;
+mod body;
 mod crc64;
 mod cursor;
 mod decode;
@@ -21,6 +22,7 @@ pub mod dump;
 pub mod encode;
 mod error;
 mod format;
+pub mod functions;
 pub mod lzf;
 pub mod packed;
 mod reader;
@@ -29,6 +31,7 @@ pub mod transcode;
 mod types;
 pub mod writer;
 
+pub use body::Body;
 pub use crc64::{Crc64, crc64};
 pub use cursor::MAX_ELEMENT_LEN;
 pub use decode::{Part, ValueDecoder, decode, value_len};

@@ -21,13 +21,14 @@
 //! * [`peek`] borrows one element from the input, [`skip`] steps over one whole reply;
 //! * [`peek_bulk_header`] reads only `$<length>`, so that the body can be streamed.
 //!
-//! Commands are written with [`encode`]. Nothing here trusts its input: lengths are bounded by
+//! Commands are written with [`encode`], and read by a server with [`request`]. Nothing here trusts its input: lengths are bounded by
 //! [`Limits`], strings are bytes, and no input can cause a panic.
 
 mod decode;
 pub mod encode;
 mod error;
 mod peek;
+pub mod request;
 mod scan;
 mod value;
 

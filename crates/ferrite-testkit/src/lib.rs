@@ -26,7 +26,7 @@ pub use dataset::{Dataset, Listing, snapshot};
 pub use load::{Load, LoadReport};
 pub use peers::{
     Binary, Cluster, ClusterBuilder, Etcd, Memcached, MemcachedClient, OtherServer, Peer,
-    PeerBuilder, PeerError, Sentinels, Server,
+    PeerBuilder, PeerError, Script, Scripted, Sentinels, Server,
 };
 pub use proxy::{Direction, Proxy};
 pub use tls::TlsFiles;

@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ferrite-migrate", &["ferrite-client", "ferrite-commands", "ferrite-rdb", "ferrite-resp"]),
     ("ferrite-store", &["ferrite-rdb"]),
     ("ferrite-server", &["ferrite-store", "ferrite-commands", "ferrite-rdb", "ferrite-resp"]),
+    ("ferrite", &["ferrite-server"]),
     ("ferrite-tools", &["ferrite-migrate", "ferrite-client", "ferrite-commands"]),
     ("ferrite-testkit", &["ferrite-resp"]),
     ("xtask", &[]),

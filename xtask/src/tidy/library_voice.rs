@@ -9,6 +9,7 @@ const LIBRARIES: &[&str] = &[
     "crates/ferrite-commands/src/",
     "crates/ferrite-client/src/",
     "crates/ferrite-migrate/src/",
+    "crates/ferrite-server/src/",
 ];
 
 const BANNED: &[(&str, &str)] = &[

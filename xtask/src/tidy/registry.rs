@@ -14,6 +14,7 @@ const FOLDERS: &[&str] = &[
     "crates/ferrite-commands/src/catalogue/",
     "crates/ferrite-migrate/src/sources/",
     "crates/ferrite-migrate/src/targets/",
+    "crates/ferrite-server/src/config/params/",
     "crates/ferrite-tools/src/*/commands/",
     "xtask/src/tidy/",
 ];

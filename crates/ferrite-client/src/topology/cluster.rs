@@ -14,6 +14,8 @@ pub struct Cluster {
     map: RwLock<Arc<SlotMap>>,
     /// Which node is asked first next time: one that is cut off must not be asked for ever.
     turn: AtomicUsize,
+    /// Whether it is a server that owns all slots, and no cluster.
+    is_one: bool,
 }
 
 impl Cluster {
@@ -27,7 +29,16 @@ impl Cluster {
     ) -> Result<Self, ClientError> {
         let map = ask(connection).await?;
         let (map, turn) = (RwLock::new(Arc::new(map)), AtomicUsize::new(0));
-        Ok(Self { seed: seed.clone(), map, turn })
+        Ok(Self { seed: seed.clone(), map, turn, is_one: false })
+    }
+
+    /// A server that is no cluster, for whoever sends keys to the owners of their slots: it owns
+    /// them all, and is not asked about it.
+    #[must_use]
+    pub fn of_one(server: &Connector) -> Self {
+        let map = SlotMap::of_one(server.address().endpoint().clone());
+        let (map, turn) = (RwLock::new(Arc::new(map)), AtomicUsize::new(0));
+        Self { seed: server.clone(), map, turn, is_one: true }
     }
 
     /// What was known last.
@@ -37,6 +48,9 @@ impl Cluster {
 
     /// Makes connections to one of its nodes.
     pub fn connector(&self, node: &Endpoint) -> Connector {
+        if self.is_one {
+            return self.seed.clone();
+        }
         let address = self.seed.address().clone().with_endpoint(node.clone());
         self.seed.clone().with_address(address)
     }
@@ -48,7 +62,7 @@ impl Cluster {
     /// The last node's failure, when none answers.
     pub async fn refresh(&self, known: &Arc<SlotMap>) -> Result<Arc<SlotMap>, ClientError> {
         let current = self.map();
-        if !Arc::ptr_eq(&current, known) {
+        if self.is_one || !Arc::ptr_eq(&current, known) {
             return Ok(current);
         }
         let mut nodes = vec![self.seed.address().endpoint()];

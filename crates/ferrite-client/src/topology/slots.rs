@@ -59,6 +59,14 @@ impl SlotMap {
         Some(map)
     }
 
+    /// All slots belong to one server.
+    #[must_use]
+    pub fn of_one(primary: Endpoint) -> Self {
+        let (id, replicas, slots) = (primary.to_string(), Vec::new(), vec![(0, SLOTS - 1)]);
+        let shard = Shard { id, primary, replicas, slots };
+        Self { shards: vec![shard], owners: vec![0; usize::from(SLOTS)] }
+    }
+
     /// The place of a primary among the shards, which it joins if it is new.
     fn shard(&mut self, primary: &Value, replicas: &[Value], host: &str) -> Option<usize> {
         let (endpoint, id) = node(primary, host)?;

@@ -17,6 +17,12 @@ pub struct Asker {
     /// Without a cluster it is the one connection.
     cluster: Option<Arc<Cluster>>,
     connections: Vec<(Option<Endpoint>, Connection)>,
+    /// The name of the connections, if it is another than usual.
+    client_name: Option<String>,
+    /// Whether a connection has been to another database than the first.
+    selects: bool,
+    /// Whether a connection was lost since this was last asked.
+    has_lost: bool,
 }
 
 impl Asker {
@@ -25,17 +31,33 @@ impl Asker {
     /// # Errors
     /// A server that cannot be reached.
     pub async fn connect(server: &Server) -> Result<Self, ClientError> {
-        let mut asker = Self { cluster: server.cluster.clone(), connections: Vec::new() };
-        if asker.cluster.is_none() {
-            asker.connections.push((None, server.connector.connect().await?));
-        }
-        Ok(asker)
+        let Some(cluster) = &server.cluster else {
+            let connections = vec![(None, server.connector.connect().await?)];
+            let (client_name, selects, has_lost) = (None, false, false);
+            return Ok(Self { cluster: None, connections, client_name, selects, has_lost });
+        };
+        Ok(Self::of_cluster(Arc::clone(cluster)))
     }
 
     /// Asks the nodes of a cluster, connecting when it must.
     #[must_use]
     pub fn of_cluster(cluster: Arc<Cluster>) -> Self {
-        Self { cluster: Some(cluster), connections: Vec::new() }
+        let (client_name, selects, has_lost) = (None, false, false);
+        let connections = Vec::new();
+        Self { cluster: Some(cluster), connections, client_name, selects, has_lost }
+    }
+
+    /// The same, whose connections have this name.
+    #[must_use]
+    pub fn client_name(mut self, name: String) -> Self {
+        self.client_name = Some(name);
+        self
+    }
+
+    /// Whether a connection was lost since this was last asked: what was on its way there may
+    /// still be done.
+    pub fn take_lost(&mut self) -> bool {
+        std::mem::take(&mut self.has_lost)
     }
 
     /// Calls `name key` for each of the keys; the replies in the same order.
@@ -49,6 +71,7 @@ impl Asker {
         keys: &[&[u8]],
     ) -> Result<Vec<Value>, ClientError> {
         let mut replies: Vec<Option<Value>> = vec![None; keys.len()];
+        self.selects |= db != 0;
         let map = self.cluster.as_ref().map(|cluster| cluster.map());
         let mut nodes: Vec<(Option<Endpoint>, Vec<usize>)> = Vec::new();
         for (index, key) in keys.iter().enumerate() {
@@ -64,7 +87,10 @@ impl Asker {
             let told = match self.pipeline(node.clone(), db, name, &there).await {
                 Ok(told) => told,
                 // Those keys are asked for one by one, which tells why.
-                Err(error) if node.is_some() && error.is_transient() => continue,
+                Err(error) if node.is_some() && error.is_transient() => {
+                    self.has_lost = true;
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             for (index, reply) in indexes.iter().zip(told) {
@@ -94,7 +120,7 @@ impl Asker {
             return Ok(vec![None; keys.len()]);
         }
         let mut pipeline = Pipeline::new();
-        let selects = usize::from(!is_node || db != 0);
+        let selects = usize::from(!is_node || self.selects);
         if selects > 0 {
             pipeline.push(&[&b"SELECT"[..], db.to_string().as_bytes()]);
         }
@@ -125,7 +151,11 @@ impl Asker {
                 let (Some(cluster), Some(at)) = (&self.cluster, &node) else {
                     return Ok(Vec::new());
                 };
-                let connection = cluster.connector(at).connect().await?;
+                let mut connector = cluster.connector(at);
+                if let Some(name) = &self.client_name {
+                    connector = connector.client_name(name.clone());
+                }
+                let connection = connector.connect().await?;
                 self.connections.push((node.clone(), connection));
                 self.connections.len() - 1
             }
@@ -154,21 +184,24 @@ impl Asker {
             let error = match next_place(&cluster, slot, failed.as_ref()).await {
                 Ok(Some((node, asking))) => {
                     let mut pipeline = Pipeline::new();
-                    if db != 0 {
+                    if self.selects {
                         pipeline.push(&[&b"SELECT"[..], db.to_string().as_bytes()]);
                     }
                     if asking {
                         pipeline.push(&["ASKING"]);
                     }
                     pipeline.push(&[name, key]);
-                    let count = 1 + usize::from(asking) + usize::from(db != 0);
+                    let count = 1 + usize::from(asking) + usize::from(self.selects);
                     match self.call(Some(node), &pipeline, count).await {
                         Ok(told) => match told.into_iter().last() {
                             Some(Ok(reply)) => return Ok(reply),
                             Some(Err(error)) => error,
                             None => unowned(slot),
                         },
-                        Err(error) => error,
+                        Err(error) => {
+                            self.has_lost |= error.is_transient();
+                            error
+                        }
                     }
                 }
                 Ok(None) => unowned(slot),

@@ -137,7 +137,10 @@ async fn tell_lost_nodes(job: &Job, checked: &Checked, before: &[String]) {
 }
 
 /// Reads and writes again what could not be written to its end, because its node was lost.
-async fn write_again(
+///
+/// # Errors
+/// A key that cannot be written after all.
+pub async fn write_again(
     job: &Arc<Job>,
     checked: &Arc<Checked>,
     capabilities: &Capabilities,
@@ -177,7 +180,8 @@ pub async fn copy(
     let (items_in, items) = mpsc::channel(workers * WAITING_PER_WORKER);
     let items = Arc::new(Mutex::new(items));
     let budget = Budget::new(job.config.in_flight_limit());
-    let feed = Feed::new(Arc::clone(job), items_in, budget);
+    let can = capabilities.values.has_field_expiry();
+    let feed = Feed::new(Arc::clone(job), items_in, budget).with_field_expiry(can);
     let _probes = Probes::start(job, ends.source, &ends.target.connector);
 
     let mut writing = JoinSet::new();

@@ -13,7 +13,7 @@ pub mod throttle;
 
 pub use budget::Budget;
 pub use choose::choose;
-pub use copy::{Ends, copy, copy_whole, report, run};
+pub use copy::{Ends, copy, copy_whole, report, run, write_again};
 pub use follow::follow;
 pub use import::{Import, import};
 pub use job::{CLIENT_NAME_PREFIX, Job, now_ms};

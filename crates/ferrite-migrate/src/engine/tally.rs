@@ -23,6 +23,14 @@ pub struct Tally {
     warnings: Vec<String>,
 }
 
+/// Counts of keys that were copied.
+#[derive(Debug)]
+pub struct Counted {
+    keys: KeyCounts,
+    bytes: u64,
+    types: BTreeMap<&'static str, (u64, u64)>,
+}
+
 impl Tally {
     /// Keys of one type were written.
     pub fn copied(&mut self, kind: ValueKind, keys: u64, bytes: u64) {
@@ -37,6 +45,21 @@ impl Tally {
     pub fn restart(&mut self) {
         let warnings = std::mem::take(&mut self.warnings);
         *self = Self { warnings, ..Self::default() };
+    }
+
+    /// The counts of keys that were copied; see [`put_back`](Self::put_back).
+    #[must_use]
+    pub fn counted(&self) -> Counted {
+        let (keys, bytes, types) = (self.keys, self.bytes, self.types.clone());
+        Counted { keys, bytes, types }
+    }
+
+    /// What was written since belongs to following, not to the copy: it does not count there. What
+    /// was left out stays named.
+    pub fn put_back(&mut self, counted: Counted) {
+        let (skipped, deleted) = (self.keys.skipped, self.keys.deleted);
+        (self.keys, self.bytes, self.types) = (counted.keys, counted.bytes, counted.types);
+        (self.keys.skipped, self.keys.deleted) = (skipped, deleted);
     }
 
     /// Both ends are compared once more: what is found again is not counted twice.

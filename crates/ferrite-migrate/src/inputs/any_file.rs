@@ -73,20 +73,17 @@ impl AnyFile {
 }
 
 impl AnyFile {
-    /// An append-only file, or the directory of one: it is read by its path, more than once.
-    async fn append_only(
-        &self,
-        path: &Path,
-        job: Arc<Job>,
-        report: &mut PreflightReport,
-    ) -> Result<Opened, MigrateError> {
-        if self.rename.is_some() || job.config.verify {
-            let detail =
-                format!("{} is an append-only file, which is read as it stands", self.place);
-            report.block("source file", detail, "leave --transform-keys and --verify out");
+    /// The append-only file it is, if it is one: it is read by its path, more than once.
+    async fn append_only(&self, begins: &[u8]) -> Result<Option<AofInput>, MigrateError> {
+        match &self.place {
+            Place::File(path) if AofInput::is_begun_by(begins) => Ok(Some(aof(path))),
+            place => AofInput::behind_rdb(place, begins).await,
         }
-        AofInput::new(path, AofOptions::default()).look(job, report).await
     }
+}
+
+fn aof(path: &Path) -> AofInput {
+    AofInput::new(path, AofOptions::default())
 }
 
 impl fmt::Debug for AnyFile {
@@ -129,17 +126,16 @@ impl Kind for AnyFile {
         report: &'a mut PreflightReport,
     ) -> BoxFuture<'a, Result<Opened, MigrateError>> {
         Box::pin(async move {
+            let renames = self.rename.is_some();
             if let Place::File(path) = &self.place
                 && path.is_dir()
             {
-                return self.append_only(path, job, report).await;
+                return aof(path).look_instead(renames, job, report).await;
             }
             let bytes = Bytes::open(&self.place).await?;
             let begins = bytes.available();
-            if let Place::File(path) = &self.place
-                && AofInput::is_begun_by(begins)
-            {
-                return self.append_only(path, job, report).await;
+            if let Some(file) = self.append_only(begins).await? {
+                return file.look_instead(renames, job, report).await;
             }
             let format = FORMATS.iter().find(|format| (format.is_begun_by)(begins));
             if let Some(format) = format {

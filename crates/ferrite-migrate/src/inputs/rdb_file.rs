@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::aof::AofInput;
 use super::{Bytes, Comparing, Kind, Opened, Place};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
@@ -80,6 +81,9 @@ impl Kind for RdbFile {
     ) -> BoxFuture<'a, Result<Opened, MigrateError>> {
         Box::pin(async move {
             let bytes = Bytes::open(&self.place).await?;
+            if let Some(file) = AofInput::behind_rdb(&self.place, bytes.available()).await? {
+                return file.look_instead(self.rename.is_some(), job, report).await;
+            }
             Ok(self.look(job, bytes, report))
         })
     }

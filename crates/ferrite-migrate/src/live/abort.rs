@@ -201,11 +201,20 @@ async fn give_up(job: &Job, target: Option<&Server>, what: What) -> Result<Abort
 /// Lets the source take writes again, should a cutover have closed it that was not finished.
 async fn lift_fence(job: &Job) -> Result<(), ClientError> {
     let Some(source) = job.config.source.server() else { return Ok(()) };
-    let mut source = Server::connect(job, source).await?.control;
-    let known = source.call(&["CONFIG", "GET", REPLICAS_SETTING]).await?;
-    let value = known.as_array().and_then(|known| known.get(1)?.as_str());
-    if value == Some(REPLICAS_FENCE) {
-        source.call(&["CONFIG", "SET", REPLICAS_SETTING, "0"]).await?;
+    let source = Server::connect(job, source).await?;
+    let map = source.cluster.as_ref().map(|cluster| (cluster, cluster.map()));
+    let replicas = map.iter().flat_map(|(cluster, map)| {
+        let replicas = map.shards().iter().flat_map(|shard| &shard.replicas);
+        replicas.map(|replica| cluster.connector(replica))
+    });
+    let servers: Vec<_> = source.shards().into_iter().chain(replicas).collect();
+    for connector in servers {
+        let mut connection = connector.connect().await?;
+        let known = connection.call(&["CONFIG", "GET", REPLICAS_SETTING]).await?;
+        let value = known.as_array().and_then(|known| known.get(1)?.as_str());
+        if value == Some(REPLICAS_FENCE) {
+            connection.call(&["CONFIG", "SET", REPLICAS_SETTING, "0"]).await?;
+        }
     }
     Ok(())
 }
@@ -318,6 +327,15 @@ impl Live {
     pub async fn keep_undo(&mut self) -> Result<bool, MigrateError> {
         let is_known = Before::of(self.dir.journal()) != Before::Untouched;
         if is_known || !self.job.config.undo {
+            return Ok(true);
+        }
+        if self.checked.target.cluster.is_some() {
+            if !self.target_was_empty {
+                self.job.warn(
+                    "the target is a cluster that has keys: they are not kept, so that \
+                     `abort --clean` is refused",
+                );
+            }
             return Ok(true);
         }
         let (job, checked) = (Arc::clone(&self.job), Arc::clone(&self.checked));

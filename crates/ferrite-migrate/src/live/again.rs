@@ -31,7 +31,7 @@ pub(super) const AWAY_MAX: Duration = Duration::from_secs(3600);
 const LOST_MAX: u32 = 10;
 
 /// How often copying has failed.
-struct Failures {
+pub(super) struct Failures {
     /// Attempts since the last copy that began.
     attempts: u32,
     /// Since when.
@@ -41,9 +41,14 @@ struct Failures {
 }
 
 impl Failures {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { attempts: 0, since: Instant::now(), lost: 0 }
+    }
+
     /// One more, of a copy that had begun or of an attempt to begin one; how long to wait before
     /// the next, if there is to be one.
-    fn wait(&mut self, had_begun: bool) -> Option<Duration> {
+    pub fn wait(&mut self, had_begun: bool) -> Option<Duration> {
         if had_begun {
             self.lost += 1;
             (self.attempts, self.since) = (0, Instant::now());
@@ -66,7 +71,7 @@ impl Live {
         goes_on: Option<Checkpoint>,
         again: Option<&str>,
     ) -> Result<Copied, MigrateError> {
-        let mut failures = Failures { attempts: 0, since: Instant::now(), lost: 0 };
+        let mut failures = Failures::new();
         let mut again = again.map(str::to_owned);
         let mut last = None;
         let mut copied = self.copy(goes_on, again.as_deref()).await;

@@ -15,17 +15,18 @@ use std::collections::HashSet;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use ferrite_client::{ClientError, Connection};
+use ferrite_client::ClientError;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use super::apply::Request;
+use super::fence::Fence;
 use super::guard::Guard;
 use super::marks::Key;
 use super::reverse::Reverse;
 use super::run::{Following, Live};
-use super::settle::{Pass, Settler, master_offset, pause};
+use super::settle::{Pass, Settler, pause};
 use super::verify::Work;
 use crate::engine::{Job, now_ms};
 use crate::error::MigrateError;
@@ -37,7 +38,7 @@ use crate::sources::redis_scan::source_error;
 /// How long writes may be held back until the target has everything, unless told otherwise.
 pub(super) const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// How long the hook may take; writes are held back meanwhile.
-const HOOK_MAX: Duration = Duration::from_secs(10);
+pub(super) const HOOK_MAX: Duration = Duration::from_secs(10);
 /// What the source's pause lasts beyond what we need of it.
 pub(super) const PAUSE_SLACK: Duration = Duration::from_secs(1);
 /// How often expiries are released from the beginning when databases change places meanwhile.
@@ -108,10 +109,7 @@ impl Live {
     ) -> Result<(), MigrateError> {
         let lag = json!({ "can_cutover": true, "lag_bytes": self.progress.lag_bytes() });
         let Some(mut replier) = self.may_begin(wanted, replier, lag).await else { return Ok(()) };
-        let (before, doing) = match self.is_reversed {
-            false => (State::Live, State::CuttingOver),
-            true => (State::CutOver, State::RollingBack),
-        };
+        let (before, doing) = self.cutover_states();
         self.schedule_begins(wanted)?;
         self.enter(doing, None)?;
         if let Err(error) = self.drop_record().await {
@@ -124,13 +122,22 @@ impl Live {
             Some(verifier) if !self.is_reversed => verifier.quiet().await,
             _ => None,
         };
-        match self.attempt(wanted, work.as_deref_mut(), &mut replier, following).await {
+        let attempted = match self.is_sharded() {
+            true => {
+                let attempted = self
+                    .attempt_by_shards(wanted, work.as_deref_mut(), &mut replier, following)
+                    .await;
+                attempted.map(|cutover| (cutover, None))
+            }
+            false => self.attempt(wanted, work.as_deref_mut(), &mut replier, following).await,
+        };
+        match attempted {
             Ok((cutover, reverse)) => {
                 self.switched(&cutover, reverse, wanted.guard.clone(), following).await?;
                 replier.done(serde_json::to_value(cutover).unwrap_or_default()).await;
             }
             Err(GivenUp { why, code }) => {
-                if !self.is_reversed {
+                if !self.is_reversed && !self.is_sharded() {
                     self.hold_again(following).await;
                     if let Err(error) = self.keep_record().await {
                         self.job.warn(error.to_string());
@@ -186,6 +193,11 @@ impl Live {
         following: &mut Following,
     ) -> Result<(), MigrateError> {
         self.cutover = Some(cutover.clone());
+        if let Some(back) = self.take_back() {
+            self.turn_shards(back, guard.as_ref(), following).await?;
+            self.start_guard(guard);
+            return Ok(());
+        }
         if let Some(reverse) = reverse {
             self.turn(reverse, guard.as_ref(), following).await?;
             self.start_guard(guard);
@@ -195,12 +207,20 @@ impl Live {
         self.enter(state, None)?;
         // Not before that is recorded: without it, a job that is taken up again copies
         // everything over what the target has been given since.
-        if let Ok(settler) = Settler::connect(&self.job, &self.checked).await {
-            settler.forget(&self.job).await;
-        }
+        self.forget_position().await;
         self.write_status();
         self.job.stop.stop();
         Ok(())
+    }
+
+    /// Nothing will follow any more: takes away what the target says of how far it is.
+    pub(super) async fn forget_position(&self) {
+        // Between clusters that is not kept there.
+        if !self.is_sharded()
+            && let Ok(settler) = Settler::connect(&self.job, &self.checked).await
+        {
+            settler.forget(&self.job).await;
+        }
     }
 
     /// Looks from time to time whether a cutover that waits can begin; begins it.
@@ -235,8 +255,8 @@ impl Live {
         let mut held = self.release_far(&mut settler, replier, following).await?;
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
-        let mut source = connector.connect().await.map_err(|error| lost(&error))?;
-        let mut fence = Fence::new(&mut source, self.progress.replid());
+        let source = connector.connect().await.map_err(|error| lost(&error))?;
+        let mut fence = Fence::new(source, self.progress.replid());
         let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
         let began = Instant::now();
         let fenced = async {
@@ -296,7 +316,7 @@ impl Live {
     async fn hand_over(
         &mut self,
         wanted: &Wanted,
-        fence: &mut Fence<'_>,
+        fence: &mut Fence,
         settler: &mut Settler,
         reverse: &mut Option<Reverse>,
         replier: &mut Replier,
@@ -322,7 +342,7 @@ impl Live {
     }
 
     /// Compares before writes are held back what can be compared then.
-    async fn compare_ahead(
+    pub(super) async fn compare_ahead(
         &self,
         work: Option<&mut Work>,
         replier: &mut Replier,
@@ -377,16 +397,24 @@ impl Live {
         if self.is_reversed {
             return Ok(0);
         }
-        if let (Some(verifier), Some(work)) = (&self.verifier, work) {
-            let compared = verifier.last_look(work, &following.requests).await;
-            compared.map_err(|why| GivenUp { why, code: ExitCode::Mismatch })?;
-        }
+        self.last_look(work, following).await?;
         let (answer, answered) = oneshot::channel();
         let gone = || GivenUp::failed("nothing is being applied any more");
         following.requests.send(Request::Held(answer)).await.map_err(|_| gone())?;
         held.extend(answered.await.map_err(|_| gone())?);
         let released = settler.release(held).await?;
         if swaps(following).await? == *before { Ok(released) } else { Err(swapped()) }
+    }
+
+    /// Compares, while nothing is written, what could not be decided before.
+    pub(super) async fn last_look(
+        &self,
+        work: Option<&mut Work>,
+        following: &Following,
+    ) -> Result<(), GivenUp> {
+        let (Some(verifier), Some(work)) = (&self.verifier, work) else { return Ok(()) };
+        let compared = verifier.last_look(work, &following.requests).await;
+        compared.map_err(|why| GivenUp { why, code: ExitCode::Mismatch })
     }
 
     /// After a cutover that was given up: everything is held again.
@@ -410,7 +438,7 @@ impl Live {
 pub(super) async fn switch(
     hook: &str,
     job_id: &str,
-    fence: &mut Fence<'_>,
+    fence: &mut Fence,
     max_pause: Duration,
     replier: &mut Replier,
 ) -> Result<Duration, GivenUp> {
@@ -418,6 +446,11 @@ pub(super) async fn switch(
     fence.check()?;
     let lost = |error: ClientError| GivenUp::failed(format!("holding writes back: {error}"));
     fence.raise(HOOK_MAX + max_pause + PAUSE_SLACK).await.map_err(lost)?;
+    run_hook(hook, job_id).await
+}
+
+/// Runs a hook; how long it took.
+pub(super) async fn run_hook(hook: &str, job_id: &str) -> Result<Duration, GivenUp> {
     let began = Instant::now();
     let running = Command::new("sh")
         .args(["-c", hook])
@@ -443,7 +476,7 @@ pub(super) async fn switch(
 
 /// Leaves the old source taking writes, which will be ours alone: those that wait end with their
 /// connections.
-async fn leave_following(job: &Job, fence: &mut Fence<'_>) {
+async fn leave_following(job: &Job, fence: &mut Fence) {
     if fence.end_clients().await.is_err() {
         job.warn(
             "the old source does not let us end its clients (CLIENT KILL is refused there): \
@@ -455,11 +488,7 @@ async fn leave_following(job: &Job, fence: &mut Fence<'_>) {
 
 /// Leaves the old source as it is to be: following, or refusing writes; by which setting, and what
 /// that was before.
-pub(super) async fn leave(
-    job: &Job,
-    fence: &mut Fence<'_>,
-    follows: bool,
-) -> Option<(String, String)> {
+pub(super) async fn leave(job: &Job, fence: &mut Fence, follows: bool) -> Option<(String, String)> {
     if follows {
         leave_following(job, fence).await;
         return None;
@@ -501,118 +530,7 @@ fn swapped() -> GivenUp {
     GivenUp::failed("the source exchanged two databases (SWAPDB) while their expiries were changed")
 }
 
-/// Keeps the source from being written to.
-pub(super) struct Fence<'a> {
-    connection: &'a mut Connection,
-    /// The history that was followed.
-    replid: String,
-    /// When writes go through again by themselves.
-    up_until: Instant,
-    /// Whether the source's offset must be known.
-    is_followed: bool,
-}
-
-impl<'a> Fence<'a> {
-    /// Not raised yet.
-    pub fn new(connection: &'a mut Connection, replid: String) -> Self {
-        Self { connection, replid, up_until: Instant::now(), is_followed: true }
-    }
-
-    /// The same for a source whose stream nobody reads: it need not tell its offset.
-    pub fn of_rounds(connection: &'a mut Connection, replid: String) -> Self {
-        Self { is_followed: false, ..Self::new(connection, replid) }
-    }
-
-    /// Holds writes back for this long at most, counted anew with every call; the source's offset
-    /// from here on.
-    pub async fn raise(&mut self, at_most: Duration) -> Result<u64, ClientError> {
-        let ms = at_most.as_millis().to_string();
-        let began = Instant::now();
-        self.connection.call(&["CLIENT", "PAUSE", &ms, "WRITE"]).await?;
-        self.up_until = began + at_most;
-        let info = self.same_history().await?;
-        match self.is_followed {
-            true => master_offset(self.connection).await,
-            false => self.told_offset(&info),
-        }
-    }
-
-    /// Holds writes back for this much longer; fails when they may have gone through meanwhile.
-    pub async fn renew(&mut self, at_most: Duration) -> Result<(), GivenUp> {
-        let up_until = self.up_until;
-        let lost = |error: ClientError| GivenUp::failed(format!("holding writes back: {error}"));
-        self.raise(at_most).await.map_err(lost)?;
-        if Instant::now() < up_until { Ok(()) } else { Err(lapsed()) }
-    }
-
-    /// The offset a master tells in `INFO replication`; 0 where it tells none.
-    fn told_offset(&self, info: &str) -> Result<u64, ClientError> {
-        let told = |name: &str| info.lines().find_map(|line| line.strip_prefix(name));
-        if told("role:").is_some_and(|role| role.trim_end() != "master") {
-            return Err(ClientError::Unexpected {
-                address: self.connection.address().to_owned(),
-                doing: String::from("asking for its role (INFO replication)"),
-                what: String::from("it is not the master, which alone takes writes"),
-            });
-        }
-        let offset = told("master_repl_offset:").and_then(|offset| offset.trim_end().parse().ok());
-        Ok(offset.unwrap_or(0))
-    }
-
-    /// A source that was restarted counts its offsets anew: they say nothing about the target.
-    async fn same_history(&mut self) -> Result<String, ClientError> {
-        let info = self.connection.call(&["INFO", "replication"]).await?;
-        let info = String::from_utf8_lossy(info.as_bytes().unwrap_or_default()).into_owned();
-        let replid = info.lines().find_map(|line| line.strip_prefix("master_replid:"));
-        if replid.is_none_or(|replid| replid.trim_end() == self.replid) {
-            return Ok(info);
-        }
-        Err(ClientError::Unexpected {
-            address: self.connection.address().to_owned(),
-            doing: String::from("asking for its history (INFO replication)"),
-            what: String::from("another history than was followed: it was restarted or promoted"),
-        })
-    }
-
-    /// Fails when writes may have gone through since the offset was asked for.
-    pub fn check(&self) -> Result<(), GivenUp> {
-        if Instant::now() < self.up_until {
-            return Ok(());
-        }
-        Err(lapsed())
-    }
-
-    /// Lets writes through again. Should that fail, the source does it when the time is up.
-    pub async fn lower(&mut self) {
-        let _ = self.connection.call(&["CLIENT", "UNPAUSE"]).await;
-    }
-
-    /// Ends the connections of all other clients, and with them the writes that wait.
-    pub async fn end_clients(&mut self) -> Result<(), ClientError> {
-        self.connection.call(&["CLIENT", "KILL", "TYPE", "normal"]).await.map(drop)
-    }
-
-    /// Has the source refuse writes from now on, those that wait included; by which setting, and
-    /// what that was.
-    pub async fn close(&mut self) -> Option<(String, String)> {
-        let before = self.replicas_to_write().await;
-        let setting = ["CONFIG", "SET", REPLICAS_SETTING, REPLICAS_FENCE];
-        let refused = self.connection.call(&setting).await.is_err();
-        self.lower().await;
-        let with = |value: &str| format!("{REPLICAS_SETTING} {value}");
-        (!refused).then(|| (with(REPLICAS_FENCE), with(&before)))
-    }
-
-    /// How many good replicas the source needs for taking writes; what a cutover has set that was
-    /// not finished does not count.
-    pub async fn replicas_to_write(&mut self) -> String {
-        let known = self.connection.call(&["CONFIG", "GET", REPLICAS_SETTING]).await.ok();
-        let value = known.as_ref().and_then(|known| known.as_array()?.get(1)?.as_str());
-        value.filter(|value| *value != REPLICAS_FENCE).unwrap_or("0").to_owned()
-    }
-}
-
-fn lapsed() -> GivenUp {
+pub(super) fn lapsed() -> GivenUp {
     GivenUp::failed("writes went through again before everything was done")
 }
 

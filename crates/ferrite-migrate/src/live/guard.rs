@@ -278,6 +278,12 @@ impl Live {
         if !reverse {
             return Some(String::from("going back by itself needs a way back: --reverse"));
         }
+        if self.checked.target.cluster.is_some() {
+            return Some(String::from(
+                "the errors of a target that is a cluster are counted by each of its nodes, which \
+                 is not watched",
+            ));
+        }
         if !self.checked.target.is_at_least(6, 2) {
             return Some(String::from(
                 "the target does not count errors: that came with Redis 6.2",

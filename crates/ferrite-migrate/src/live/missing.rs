@@ -6,6 +6,7 @@ use ferrite_client::{ClientError, Value};
 use tokio::sync::mpsc;
 
 use super::apply::Target;
+use super::checkpoint;
 use crate::cluster::Asker;
 use crate::engine::Job;
 use crate::error::MigrateError;
@@ -40,7 +41,10 @@ async fn delete_between_clusters(job: &Arc<Job>, checked: &Checked) -> Result<()
     let scanner = AllScanner::new(&checked.target, &job.config);
     let mut ours = Asker::connect(&checked.source).await.map_err(source_lost)?;
     let mut theirs = Asker::connect(&checked.target).await.map_err(target_lost)?;
-    for (source_db, target_db) in checked.database_pairs(&job.config) {
+    theirs = theirs.client_name(job.copier_name());
+    // There may be more of them now than when the run began.
+    let info = checked.target.info_now().await.map_err(target_lost)?;
+    for (source_db, target_db) in checked.pairs_of(&job.config, &info) {
         let (names, mut waiting) = mpsc::channel::<Names>(1);
         let dbs = [target_db];
         let scanning = async {
@@ -51,7 +55,9 @@ async fn delete_between_clusters(job: &Arc<Job>, checked: &Checked) -> Result<()
         let deleting = async {
             while let Some(names) = waiting.recv().await {
                 let filter = &job.config.filter;
-                let keys: Vec<&[u8]> = names.iter().filter(|key| filter.accepts(key)).collect();
+                let is_ours =
+                    |key: &&[u8]| filter.accepts(key) && !key.starts_with(checkpoint::PREFIX);
+                let keys: Vec<&[u8]> = names.iter().filter(is_ours).collect();
                 let there = ours.each(source_db, b"EXISTS", &keys).await.map_err(source_lost)?;
                 let missing = keys.iter().zip(there).filter(|(_, is)| *is == Value::Integer(0));
                 let missing: Vec<&[u8]> = missing.map(|(key, _)| *key).collect();

@@ -7,7 +7,6 @@ use super::apply;
 use super::cutover::Wanted;
 use super::run::{Following, Live};
 use super::schedule::Scheduled;
-use super::settle::Settler;
 use crate::error::MigrateError;
 use crate::jobs::State;
 use crate::jobs::control::{Replier, Request};
@@ -129,9 +128,7 @@ impl Live {
     async fn complete(&mut self, replier: Replier) -> Result<(), MigrateError> {
         self.enter(State::Completed, None)?;
         self.job.stop.stop();
-        if let Ok(settler) = Settler::connect(&self.job, &self.checked).await {
-            settler.forget(&self.job).await;
-        }
+        self.forget_position().await;
         replier.done(json!({ "completed": true })).await;
         Ok(())
     }

@@ -38,6 +38,8 @@ pub struct Progress {
     pub moved: Notify,
     /// The keys that are being compared.
     pub watched: Arc<Watched>,
+    /// What this is the sum of, where several streams are followed.
+    parts: Mutex<Vec<Arc<Progress>>>,
 }
 
 /// Which side of the stream has trouble.
@@ -70,6 +72,21 @@ impl Progress {
         self.set_trouble(Side::Source, None);
         self.received.store(offset, Ordering::Relaxed);
         self.set_applied(offset, self.source_now_ms());
+    }
+
+    /// From here on this is the sum of others, each of one stream.
+    pub fn set_parts(&self, parts: Vec<Arc<Progress>>) {
+        *lock(&self.parts) = parts;
+    }
+
+    /// What this is the sum of; nothing where there is one stream.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Arc<Progress>> {
+        lock(&self.parts).clone()
+    }
+
+    fn sum(&self, number: impl Fn(&Self) -> u64) -> u64 {
+        lock(&self.parts).iter().map(|part| number(part)).sum()
     }
 
     /// The source's clock is ours plus this, in ms.
@@ -108,7 +125,8 @@ impl Progress {
     /// Bytes of the stream on disk.
     #[must_use]
     pub fn spool_bytes(&self) -> u64 {
-        lock(&self.spool).as_ref().map_or(0, Gauge::bytes)
+        let ours = lock(&self.spool).as_ref().map_or(0, Gauge::bytes);
+        ours + self.sum(Self::spool_bytes)
     }
 
     /// Names the source's history.
@@ -130,25 +148,29 @@ impl Progress {
     /// Why the stream does not move.
     #[must_use]
     pub fn trouble(&self) -> Vec<String> {
-        self.trouble_of(Side::Source).into_iter().chain(self.trouble_of(Side::Target)).collect()
+        let parts = self.parts();
+        let of_parts = parts.iter().flat_map(|part| part.trouble());
+        let ours = |side| lock(&self.trouble)[side as usize].clone();
+        Side::ALL.into_iter().filter_map(ours).chain(of_parts).collect()
     }
 
     /// Why this side does not move.
     #[must_use]
     pub fn trouble_of(&self, side: Side) -> Option<String> {
-        lock(&self.trouble)[side as usize].clone()
+        let ours = lock(&self.trouble)[side as usize].clone();
+        ours.or_else(|| self.parts().iter().find_map(|part| part.trouble_of(side)))
     }
 
     /// Offset up to which the stream was received.
     #[must_use]
     pub fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+        self.received.load(Ordering::Relaxed) + self.sum(Self::received)
     }
 
     /// Offset up to which the target has acknowledged.
     #[must_use]
     pub fn applied(&self) -> u64 {
-        self.applied.load(Ordering::Relaxed)
+        self.applied.load(Ordering::Relaxed) + self.sum(Self::applied)
     }
 
     /// Commands applied.
@@ -178,12 +200,29 @@ impl Progress {
     /// How old the oldest byte is that is not applied, in ms; 0 when all is applied.
     #[must_use]
     pub fn lag_ms(&self) -> u64 {
+        let parts = self.parts();
+        if !parts.is_empty() {
+            return parts.iter().map(|part| part.lag_ms()).max().unwrap_or(0);
+        }
         match self.lag_bytes() {
             0 => 0,
             _ => {
                 let received_ms = self.applied_received_ms.load(Ordering::Relaxed);
                 self.source_now_ms().saturating_sub(received_ms)
             }
+        }
+    }
+
+    /// Waits until the target has acknowledged everything up to these offsets: one for each part,
+    /// or for the one stream there is.
+    pub async fn reaches_all(&self, offsets: &[u64]) {
+        let parts = self.parts();
+        if let (true, [only]) = (parts.is_empty(), offsets) {
+            return self.reaches(*only).await;
+        }
+        // None goes back, so one can be waited for after the other.
+        for (part, offset) in parts.iter().zip(offsets) {
+            part.reaches(*offset).await;
         }
     }
 
@@ -209,6 +248,23 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_streams_are_behind_together_by_their_sum_and_the_oldest() {
+        let all = Progress::default();
+        let parts: Vec<Arc<Progress>> = (0..2).map(|_| Arc::default()).collect();
+        all.set_parts(parts.clone());
+        for (part, applied) in parts.iter().zip([150, 190]) {
+            part.restart("history", 100);
+            part.set_received(200);
+            part.set_applied(applied, now_ms() - 10_000 * (200 - applied));
+        }
+        assert_eq!((all.received(), all.applied(), all.lag_bytes()), (400, 340, 60));
+        assert!((500_000..560_000).contains(&all.lag_ms()), "{}", all.lag_ms());
+        parts[1].set_trouble(Side::Target, Some(String::from("gone")));
+        assert_eq!((all.trouble().len(), all.trouble_of(Side::Source)), (1, None));
+        assert_eq!(all.trouble_of(Side::Target).as_deref(), Some("gone"));
+    }
 
     #[test]
     fn lag_is_told_by_the_clock_the_stream_was_received_with() {

@@ -27,7 +27,7 @@ use crate::report::{Cutover, Report};
 use crate::sources::redis_scan::source_error;
 
 /// The name under which the journal has the position the way back begins from.
-const REVERSE: &str = "reverse";
+pub(super) const REVERSE: &str = "reverse";
 
 /// For the journal: the position the way back begins from, and the database selected there.
 #[must_use]
@@ -54,7 +54,13 @@ pub fn is_on_the_way_back(journal: &[JournalRecord]) -> bool {
 }
 
 /// Reads over what we wrote ourselves.
-async fn pass_over(mut link: ReplicationLink, from: u64) -> Result<ReplicationLink, ClientError> {
+///
+/// # Errors
+/// The loss of the link.
+pub(super) async fn pass_over(
+    mut link: ReplicationLink,
+    from: u64,
+) -> Result<ReplicationLink, ClientError> {
     while link.offset() < from {
         let left = usize::try_from(from - link.offset()).unwrap_or(usize::MAX);
         let count = link.stream_bytes().len().min(left);
@@ -161,6 +167,44 @@ impl Live {
         self.progress = Arc::new(Progress::default());
         self.follow_in_status();
         self.is_reversed = true;
+    }
+
+    /// After a cutover, goes on in the other direction.
+    ///
+    /// # Errors
+    /// A state that cannot be recorded, an end that cannot be used.
+    pub(super) async fn find_direction(&mut self) -> Result<(), MigrateError> {
+        let Some(checkpoint) = self.recorded_reverse() else { return Ok(()) };
+        let job = Arc::new(self.job.reversed());
+        let checked = Arc::new(self.checked.reversed(&job).await?);
+        self.change_ends(job, checked);
+        self.start_guard(self.recorded_guard());
+        self.enter(State::CutOver, None)?;
+        // Where nothing was kept yet, the way back had not begun when the process ended.
+        let had_begun = self.spool_options().dir.exists();
+        if !had_begun && self.ask_target().await?.is_none() {
+            self.store(&checkpoint).await?;
+        }
+        Ok(())
+    }
+
+    /// The old source cannot follow any more. It is never copied over: should the target be the
+    /// one that lost its data, the old source holds the last copy there is.
+    ///
+    /// # Errors
+    /// A state that cannot be recorded.
+    pub(super) fn way_back_lost(
+        &mut self,
+        why: Option<&str>,
+    ) -> Result<MigrateError, MigrateError> {
+        let doing = format!("following the way back to {}", self.job.config.target.address);
+        let why = why.unwrap_or("it no longer says how far it is");
+        let cause = format!("{why}; the old source keeps what it has, nothing is copied over it");
+        self.enter(State::Completed, Some(&format!("there is no way back any more: {cause}")))?;
+        Ok(MigrateError::new(ErrorKind::Target, doing, cause).with_hint(
+            "there is no way back any more: the target stays the one to write to, or a new \
+             migration goes from it to the old source",
+        ))
     }
 
     /// The position the old source begins to follow from, as the journal has it.

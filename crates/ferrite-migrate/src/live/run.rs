@@ -32,6 +32,7 @@ use super::receive::{self, Receiver};
 use super::replica;
 use super::rounds::Rounds;
 use super::schedule::Scheduled;
+use super::shards::Shards;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use super::undo;
 use super::verify::{Verifier, Verifying};
@@ -49,7 +50,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// Below this lag, in ms, the target counts as following.
 pub(super) const LIVE_LAG_MS: u64 = 1000;
 /// Orders that wait for the applier.
-const REQUESTS_MAX: usize = 4;
+pub(super) const REQUESTS_MAX: usize = 4;
 
 /// A live migration that runs.
 pub struct Live {
@@ -93,6 +94,8 @@ pub struct Live {
     pub chosen: Chosen,
     /// What the rounds are, where both ends are compared instead of following a stream.
     pub rounds: Option<Rounds>,
+    /// What is known of the streams, where an end is a cluster.
+    pub shards: Option<Shards>,
     /// The link to the target's stream, where the way back begins with it.
     pub way_back: Option<ReplicationLink>,
     began: Instant,
@@ -119,14 +122,18 @@ pub type Receiving = JoinHandle<Result<receive::Ended, MigrateError>>;
 
 /// The task that applies.
 pub struct Applying {
-    task: JoinHandle<Result<apply::Ended, MigrateError>>,
-    requests: mpsc::Sender<apply::Request>,
+    /// Its end.
+    pub task: JoinHandle<Result<apply::Ended, MigrateError>>,
+    /// Asks it.
+    pub requests: mpsc::Sender<apply::Request>,
 }
 
 /// The tasks that follow.
 pub struct Following {
-    receiving: Receiving,
-    applying: JoinHandle<Result<apply::Ended, MigrateError>>,
+    /// Receives.
+    pub receiving: Receiving,
+    /// Applies.
+    pub applying: JoinHandle<Result<apply::Ended, MigrateError>>,
     /// Asks the applier.
     pub requests: mpsc::Sender<apply::Request>,
     /// Whether the receiver has ended.
@@ -136,7 +143,8 @@ pub struct Following {
 }
 
 impl Following {
-    fn new(receiving: Receiving, applying: Applying) -> Self {
+    /// Two tasks that have begun.
+    pub fn new(receiving: Receiving, applying: Applying) -> Self {
         let Applying { task, requests } = applying;
         Self { receiving, applying: task, requests, is_received: false, lost: None }
     }
@@ -150,7 +158,7 @@ impl Following {
 }
 
 /// How following ended.
-enum Next {
+pub(super) enum Next {
     /// Everything has to be copied again, for this reason.
     Copy(String),
     /// The run is over.
@@ -229,6 +237,7 @@ impl Live {
             clock_skew_ms,
             chosen,
             rounds: None,
+            shards: None,
             began: Instant::now(),
             copy_ms: 0,
             target_was_empty,
@@ -249,6 +258,9 @@ impl Live {
 
     pub(super) async fn run(&mut self) -> Result<(), MigrateError> {
         self.recover_schedule()?;
+        if self.is_sharded() {
+            return self.by_shards().await;
+        }
         self.find_direction().await?;
         self.keep_record().await?;
         if self.goes_by_rounds() && !self.by_rounds().await? {
@@ -316,41 +328,6 @@ impl Live {
     #[must_use]
     pub fn is_first_copy(&self) -> bool {
         !self.dir.journal().iter().any(|record| record.state == State::Copying)
-    }
-
-    /// After a cutover, goes on in the other direction.
-    ///
-    /// # Errors
-    /// A state that cannot be recorded, an end that cannot be used.
-    pub(super) async fn find_direction(&mut self) -> Result<(), MigrateError> {
-        let Some(checkpoint) = self.recorded_reverse() else { return Ok(()) };
-        let job = Arc::new(self.job.reversed());
-        let checked = Arc::new(self.checked.reversed(&job).await?);
-        self.change_ends(job, checked);
-        self.start_guard(self.recorded_guard());
-        self.enter(State::CutOver, None)?;
-        // Where nothing was kept yet, the way back had not begun when the process ended.
-        let had_begun = self.spool_options().dir.exists();
-        if !had_begun && self.ask_target().await?.is_none() {
-            self.store(&checkpoint).await?;
-        }
-        Ok(())
-    }
-
-    /// The old source cannot follow any more. It is never copied over: should the target be the
-    /// one that lost its data, the old source holds the last copy there is.
-    ///
-    /// # Errors
-    /// A state that cannot be recorded.
-    fn way_back_lost(&mut self, why: Option<&str>) -> Result<MigrateError, MigrateError> {
-        let doing = format!("following the way back to {}", self.job.config.target.address);
-        let why = why.unwrap_or("it no longer says how far it is");
-        let cause = format!("{why}; the old source keeps what it has, nothing is copied over it");
-        self.enter(State::Completed, Some(&format!("there is no way back any more: {cause}")))?;
-        Ok(MigrateError::new(ErrorKind::Target, doing, cause).with_hint(
-            "there is no way back any more: the target stays the one to write to, or a new \
-             migration goes from it to the old source",
-        ))
     }
 
     /// How far the target is, by what it says; `None` if it does not say so.
@@ -445,7 +422,7 @@ impl Live {
             self.hold_again(&mut following).await;
         }
         let next = match self.run_ends_at().await {
-            Ok(until) => self.watch(&mut following, until).await,
+            Ok(until) => self.watch(&mut following, until.map(|offset| vec![offset])).await,
             Err(error) => Err(error),
         };
         self.verifying = None;
@@ -467,12 +444,12 @@ impl Live {
         Applying { task: tokio::spawn(applier.run()), requests }
     }
 
-    /// Watches the tasks and does what it is told, until the target has come to an offset, if one
-    /// is given.
-    async fn watch(
+    /// Watches the tasks and does what it is told, until the target has come to an offset of each
+    /// stream, if they are given.
+    pub(super) async fn watch(
         &mut self,
         following: &mut Following,
-        until: Option<u64>,
+        until: Option<Vec<u64>>,
     ) -> Result<Next, MigrateError> {
         let progress = Arc::clone(&self.progress);
         let mut ticks = ticks();
@@ -508,7 +485,7 @@ impl Live {
                         self.hold_again(following).await;
                     }
                 }
-                () = progress.reaches(until.unwrap_or(u64::MAX)), if until.is_some() => {
+                () = progress.reaches_all(until.as_deref().unwrap_or_default()), if until.is_some() => {
                     return Ok(Next::Level);
                 }
                 () = tokio::time::sleep(READY_EVERY), if self.waiting.is_some() => {

@@ -98,7 +98,7 @@ impl Live {
             ttl_guard: Default::default(),
             throttle: self.job.gate.status(),
             rounds: None,
-            shards: vec![self.shard()],
+            shards: self.shards_told().unwrap_or_else(|| vec![self.shard()]),
             skipped: self.first().tally(|tally| tally.skipped()).into_iter().map(skipped).collect(),
             scheduled_at_ms: self.scheduled.as_ref().map(|scheduled| scheduled.at_ms),
             guard: self.guarding.as_ref().map(Guarding::status),

@@ -136,6 +136,21 @@ impl BatchBuilder {
         range(start, self.data.len())
     }
 
+    /// The key added last, with its bare value and what that is written in.
+    #[must_use]
+    pub fn last(&self) -> Option<(Format, RecordHead, &[u8], &[u8])> {
+        let record = self.records.last()?;
+        let bytes = |range: &Range<u32>| self.data.get(range.start as usize..range.end as usize);
+        Some((self.format, record.head, bytes(&record.key)?, bytes(&record.value)?))
+    }
+
+    /// Takes the key added last back.
+    pub fn drop_last(&mut self) {
+        if let Some(record) = self.records.pop() {
+            self.data.truncate(record.key.start as usize);
+        }
+    }
+
     /// Whether it holds no key yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -13,6 +13,7 @@ mod topology;
 
 use std::sync::Arc;
 
+use ferrite_client::server::ServerInfo;
 use ferrite_rdb::transcode::Target;
 
 use crate::config::{Config, Endpoint, Strategy};
@@ -114,10 +115,16 @@ impl Checked {
     /// Databases that belong together, of the source and of the target.
     #[must_use]
     pub fn database_pairs(&self, config: &Config) -> Vec<(u32, u32)> {
+        self.pairs_of(config, &self.target.info)
+    }
+
+    /// The same by what the target says of itself at another time.
+    #[must_use]
+    pub fn pairs_of(&self, config: &Config, target: &ServerInfo) -> Vec<(u32, u32)> {
         if let Some(only) = config.source_db() {
             return vec![(only, config.target_db().unwrap_or(only))];
         }
-        self.target.dbs().into_iter().map(|db| (db, db)).collect()
+        target.keyspace.keys().map(|db| (*db, *db)).collect()
     }
 }
 

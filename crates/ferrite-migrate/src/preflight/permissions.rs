@@ -57,7 +57,10 @@ async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
             return Err(source_error(connector, "checking permissions", &error));
         }
     };
-    let compares = config.verify || config.only_differing || config.mode == Mode::Incremental;
+    // Between clusters, keys that are written are read again.
+    let is_of_clusters = checked.source.cluster.is_some() || checked.target.cluster.is_some();
+    let rereads = config.mode == Mode::Incremental || config.mode == Mode::Live && is_of_clusters;
+    let compares = config.verify || config.only_differing || rereads;
     checked.readable = denied.iter().all(|(command, _)| command == FENCE);
     let may_migrate = matches!(config.strategy, Strategy::Migrate | Strategy::Auto)
         && config.mode == Mode::Snapshot
@@ -81,7 +84,7 @@ async fn source(job: &Job, checked: &mut Checked) -> Result<(), MigrateError> {
     let fix = format!("ACL SETUSER <user> +{} on the source", command.to_lowercase());
     let reads = [Strategy::Scan, Strategy::Fenced, Strategy::Migrate];
     let is_auto = config.strategy == Strategy::Auto && config.mode == Mode::Live;
-    let may_go_by_rounds = is_auto && checked.readable;
+    let may_go_by_rounds = is_auto && checked.readable && !rereads;
     if compares && !may_go_by_rounds || reads.contains(&config.strategy) {
         let detail = format!("{command} is refused: {error}");
         checked.report.block("source permissions", detail, fix);

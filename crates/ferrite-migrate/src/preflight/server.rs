@@ -97,6 +97,25 @@ impl Server {
         Ok(primaries)
     }
 
+    /// What it says of itself now: of a cluster, what its primaries say together.
+    ///
+    /// # Errors
+    /// A server that cannot be asked.
+    pub async fn info_now(&self) -> Result<ServerInfo, ClientError> {
+        if let Some(cluster) = &self.cluster {
+            cluster.refresh(&cluster.map()).await?;
+        }
+        let mut all: Option<ServerInfo> = None;
+        for connector in self.shards() {
+            let info = ServerInfo::probe(&mut connector.connect().await?).await?;
+            match &mut all {
+                None => all = Some(info),
+                Some(all) => all.add(&info),
+            }
+        }
+        Ok(all.unwrap_or_else(|| self.info.clone()))
+    }
+
     /// In words: `Redis 7.0.15`.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -2,7 +2,7 @@
 
 use super::{Checked, Server};
 use crate::cluster::describe;
-use crate::config::{Config, Mode};
+use crate::config::{Config, Mode, Strategy};
 use crate::engine::Job;
 use crate::report::PreflightReport;
 
@@ -29,15 +29,10 @@ pub fn end(config: &Config, name: &'static str, server: &Server, report: &mut Pr
         }
         return;
     };
-    if config.mode != Mode::Snapshot {
-        report.block(
-            name,
-            format!(
-                "the server is a node of a cluster, which the mode `{}` cannot follow yet",
-                config.mode.name()
-            ),
-            "use --mode snapshot, or a server without cluster mode",
-        );
+    if config.mode != Mode::Snapshot
+        && let Some((detail, fix)) = not_followed(config)
+    {
+        report.block(name, detail, fix);
         return;
     }
     let map = cluster.map();
@@ -67,6 +62,23 @@ pub fn end(config: &Config, name: &'static str, server: &Server, report: &mut Pr
     let detail =
         format!("a cluster of {} primaries, {alone} of them without a replica", shards.len());
     report.ok(name, detail);
+}
+
+/// Why a cluster cannot be followed, or followed into, as it is asked for; and what to do.
+fn not_followed(config: &Config) -> Option<(String, &'static str)> {
+    let strategy = config.strategy;
+    if !matches!(strategy, Strategy::Auto | Strategy::Fenced) {
+        let detail = format!(
+            "the server is a node of a cluster, which the strategy `{}` cannot follow",
+            strategy.name()
+        );
+        return Some((detail, "use --strategy fenced or auto, or --mode snapshot"));
+    }
+    config.checkpoint_in_target.then(|| {
+        let detail = "the server is a node of a cluster, between which no checkpoint is kept on \
+                      the target: it is in the job's directory";
+        (String::from(detail), "leave --checkpoint target out")
+    })
 }
 
 /// What to do about a database the target does not have.

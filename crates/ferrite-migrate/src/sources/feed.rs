@@ -41,13 +41,22 @@ pub struct Feed {
     items: mpsc::Sender<Item>,
     budget: Budget,
     again: bool,
+    /// Whether whoever takes the keys can hold expiries of a hash's fields.
+    pub field_expiry: bool,
 }
 
 impl Feed {
     /// A feed into a channel, within a budget of bytes.
     #[must_use]
     pub fn new(job: Arc<Job>, items: mpsc::Sender<Item>, budget: Budget) -> Self {
-        Self { job, items, budget, again: false }
+        Self { job, items, budget, again: false, field_expiry: false }
+    }
+
+    /// The same feed, to a target of this ability.
+    #[must_use]
+    pub fn with_field_expiry(mut self, can: bool) -> Self {
+        self.field_expiry = can;
+        self
     }
 
     /// The same feed, for keys that may have been handed over before: what is on the target of

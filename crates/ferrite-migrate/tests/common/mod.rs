@@ -1,6 +1,7 @@
 //! What the engine's tests share: running a migration against real servers.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod cluster;
 pub mod live;
 
 use ferrite_migrate::{Config, ConfigBuilder, MigrateError, Migration, Report};

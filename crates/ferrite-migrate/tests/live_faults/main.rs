@@ -15,6 +15,7 @@ mod copying;
 mod cutover;
 mod expiry;
 mod failover;
+mod fields;
 mod filters;
 mod killed;
 mod large;
@@ -41,8 +42,7 @@ fn pair(server: Server) -> (Peer, Peer) {
 /// Writers in two databases.
 fn load() -> LoadBuilder {
     let load = Load::builder().writers(2).dbs(&[0, 1]).rate(Some(RATE));
-    // PFCOUNT stores the number it tells, and replicates that by the way at best. Expiries of the
-    // fields of hashes are not held: a target that is behind may lose a field that was renewed.
+    // PFCOUNT stores the number it tells, and replicates that by the way at best.
     load.without(Feature::HyperLogLogs)
 }
 

@@ -36,16 +36,26 @@ pub const TYPE_HASH: u8 = 4;
 pub const TYPE_ZSET_2: u8 = 5;
 /// Type byte of a stream; RDB 9.
 pub const TYPE_STREAM: u8 = 15;
+/// Type byte of a set of integers; all RDB versions since 2.
+pub const TYPE_SET_INTSET: u8 = 11;
+/// Type byte of a hash that is a listpack; RDB 10.
+pub const TYPE_HASH_LISTPACK: u8 = 16;
+/// Type byte of a sorted set as a listpack of members and scores; RDB 10.
+pub const TYPE_ZSET_LISTPACK: u8 = 17;
 /// Type byte of a list of listpacks; RDB 10.
 pub const TYPE_LIST_QUICKLIST_2: u8 = 18;
 /// Type byte of a stream with first and largest deleted id and counters; RDB 10.
 pub const TYPE_STREAM_2: u8 = 19;
+/// Type byte of a set that is a listpack; RDB 11.
+pub const TYPE_SET_LISTPACK: u8 = 20;
 /// Type byte of a stream whose consumers have an active time; RDB 11.
 pub const TYPE_STREAM_3: u8 = 21;
 /// Type byte of a hash with field expiry, Valkey 9 alone.
 pub const TYPE_HASH_2: u8 = 22;
 /// Type byte of a hash with field expiry, Redis 7.4 and later.
 pub const TYPE_HASH_METADATA: u8 = 24;
+/// Type byte of a hash with field expiry that is a listpack, Redis 7.4 and later.
+pub const TYPE_HASH_LISTPACK_EX: u8 = 25;
 
 /// Strings of up to this many bytes are never compressed: Redis' own threshold.
 const COMPRESS_ABOVE: usize = 20;
@@ -92,6 +102,28 @@ pub fn string_compressed(out: &mut Vec<u8>, bytes: &[u8]) {
     if out.len() - start > bytes.len() {
         out.truncate(start);
         string(out, bytes);
+    }
+}
+
+/// Appends a string in the shortest form it has: as an integer of up to 32 bits where it is one,
+/// or else as [`string_compressed`] does. Not every place for a string takes integers.
+///
+/// ```text
+/// 0xc0 + 1 byte | 0xc1 + 2 bytes (LE) | 0xc2 + 4 bytes (LE)
+/// ```
+pub fn string_shortest(out: &mut Vec<u8>, bytes: &[u8]) {
+    let value = integer(bytes).and_then(|value| i32::try_from(value).ok());
+    match value {
+        Some(value @ -0x80..=0x7f) => out.extend_from_slice(&[0xc0, value as u8]),
+        Some(value @ -0x8000..=0x7fff) => {
+            let [low, high, ..] = value.to_le_bytes();
+            out.extend_from_slice(&[0xc1, low, high]);
+        }
+        Some(value) => {
+            out.push(0xc2);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        None => string_compressed(out, bytes),
     }
 }
 
@@ -154,6 +186,15 @@ mod tests {
         assert_eq!(encoded(|out| length(out, 16383)), [0x7f, 0xff]);
         assert_eq!(encoded(|out| length(out, 16384)), [0x80, 0, 0, 0x40, 0]);
         assert_eq!(encoded(|out| length(out, 1 << 32)), [0x81, 0, 0, 0, 1, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn integers_take_the_place_of_their_digits() {
+        assert_eq!(encoded(|out| string_shortest(out, b"-128")), [0xc0, 0x80]);
+        assert_eq!(encoded(|out| string_shortest(out, b"128")), [0xc1, 128, 0]);
+        assert_eq!(encoded(|out| string_shortest(out, b"32768")), [0xc2, 0, 128, 0, 0]);
+        assert_eq!(encoded(|out| string_shortest(out, b"2147483648"))[0], 10);
+        assert_eq!(encoded(|out| string_shortest(out, b"007")), b"\x03007");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::route::{Route, UNKNOWN_BACK_LENGTHS, route};
+use super::route::{EMPTY, Route, UNKNOWN_BACK_LENGTHS, route};
 use super::{Target, critical};
 use crate::cursor::{Cursor, Scan};
 use crate::encode::{
@@ -27,7 +27,6 @@ const NO_FIELD_EXPIRY: &str =
     "fields of the hash expire, which the target cannot do (Redis 7.4 and Valkey 9.0 can)";
 const NO_MODULE_REENCODING: &str =
     "the value is only read by the module, or the kind of server, that wrote it";
-const EMPTY: &str = "the value has no elements, and servers refuse to load an empty one";
 
 /// Appends type byte and body of a value as the target reads them. The footer, where one is
 /// needed, is the caller's: see [`crate::dump::finish`].

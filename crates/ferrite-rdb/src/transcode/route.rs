@@ -26,6 +26,7 @@ const NO_RATE_LIMITER: &str = "the target has no rate limiter type (Redis has it
 const NO_PATH_HASH: &str = "a path hash of Valkey 9.2, which other servers do not have";
 const NO_CRON: &str = "a KeyDB cron job, which other servers do not have";
 const DRAGONFLY_OWN: &str = "a data type only Dragonfly has";
+pub(super) const EMPTY: &str = "the value has no elements, and servers refuse to load an empty one";
 pub(super) const UNKNOWN_BACK_LENGTHS: &str = "a stream entry of exactly 16378, 2097146 or 268435450 bytes, which releases \
      of the target before and after May 2026 store differently";
 const UNKNOWN: &str = "a data type this program does not know";
@@ -41,6 +42,8 @@ pub fn route(from: Format, type_byte: u8, body: &[u8], to: &Target) -> Route {
 
 fn look_into(route: Route, type_byte: u8, body: &[u8], to: &Target) -> Route {
     match (route, type_byte) {
+        // Valkey 9 makes such hashes when it copies one all of whose fields are expired.
+        (Route::PassThrough, 1..=5) if body == NO_ELEMENTS => Route::Impossible(EMPTY),
         (Route::PassThrough, TYPE_MODULE_2) => by_module(body, to),
         (Route::PassThrough, 15..=21 | 25..=27) => by_listpacks(type_byte, body, to),
         (Route::Reencode, KEY_META) => behind_metadata(body, to),
@@ -76,6 +79,8 @@ impl RouteTable {
     }
 }
 
+/// The body of a plain value with a length of 0.
+const NO_ELEMENTS: &[u8] = &[0];
 const TYPE_MODULE_PRE_GA: u8 = 6;
 const TYPE_MODULE_2: u8 = 7;
 
@@ -269,6 +274,16 @@ mod tests {
             assert_eq!(by(newer), Route::PassThrough, "{from} {type_byte}");
             assert!(matches!(by(older), Route::Impossible(_)), "{from} {type_byte}");
         }
+    }
+
+    #[test]
+    fn values_without_elements_are_not_passed_on() {
+        let to = Target::new(VALKEY_9);
+        for type_byte in 1..=5 {
+            assert_eq!(route(VALKEY_9, type_byte, &[0], &to), Route::Impossible(EMPTY));
+            assert_eq!(route(VALKEY_9, type_byte, &[1, 0, 0], &to), Route::PassThrough);
+        }
+        assert_eq!(route(VALKEY_9, 0, &[0], &to), Route::PassThrough);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Written apart from the product's own client and protocol crates on purpose: it is the oracle
 //! they are compared with.
 
-mod parse;
+pub(crate) mod parse;
 mod pipeline;
 mod reply;
 mod stream;

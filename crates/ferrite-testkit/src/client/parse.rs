@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 32;
 
 /// Why there is no reply.
 #[derive(Debug)]
-pub(super) enum Error {
+pub(crate) enum Error {
     Io(io::Error),
     Protocol(String),
 }
@@ -32,7 +32,7 @@ impl From<io::Error> for Error {
 }
 
 /// Reads one reply.
-pub(super) fn reply(reader: &mut impl BufRead) -> Result<Reply, Error> {
+pub(crate) fn reply(reader: &mut impl BufRead) -> Result<Reply, Error> {
     nested(reader, 0)
 }
 

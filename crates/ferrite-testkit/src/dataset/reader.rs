@@ -125,6 +125,10 @@ impl Reader<'_> {
             let Presence::Here(expiry) = expiry else { continue };
             let value = value_of(kind, reply).filter(|_| !reply.is_error());
             let value = value.ok_or_else(|| refused(&read_command(kind, key), reply))?;
+            // All its fields are expired: it is about to go, or a copy that Valkey never deletes.
+            if matches!(&value, Value::Hash(fields) if fields.is_empty()) {
+                continue;
+            }
             read.insert(key.to_vec(), Entry { value, expiry });
         }
         if self.fields_expire {

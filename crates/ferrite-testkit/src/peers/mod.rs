@@ -15,6 +15,7 @@ mod etcd;
 mod memcached;
 mod other;
 mod process;
+mod scripted;
 mod sentinel;
 pub mod usage;
 mod watch;
@@ -31,6 +32,7 @@ pub use etcd::Etcd;
 pub use memcached::{Memcached, MemcachedClient};
 pub use other::OtherServer;
 pub use process::Peer;
+pub use scripted::{Answer, Script, Scripted};
 pub use sentinel::Sentinels;
 pub use usage::Usage;
 

@@ -137,6 +137,25 @@ fn a_directory_of_valkey_9_1() {
     arrives_whole(Server::Valkey91, &[]);
 }
 
+#[test]
+fn an_rdb_with_commands_behind_it_is_imported_with_them() {
+    let source = writer(Server::Redis62, &[]);
+    let mut client = source.client();
+    client.ok(&["SET", "before", "1"]);
+    rewrite(&source);
+    client.ok(&["SET", "after", "2"]);
+    let path = written(&source);
+    let path = path.to_str().unwrap();
+    for verb in ["import-rdb", "import"] {
+        let target = start(Server::Redis70);
+        let args = [verb, path, "-t", &target.url()];
+        let renamed = [&args[..], &["--transform-keys", "old:{key}"]].concat();
+        run(&renamed, Stdio::null()).exits(3).says(&["append-only file", "--transform-keys"]);
+        run(&args, Stdio::null()).exits(0).says(&["Applied:"]);
+        assert_eq!(values(&target, &["before", "after"]), ["1", "2"]);
+    }
+}
+
 fn commands(commands: &[&[&str]]) -> Vec<u8> {
     let word = |word: &&str| format!("${}\r\n{word}\r\n", word.len());
     let text = |words: &&[&str]| {

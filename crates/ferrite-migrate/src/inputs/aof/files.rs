@@ -64,6 +64,43 @@ pub fn list(path: &Path) -> Result<Vec<AofFile>, MigrateError> {
     }
 }
 
+/// Whether an RDB that begins with these bytes says that it is the beginning of an append-only file.
+#[must_use]
+pub fn announces_commands(begins: &[u8]) -> bool {
+    let mut reader = Reader::new(VALUE_LIMIT);
+    let mut found = Preamble::default();
+    let mut rest = begins;
+    while let Ok(Step::Event { consumed, event }) = reader.next(rest) {
+        match event {
+            Event::Aux { key, value } => found.aux(&key, &value),
+            Event::Header(_) => {}
+            _ => break,
+        }
+        rest = rest.get(consumed..).unwrap_or_default();
+    }
+    found.is_part_of_aof
+}
+
+/// Whether a file is an RDB, as it stands, with something behind it; a pipe is read only once, and
+/// not by this.
+///
+/// # Errors
+/// A file that cannot be read; a damaged snapshot.
+pub fn has_commands_behind(path: &Path) -> Result<bool, MigrateError> {
+    let failed = |error| file_error("reading", path, &error);
+    let meta = std::fs::metadata(path).map_err(failed)?;
+    if !meta.is_file() {
+        return Ok(false);
+    }
+    let mut bytes = FileBytes::open(path, 0).map_err(failed)?;
+    bytes.more().map_err(failed)?;
+    let head = bytes.bytes();
+    match Content::of(head.get(..Content::HEAD_LEN).unwrap_or(head)) {
+        Content::Rdb => preamble(path, bytes).map(|(_, commands_at)| meta.len() > commands_at),
+        _ => Ok(false),
+    }
+}
+
 /// The one manifest of a directory.
 fn manifest_in(folder: &Path) -> Result<PathBuf, MigrateError> {
     let entries =
@@ -145,7 +182,7 @@ impl Sink for Nothing {}
 /// Walks a snapshot: what it says of itself, and where it ends.
 fn preamble(path: &Path, mut bytes: FileBytes) -> Result<(Preamble, u64), MigrateError> {
     let mut reader = Reader::new(VALUE_LIMIT);
-    let mut found = Preamble { format: Format::redis(0), made_at: None, is_part_of_aof: false };
+    let mut found = Preamble::default();
     let mut in_parts = false;
     loop {
         let damaged = |error| {
@@ -182,6 +219,12 @@ fn preamble(path: &Path, mut bytes: FileBytes) -> Result<(Preamble, u64), Migrat
                 return Err(damaged(ferrite_rdb::Error::new(kind, reader.offset())));
             }
         }
+    }
+}
+
+impl Default for Preamble {
+    fn default() -> Self {
+        Self { format: Format::redis(0), made_at: None, is_part_of_aof: false }
     }
 }
 

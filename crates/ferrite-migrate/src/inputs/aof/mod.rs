@@ -71,6 +71,43 @@ impl AofInput {
         begins.starts_with(b"*") || begins.starts_with(b"#TS:")
     }
 
+    /// The append-only file that a file is which begins as an RDB does: one with commands behind it.
+    ///
+    /// # Errors
+    /// A file that cannot be read; a damaged snapshot.
+    pub async fn behind_rdb(place: &Place, begins: &[u8]) -> Result<Option<Self>, MigrateError> {
+        let Place::File(path) = place else { return Ok(None) };
+        if !files::announces_commands(begins) {
+            return Ok(None);
+        }
+        let file = path.clone();
+        let looked = spawn_blocking(move || files::has_commands_behind(&file)).await;
+        let has_commands = looked.unwrap_or_else(|panic| {
+            Err(MigrateError::new(ErrorKind::Internal, "looking at the file", panic))
+        })?;
+        Ok(has_commands.then(|| Self::new(path, AofOptions::default())))
+    }
+
+    /// Looks at it where another kind of file may have been meant, which can do more.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub async fn look_instead(
+        &self,
+        renames: bool,
+        job: Arc<Job>,
+        report: &mut PreflightReport,
+    ) -> Result<Opened, MigrateError> {
+        if renames || job.config.verify {
+            let detail = format!(
+                "{} is an append-only file, which is read as it stands",
+                self.path.display()
+            );
+            report.block("source file", detail, "leave --transform-keys and --verify out");
+        }
+        self.look(job, report).await
+    }
+
     /// Looks at all of it; a check that fails is a line of the report.
     ///
     /// # Errors
@@ -228,7 +265,11 @@ impl Commands {
             },
             only_db: config.source_db(),
             target_db: config.target_db(),
-            abilities: Abilities::new(source, &values, (version.major, version.minor)),
+            abilities: Abilities {
+                // A set that has them would be found out when the import is half done.
+                members_as_fields: false,
+                ..Abilities::new(source, &values, (version.major, version.minor))
+            },
             holding: Transcoder::new(source, &Target { hold_fields_ms: HOLD_MS, ..values }),
             now_ms: now_ms(),
             functions: target.has_functions(),

@@ -12,7 +12,10 @@ use ferrite_rdb::transcode::{Restorable, Transcoder};
 use ferrite_resp::encode as resp;
 
 use crate::glob::KeyFilter;
-use crate::live::{Abilities, Class, HOLD_MS, KeyAccess, Rewrite, Times, classify, rewrite, split};
+use crate::live::{
+    Abilities, Class, HOLD_MS, KeyAccess, Rewrite, Times, classify, is_replay, rewrite, split,
+    unwrap,
+};
 use crate::report::key_text;
 
 /// A time other than 1970, to see whether what is written depends on it.
@@ -192,6 +195,19 @@ impl Plan {
         words: &[&[u8]],
         out: &mut Vec<u8>,
     ) -> Result<usize, Refusal> {
+        let replay = is_replay(words).then(|| unwrap(words)).flatten();
+        let Some(replay) = replay else { return self.plain(raw, words, out) };
+        if matches!(classify(&replay.words), Class::Multi | Class::Exec) {
+            return refuse(
+                "it belongs to a transaction of another master, among whose commands others stand",
+                "migrate from the server itself: ferrite-migrate migrate",
+            );
+        }
+        self.db = replay.db.unwrap_or(self.db);
+        self.plain(replay.raw, &replay.words, out)
+    }
+
+    fn plain(&mut self, raw: &[u8], words: &[&[u8]], out: &mut Vec<u8>) -> Result<usize, Refusal> {
         let class = classify(words);
         match class {
             Class::Select(db) => self.db = db,

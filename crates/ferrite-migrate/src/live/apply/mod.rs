@@ -10,7 +10,9 @@
 //! One transaction is executed while the next is queued at the target and a third is built. Whatever goes wrong, the way back is the
 //! same: connect again, ask the target how far it is, and read the spool from there.
 
+mod expired_fields;
 mod flight;
+mod forwarded;
 mod plan;
 mod refetch;
 mod target;
@@ -26,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::flight::{Flight, Flights, Landed};
 use self::plan::{Plan, Step};
 use self::refetch::{KEYS_MAX, Refetch, RefetchError};
-pub use self::target::{Target, home};
+pub use self::target::{Target, home, takes_no_writes};
 use self::transaction::{Outcome, Queued, Transaction};
 use super::checkpoint::Checkpoint;
 use super::marks::{Key, Marks};
@@ -474,6 +476,9 @@ impl Applier {
         tracing::debug!(command = %name, offset = queued.offset, error = error.message, "refused");
         if name.eq_ignore_ascii_case("FUNCTION") && self.plan.is_uncertain(queued.offset) {
             // The library was gone already when the functions were copied.
+            return;
+        }
+        if self.plan.leaves_member_out(&words, queued.db, error) {
             return;
         }
         if queued.offset == 0 || !self.plan.mark_written(&words, queued.db, &mut self.marks) {

@@ -8,13 +8,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use ferrite_client::ReplyError;
 use ferrite_resp::encode as resp;
 
 use super::Ended;
+use super::expired_fields::{Effect, ExpiredFields, REQUIRING, require};
+use super::forwarded::Forwarded;
 use super::target::home;
 use super::transaction::Transaction;
 use crate::engine::Job;
-use crate::live::classify::{Class, KeyAccess, KeyUse, classify, split};
+use crate::live::classify::{Class, KeyAccess, KeyUse, Replay, classify, is_replay, split, unwrap};
 use crate::live::marks::{Key, Marks};
 use crate::live::rewrite::{Abilities, HOLD_MS, Rewrite, Times, rewrite};
 use crate::live::{checkpoint, record};
@@ -52,10 +55,13 @@ pub struct Plan {
     /// a claim drops pending entries that were deleted from the stream, before that it keeps
     /// them, and groups do not count what they have read.
     rereads_groups: bool,
+    expired_fields: ExpiredFields,
     hold_before_ms: u64,
     /// The database the stream has selected.
     db: u32,
     in_transaction: bool,
+    /// Transactions of other masters that have begun and not ended (see `replays`).
+    forwarded: Forwarded,
     getack: bool,
     /// Up to this offset, single keys may be newer on the target.
     uncertain_until: u64,
@@ -91,9 +97,11 @@ impl Plan {
             takes_everything: config.filter.is_all() && config.source_db().is_none(),
             job: Arc::clone(job),
             rereads_groups: checked.source.is_at_least(7, 0) != checked.target.is_at_least(7, 0),
+            expired_fields: ExpiredFields::of(&checked.source),
             hold_before_ms: u64::MAX,
             db: 0,
             in_transaction: false,
+            forwarded: Forwarded::default(),
             getack: false,
             uncertain_until: 0,
             rereads: false,
@@ -109,6 +117,7 @@ impl Plan {
     pub fn begin(&mut self, db: u32, uncertain_until: u64) {
         self.db = db;
         self.in_transaction = false;
+        self.forwarded = Forwarded::default();
         self.uncertain_until = uncertain_until;
     }
 
@@ -121,7 +130,7 @@ impl Plan {
     /// Whether the source's transaction has begun and not ended.
     #[must_use]
     pub fn is_in_transaction(&self) -> bool {
-        self.in_transaction
+        self.in_transaction || self.forwarded.any()
     }
 
     /// Whether the source asked how far we are, since this was last asked.
@@ -184,6 +193,35 @@ impl Plan {
     /// # Errors
     /// A command after which only a new copy helps.
     pub fn command(
+        &mut self,
+        call: &Call<'_>,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) -> Result<Option<Step>, Ended> {
+        match is_replay(call.words).then(|| unwrap(call.words)).flatten() {
+            Some(replay) => self.replay(call, &replay, transaction, marks),
+            None => self.plain(call, transaction, marks),
+        }
+    }
+
+    /// Plans a command that a KeyDB had wrapped.
+    fn replay(
+        &mut self,
+        call: &Call<'_>,
+        replay: &Replay<'_>,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) -> Result<Option<Step>, Ended> {
+        self.db = replay.db.unwrap_or(self.db);
+        if self.forwarded.takes(replay)? {
+            return Ok(None);
+        }
+        let call = Call { raw: replay.raw, words: &replay.words, ..*call };
+        self.plain(&call, transaction, marks)
+    }
+
+    /// Plans a command that is not wrapped.
+    fn plain(
         &mut self,
         call: &Call<'_>,
         transaction: &mut Transaction,
@@ -291,8 +329,10 @@ impl Plan {
             // Some expiries are held and some are not: they cannot be compared.
             return self.read_again(call, access, marks);
         }
-        // The expiries of a set's members (KeyDB) cannot be found again to be released.
-        let hold_ms = if is_of_members(name) { 0 } else { HOLD_MS };
+        // The expiries of members (KeyDB) cannot be found again to be released, as long as they are
+        // not those of fields.
+        let is_untold = is_of_members(name) && !self.abilities.members_as_fields;
+        let hold_ms = if is_untold { 0 } else { HOLD_MS };
         let hold_before_ms = self.hold_before_ms;
         let times = Times { received_at_ms: call.received_ms, hold_ms, hold_before_ms };
         self.rewritten.clear();
@@ -352,12 +392,16 @@ impl Plan {
         transaction: &mut Transaction,
         marks: &mut Marks,
     ) {
+        let effect = self.expired_fields.effect(call.words, self.in_transaction);
         let must_read = self.rereads
+            || self.forwarded.any()
             || call.offset <= self.uncertain_until
+            || effect == Effect::Uncertain
+            || effect == Effect::SameIfThere && self.unknown.contains(REQUIRING)
             || self.is_of_groups(call)
             || self.is_refused(call);
         if !must_read && marks.is_empty() && self.takes_everything {
-            return self.send_rewritten(call, access, transaction, marks);
+            return self.apply(call, access, effect, transaction, marks);
         }
         let is_needed = |key: &KeyUse| self.needs(call, *key, marks);
         let (mut needed, mut all) = (0, 0);
@@ -369,10 +413,29 @@ impl Plan {
             () if needed == 0 => {}
             () if must_read => self.read_again(call, access, marks),
             () if needed == all && (access.independent || self.are_level(call, access, marks)) => {
-                self.send_rewritten(call, access, transaction, marks);
+                self.apply(call, access, effect, transaction, marks);
             }
             () if access.independent => self.split(call, access, transaction, marks),
             () => self.read_again(call, access, marks),
+        }
+    }
+
+    /// Sends a command on, and sees to it that what it must not delete is read again if it did.
+    fn apply(
+        &mut self,
+        call: &Call<'_>,
+        access: &KeyAccess,
+        effect: Effect,
+        transaction: &mut Transaction,
+        marks: &mut Marks,
+    ) {
+        self.send_rewritten(call, access, transaction, marks);
+        if effect == Effect::SameIfThere {
+            for key in access.written() {
+                self.rewritten.clear();
+                require(self.key(call, key).1, &mut self.rewritten);
+                transaction.push(&self.rewritten, self.db, call.offset);
+            }
         }
     }
 
@@ -429,6 +492,18 @@ impl Plan {
                 marks.mark_dirty(db, name);
             }
         }
+    }
+
+    /// A KeyDB's expiry of a member that is no field of a hash: it is left out, and named. Whether
+    /// a command that the target refused is that.
+    pub fn leaves_member_out(&self, words: &[&[u8]], db: u32, error: &ReplyError) -> bool {
+        let is_of_fields = words.first().is_some_and(|name| *name == b"HPEXPIREAT");
+        let is = is_of_fields && self.abilities.members_as_fields && error.code == "WRONGTYPE";
+        if is {
+            let key = words.get(1).copied().unwrap_or_default();
+            self.job.tally(|tally| tally.leave_out(db, key, "expiry of a KeyDB subkey"));
+        }
+        is
     }
 
     /// Has the keys read again that a failed command wrote; whether there are any.

@@ -14,6 +14,7 @@
 //! allocated.
 
 mod access;
+mod replay;
 mod split;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod servers;
 mod tests;
 
 pub use access::{KeyAccess, KeyUse};
+pub use replay::{Replay, is_replay, unwrap};
 pub use split::split;
 
 use ferrite_commands::{Command, Flag, Group, keys, resolve};
@@ -151,7 +153,7 @@ fn administrative(command: &'static Command, words: &[&[u8]]) -> Class {
             _ => unknown(),
         },
         "trimslots" | "cluster|flushslot" => Class::DropSlots,
-        // Wraps another command, of another server of an active-replica setup.
+        // Wraps another command: see `replay`.
         "rreplay" => unknown(),
         _ if command.is_write() => data(command, words),
         _ => Class::Ignore,

@@ -25,9 +25,8 @@ use super::way_back::WayBack;
 use crate::error::MigrateError;
 use crate::jobs::State;
 use crate::jobs::control::Replier;
-use crate::live::cutover::{
-    Fence, GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, leave, micros, ms, switch,
-};
+use crate::live::cutover::{GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, leave, micros, ms, switch};
+use crate::live::fence::Fence;
 use crate::live::run::journal_error;
 use crate::report::{Cutover, ExitCode};
 use crate::sources::redis_scan::source_error;
@@ -142,13 +141,13 @@ impl Replica {
         let (from, to) =
             (self.checked.source.connector.clone(), self.checked.target.connector.clone());
         let lost = |error: ClientError| source_error(&from, "holding writes back", &error);
-        let mut source = from.connect().await.map_err(lost)?;
+        let source = from.connect().await.map_err(lost)?;
         let mut target = crate::targets::redis::connect(&to).await?;
         if wanted.reverse {
             self.try_way_back().await?;
         }
         let work = self.quiet().await?;
-        let mut fence = Fence::new(&mut source, self.progress.replid());
+        let mut fence = Fence::new(source, self.progress.replid());
         let switched = self.switch_over(wanted, work, &mut fence, &mut target, replier).await;
         let Switched { offset, paused, hook, way_back } = match switched {
             Ok(switched) => switched,
@@ -177,7 +176,7 @@ impl Replica {
         &mut self,
         wanted: &Wanted,
         mut work: Option<OwnedMutexGuard<Work>>,
-        fence: &mut Fence<'_>,
+        fence: &mut Fence,
         target: &mut Connection,
         replier: &mut Replier,
     ) -> Result<Switched, GivenUp> {

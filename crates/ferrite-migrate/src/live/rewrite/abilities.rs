@@ -18,6 +18,9 @@ pub struct Abilities {
     pub hsetex: bool,
     /// `PEXPIREMEMBERAT` (KeyDB).
     pub member_expiry: bool,
+    /// Whether members of a KeyDB that expire are taken for fields of hashes, which the target can
+    /// have expire; those of sets it will refuse.
+    pub members_as_fields: bool,
     /// The format of the source's `DUMP` payloads.
     pub source: Format,
     /// Turns the source's payloads into the target's.
@@ -38,6 +41,7 @@ impl Abilities {
             field_expiry,
             hsetex: field_expiry && (dialect == Dialect::Valkey || redis_version >= (8, 0)),
             member_expiry: dialect == Dialect::KeyDb,
+            members_as_fields: field_expiry && source.dialect == Dialect::KeyDb,
             source,
             payloads: Transcoder::new(source, target),
         }

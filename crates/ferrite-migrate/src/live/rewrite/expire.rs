@@ -27,8 +27,14 @@ impl Call<'_> {
     }
 
     /// `EXPIREMEMBERAT key member second` and `PEXPIREMEMBERAT` (KeyDB), for members of sets and
-    /// fields of hashes alike. Other targets know neither which it is nor, for sets, how.
+    /// fields of hashes alike. Other targets know it for hashes only, and refuse it for sets.
     pub(super) fn expire_member(&self, when: When, out: &mut Output<'_>) -> Option<Rewrite> {
+        if self.abilities.members_as_fields {
+            let at = self.times.field_expiry(when, self.word(3)?)?;
+            let field = [&b"FIELDS"[..], b"1", self.word(2)?];
+            out.command(&[b"HPEXPIREAT", self.key()?], at, &field);
+            return commands(out);
+        }
         if !self.abilities.member_expiry {
             return None;
         }

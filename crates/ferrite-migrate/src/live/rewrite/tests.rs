@@ -156,6 +156,24 @@ fn members_on_keydb() {
 }
 
 #[test]
+fn members_of_keydb_on_a_target_with_field_expiry() {
+    let keydb = Format { dialect: Dialect::KeyDb, version: 9 };
+    check(
+        &Abilities::new(keydb, &Target::new(Format::redis(12)), (8, 0)),
+        &[
+            ("EXPIREMEMBER k m 10", "HPEXPIREAT k 1015000 FIELDS 1 m"),
+            ("EXPIREMEMBER k m 10 ms", "HPEXPIREAT k 1005010 FIELDS 1 m"),
+            ("PEXPIREMEMBERAT k m 10", "HPEXPIREAT k 1000010 FIELDS 1 m"),
+            ("EXPIREMEMBER k m", "Refetch"),
+        ],
+    );
+    check(
+        &Abilities::new(keydb, &Target::new(Format::redis(10)), (7, 0)),
+        &[("PEXPIREMEMBERAT k m 10", "Refetch")],
+    );
+}
+
+#[test]
 fn fields() {
     check(
         &modern(),

@@ -19,8 +19,9 @@ use crate::jobs::State;
 use crate::jobs::control::Replier;
 use crate::live::apply::home;
 use crate::live::cutover::{
-    Fence, GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, leave, micros, ms, no_way_back, switch,
+    GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, leave, micros, ms, no_way_back, switch,
 };
+use crate::live::fence::Fence;
 use crate::live::links::{attach_now, resume};
 use crate::live::reverse::recorded;
 use crate::live::run::{Live, journal_error};
@@ -192,7 +193,7 @@ impl Live {
         let mut source = connector.connect().await.map_err(lost)?;
         let info = ferrite_client::server::ServerInfo::probe(&mut source).await.map_err(lost)?;
         let replid = info.replication_id.unwrap_or_default();
-        let mut fence = Fence::of_rounds(&mut source, replid);
+        let mut fence = Fence::of_rounds(source, replid);
         let limits = self.job.gate.limits();
         self.job.gate.set(Limits::default());
         let switched = self.switch_by_round(wanted, follows, &mut fence, replier).await;
@@ -214,7 +215,7 @@ impl Live {
         &mut self,
         wanted: &Wanted,
         follows: Option<(ReplicationLink, Position)>,
-        fence: &mut Fence<'_>,
+        fence: &mut Fence,
         replier: &mut Replier,
     ) -> Result<(Cutover, Option<WayBack>), GivenUp> {
         let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
@@ -259,7 +260,7 @@ impl Live {
     /// The last round, while the pause is renewed.
     async fn under_fence(
         &mut self,
-        fence: &mut Fence<'_>,
+        fence: &mut Fence,
         max_pause: Duration,
         began: Instant,
     ) -> Result<(), GivenUp> {

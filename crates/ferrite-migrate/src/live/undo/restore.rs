@@ -4,7 +4,10 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use ferrite_client::{ClientError, Connection, Pipeline, Receiver, ReplyError, Sender, Value};
+use ferrite_client::server::ServerInfo;
+use ferrite_client::{
+    ClientError, Connection, Connector, Pipeline, Receiver, ReplyError, Sender, Value,
+};
 use ferrite_resp::encode as resp;
 
 use super::file_error;
@@ -66,6 +69,10 @@ pub async fn take_back(
 /// # Errors
 /// A target that is lost or refuses.
 pub async fn forget(job: &Job, server: &Server) -> Result<(), ClientError> {
+    if server.cluster.is_some() {
+        // Between clusters it is kept in the job's directory.
+        return Ok(());
+    }
     let mut connection = server.connector.connect().await?;
     connection.call(&["SELECT", &home(&job.config).to_string()]).await?;
     let (checkpoint, record) = (checkpoint::key(&job.id), record::key(&job.id));
@@ -86,7 +93,16 @@ impl Restorer<'_> {
     /// Ends what is left of the connections of this job: what they still have on their way must
     /// not be written behind us. A migration of another job is not to lose its keys.
     async fn end_others(&self) -> Result<(), MigrateError> {
-        let mut connection = self.connect().await?;
+        for connector in self.server.shards() {
+            self.end_others_of(&connector).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_others_of(&self, connector: &Connector) -> Result<(), MigrateError> {
+        let connected = connector.connect().await;
+        let mut connection =
+            connected.map_err(|error| self.failed("taking the copy back", &error))?;
         let own = match connection.call(&["CLIENT", "ID"]).await {
             Ok(id) => id.as_int().and_then(|id| u64::try_from(id).ok()),
             Err(error) if error.is_refusal() => None,
@@ -124,32 +140,34 @@ impl Restorer<'_> {
     async fn delete(&mut self) -> Result<(), MigrateError> {
         let doing = "deleting what was copied";
         forget(self.job, self.server).await.map_err(|error| self.failed(doing, &error))?;
-        for db in self.dbs().await? {
-            let deleted = self.delete_in(db).await;
-            self.done.keys_removed += deleted.map_err(|error| self.failed(doing, &error))?;
+        for connector in self.server.shards() {
+            for db in self.dbs(&connector).await? {
+                let deleted = self.delete_in(&connector, db).await;
+                self.done.keys_removed += deleted.map_err(|error| self.failed(doing, &error))?;
+            }
         }
         Ok(())
     }
 
     /// The databases of the target that take part.
-    async fn dbs(&self) -> Result<Vec<u32>, MigrateError> {
+    async fn dbs(&self, connector: &Connector) -> Result<Vec<u32>, MigrateError> {
         let config = &self.job.config;
         if let Some(db) = config.source_db() {
             return Ok(vec![config.target_db().unwrap_or(db)]);
         }
-        let mut connection = self.connect().await?;
-        let info = ferrite_client::server::ServerInfo::probe(&mut connection).await;
-        let info = info.map_err(|error| self.failed("asking for its databases", &error))?;
+        let probing = async { ServerInfo::probe(&mut connector.connect().await?).await };
+        let info =
+            probing.await.map_err(|error| self.failed("asking for its databases", &error))?;
         Ok(info.keyspace.keys().copied().collect())
     }
 
-    async fn delete_in(&self, db: u32) -> Result<u64, ClientError> {
+    async fn delete_in(&self, connector: &Connector, db: u32) -> Result<u64, ClientError> {
         // The names under which large values are built need not match the filter.
         let mut everything = self.job.config.clone();
         everything.filter = KeyFilter::default();
-        let mut scanner = Scanner::connect(&self.server.connector, &everything).await?;
+        let mut scanner = Scanner::connect(connector, &everything).await?;
         scanner.select(db).await?;
-        let mut connection = self.server.connector.connect().await?;
+        let mut connection = connector.connect().await?;
         connection.call(&["SELECT", &db.to_string()]).await?;
         let built = format!(":{CLIENT_NAME_PREFIX}{}", self.job.id);
         let takes_part = |key: &[u8]| {

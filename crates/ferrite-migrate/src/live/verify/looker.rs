@@ -3,6 +3,10 @@
 //! The source's values belong to one offset `F` of its stream. They are compared with what the
 //! target has when it has come to `F`; keys that the stream wrote to between `F` and that moment
 //! are left for another time. What remains is exact.
+//!
+//! Between clusters there are several streams. Each is asked where it is after the values were
+//! read, the target is waited for until it has come there in all of them, and a key that any of
+//! them named since before it was read is left for another time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,6 +22,7 @@ use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::Fetched;
 use crate::live::marks::Key;
 use crate::live::progress::Progress;
+use crate::live::shards::{Clocks, is_between_clusters};
 use crate::preflight::Checked;
 use crate::report::DifferenceKind;
 use crate::verify::{End, Found, Verdict, judge, judge_expiry, options, tolerance_ms};
@@ -47,6 +52,10 @@ pub struct Looker {
     progress: Arc<Progress>,
     clock_skew_ms: i64,
     ends: Option<(End, End)>,
+    /// Tells where several streams are, where there are several.
+    clocks: Option<Clocks>,
+    /// Whether an end is a cluster.
+    is_sharded: bool,
     transcoder: Transcoder,
     tolerance_ms: u64,
     target_db: Option<u32>,
@@ -72,6 +81,8 @@ impl Looker {
             progress: Arc::clone(progress),
             clock_skew_ms,
             ends: None,
+            clocks: None,
+            is_sharded: is_between_clusters(checked),
             transcoder: Transcoder::new(checked.source.dump_format(), &checked.target_values()),
             tolerance_ms: tolerance_ms(checked),
             target_db: job.config.target_db(),
@@ -124,7 +135,13 @@ impl Looker {
         for key in keys {
             ours.push(self.read(source, (db, key), &digest, &mut room).await?);
         }
-        if timeout(REACH_MAX, self.progress.reaches(fence)).await.is_err() {
+        let offsets = match self.is_sharded {
+            true => self.offsets().await?,
+            false => vec![fence],
+        };
+        // Whatever names a key of several streams counts: it was not there when the watch began.
+        let fence = if self.is_sharded { 0 } else { fence };
+        if timeout(REACH_MAX, self.progress.reaches_all(&offsets)).await.is_err() {
             let doing = "comparing keys";
             let cause = "the target does not come forward";
             return Err(MigrateError::new(ErrorKind::Target, doing, cause));
@@ -145,6 +162,18 @@ impl Looker {
             verdicts.push(verdict);
         }
         Ok((fence, verdicts))
+    }
+
+    /// Where each stream is now.
+    async fn offsets(&mut self) -> Result<Vec<u64>, MigrateError> {
+        let known = self.clocks.take().filter(|clocks| clocks.are_of(&self.progress));
+        let mut clocks = match known {
+            Some(clocks) => clocks,
+            None => Clocks::connect(&self.checked, &self.progress).await?,
+        };
+        let offsets = clocks.offsets(&self.checked).await?;
+        self.clocks = Some(clocks);
+        Ok(offsets)
     }
 
     /// Reads the next key of the source.

@@ -19,8 +19,7 @@ mod work;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ferrite_client::ClientError;
-use ferrite_client::server::ServerInfo;
+use ferrite_client::{ClientError, Value};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -30,9 +29,10 @@ pub use self::tally::{Tally, grouped};
 pub use self::watched::Watched;
 pub use self::work::Work;
 use self::work::{BATCH_KEYS, SUSPECTS_MAX};
-use super::apply::{Request, Target};
+use super::apply::Request;
 use super::checkpoint;
 use super::progress::Progress;
+use crate::cluster::Asker;
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::jobs::JobVerify;
@@ -212,25 +212,26 @@ impl Verifier {
 
     /// Compares the keys of the source.
     async fn source_keys(&self, requests: &mpsc::Sender<Request>) -> Result<(), MigrateError> {
-        let connector = &self.checked.source.connector;
-        let lost = |error: ClientError| source_error(connector, "listing keys", &error);
-        let mut connection = connector.connect().await.map_err(lost)?;
-        let info = ServerInfo::probe(&mut connection).await.map_err(lost)?;
+        let source = &self.checked.source;
+        let lost = |error: ClientError| source_error(&source.connector, "listing keys", &error);
+        let info = source.info_now().await.map_err(lost)?;
         let only = self.job.config.source_db();
         let dbs = info.keyspace.iter().filter(|(db, _)| only.is_none_or(|only| only == **db));
         let dbs: Vec<(u32, u64)> = dbs.map(|(db, keyspace)| (*db, keyspace.keys)).collect();
         self.tally.begin(dbs.iter().map(|(_, keys)| keys).sum());
-        let scanner = Scanner::connect(connector, &self.job.config).await;
-        let mut scanner = scanner.map_err(lost)?;
-        for (db, _) in dbs {
-            scanner.select(db).await.map_err(lost)?;
-            let mut cursor = b"0".to_vec();
-            loop {
-                let (next, names) = scanner.step(db, &cursor).await.map_err(lost)?;
-                self.compare(db, &self.wanted(&names), requests).await?;
-                cursor = next;
-                if cursor == b"0" {
-                    break;
+        for connector in source.shards() {
+            let scanner = Scanner::connect(&connector, &self.job.config).await;
+            let mut scanner = scanner.map_err(lost)?;
+            for (db, _) in &dbs {
+                scanner.select(*db).await.map_err(lost)?;
+                let mut cursor = b"0".to_vec();
+                loop {
+                    let (next, names) = scanner.step(*db, &cursor).await.map_err(lost)?;
+                    self.compare(*db, &self.wanted(&names), requests).await?;
+                    cursor = next;
+                    if cursor == b"0" {
+                        break;
+                    }
                 }
             }
         }
@@ -239,21 +240,30 @@ impl Verifier {
 
     /// Compares the keys that only the target has.
     async fn target_keys(&self, requests: &mpsc::Sender<Request>) -> Result<(), MigrateError> {
-        let (source, target) = (&self.checked.source.connector, &self.checked.target.connector);
-        let lost = |error: ClientError| target_error("listing keys", target, &error);
-        let mut ends = Target::new(&self.job, &self.checked);
-        for (target_db, db) in ends.dbs(None).await.map_err(lost)? {
-            let mut scanner = ends.scanner(target_db).await.map_err(lost)?;
-            let mut cursor = b"0".to_vec();
-            loop {
-                let (next, names) = scanner.step(db, &cursor).await.map_err(lost)?;
-                let missing = ends.missing_at_source(db, self.wanted(&names)).await;
-                let missing =
-                    missing.map_err(|error| source_error(source, "listing keys", &error))?;
-                self.compare(db, &missing, requests).await?;
-                cursor = next;
-                if cursor == b"0" {
-                    break;
+        let (source, target) = (&self.checked.source, &self.checked.target);
+        let lost = |error: ClientError| target_error("listing keys", &target.connector, &error);
+        let lost_source =
+            |error: ClientError| source_error(&source.connector, "listing keys", &error);
+        let info = target.info_now().await.map_err(lost)?;
+        let pairs = self.checked.pairs_of(&self.job.config, &info);
+        let mut asker = Asker::connect(source).await.map_err(lost_source)?;
+        for connector in target.shards() {
+            let scanner = Scanner::connect(&connector, &self.job.config).await;
+            let mut scanner = scanner.map_err(lost)?;
+            for (db, target_db) in &pairs {
+                scanner.select(*target_db).await.map_err(lost)?;
+                let mut cursor = b"0".to_vec();
+                loop {
+                    let (next, names) = scanner.step(*db, &cursor).await.map_err(lost)?;
+                    let keys = self.wanted(&names);
+                    let there = asker.each(*db, b"EXISTS", &keys).await.map_err(lost_source)?;
+                    let missing = keys.iter().zip(there).filter(|(_, is)| *is == Value::Integer(0));
+                    let missing: Vec<&[u8]> = missing.map(|(key, _)| *key).collect();
+                    self.compare(*db, &missing, requests).await?;
+                    cursor = next;
+                    if cursor == b"0" {
+                        break;
+                    }
                 }
             }
         }

@@ -6,11 +6,14 @@
 //!
 //! Nothing is stored on the way, and no value larger than the limit is held whole.
 
+mod members;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ferrite_rdb::{Event, Format, Head, Reader, Step, ValueKind};
 
+use self::members::Members;
 use super::{BoxFuture, Closed, Feed, Parts, Source};
 use crate::engine::Job;
 use crate::error::MigrateError;
@@ -69,6 +72,26 @@ pub struct RdbSource<S> {
     pub libraries: Arc<Mutex<BTreeSet<Vec<u8>>>>,
     /// Keys being collected, of one database.
     batch: Option<(u32, BatchBuilder)>,
+    /// Whether the batch has to go before the next key comes.
+    full: bool,
+    /// What came last.
+    last: Last,
+    /// Expiries of members of the last key of the batch.
+    members: Members,
+}
+
+/// The begin of an auxiliary field, which may belong to the key before it.
+const AUX: u8 = 250;
+
+/// The key that came last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    /// It does not take part, or there was none.
+    None,
+    /// A hash, which is the last of the batch.
+    Hash,
+    /// Something else.
+    Other,
 }
 
 /// What an event leaves to be done once its bytes are let go.
@@ -105,7 +128,22 @@ impl<S: Supply> RdbSource<S> {
         let reader = Reader::new(limit);
         let only_db = job.config.source_db();
         let (holds, rename, renamed, libraries) = (false, None, Vec::new(), Arc::default());
-        Self { job, supply, reader, only_db, holds, rename, renamed, libraries, batch: None }
+        let (full, last, members) = (false, Last::None, Members::default());
+        let batch = None;
+        Self {
+            job,
+            supply,
+            reader,
+            only_db,
+            holds,
+            rename,
+            renamed,
+            libraries,
+            batch,
+            full,
+            last,
+            members,
+        }
     }
 
     /// Reads it to its end.
@@ -142,6 +180,11 @@ impl<S: Supply> RdbSource<S> {
         let mut taken = 0;
         let mut next = Next::NeedMore;
         while let Some(input) = bytes.get(taken..) {
+            let is_due = self.full || !self.members.is_empty();
+            if is_due && input.first().is_some_and(|byte| *byte != AUX) {
+                next = Next::BatchFull;
+                break;
+            }
             let step = self.reader.next(input).map_err(|error| self.supply.bad_data(&error))?;
             let Step::Event { consumed, event } = step else { break };
             taken += consumed;
@@ -149,9 +192,13 @@ impl<S: Supply> RdbSource<S> {
             match event {
                 Event::Entry(entry) => {
                     let db = u32::try_from(entry.head.db).unwrap_or(u32::MAX);
+                    self.last = Last::None;
                     if !wanted(feed, self.only_db, db, format, &entry.head) {
                         continue;
                     }
+                    let kind = ValueKind::of(format, entry.head.type_byte);
+                    self.last =
+                        if kind == Some(ValueKind::Hash) { Last::Hash } else { Last::Other };
                     let batch = &mut self.batch;
                     let head = record_head(&entry.head, self.holds);
                     let mut key = &*entry.head.key;
@@ -159,30 +206,32 @@ impl<S: Supply> RdbSource<S> {
                         template.apply(key, &mut self.renamed);
                         key = &self.renamed;
                     }
-                    let full = collect(batch, feed, db, format, head, key, entry.value);
-                    if full {
-                        next = Next::BatchFull;
-                        break;
-                    }
+                    self.full = collect(batch, feed, db, format, head, key, entry.value);
                     continue;
                 }
                 Event::Large(head) => {
                     let db = u32::try_from(head.db).unwrap_or(u32::MAX);
                     let key = head.key.to_vec();
+                    self.last = Last::Other;
                     next = Next::Then(Then::Large(db, record_head(&head, self.holds), key));
                 }
                 Event::Function(code) => next = Next::Then(Then::Function(code.into_owned())),
                 Event::ModuleAux { name, .. } => {
                     self.left_out("module data outside of keys", &name.to_string())
                 }
-                Event::SubkeyExpiry { subkey, .. } => {
-                    let name = subkey.escape_ascii().to_string();
-                    self.left_out("expiry of a KeyDB subkey", &name);
+                Event::SubkeyExpiry { subkey, expires_at_ms } => {
+                    let can = feed.field_expiry && self.last == Last::Hash;
+                    if self.last != Last::None && !(can && self.members.add(&subkey, expires_at_ms))
+                    {
+                        let name = subkey.escape_ascii().to_string();
+                        self.left_out("expiry of a KeyDB subkey", &name);
+                    }
                     continue;
                 }
                 Event::Skipped { what, .. } => self.left_out(what, ""),
                 Event::SelectDb(_) if self.batch.is_some() => next = Next::BatchFull,
                 Event::End { .. } => next = Next::End,
+                _ if is_due => next = Next::BatchFull,
                 _ => continue,
             }
             if !matches!(next, Next::NeedMore) {
@@ -203,9 +252,15 @@ impl<S: Supply> RdbSource<S> {
         self.job.tally(|tally| tally.leave_out(0, name.as_bytes(), what));
     }
 
+    /// Hands the keys over that were collected, the last one by itself if its fields expire.
     async fn flush(&mut self, feed: &Feed) -> Result<(), Closed> {
-        match self.batch.take() {
-            Some((_, batch)) => feed.batch(batch).await,
+        self.full = false;
+        let members = std::mem::take(&mut self.members);
+        let Some((db, mut batch)) = self.batch.take() else { return Ok(()) };
+        let hash = if members.is_empty() { None } else { members.apply(db, &mut batch) };
+        feed.batch(batch).await?;
+        match hash {
+            Some(hash) => feed.batch(hash).await,
             None => Ok(()),
         }
     }

@@ -76,7 +76,20 @@ pub struct Part {
 #[must_use]
 pub fn part(job: &Arc<Job>, checked: &Arc<Checked>, part: Part) -> Box<dyn Source> {
     let (job, checked) = (Arc::clone(job), Arc::clone(checked));
-    Box::new(ScanSource { part: Some(part), ..ScanSource::of(job, checked) })
+    let (dbs, differing) = (part.dbs.clone(), part.differing);
+    Box::new(ScanSource { part: Some(part), dbs, differing, ..ScanSource::of(job, checked) })
+}
+
+/// All of these databases of the source, or what differs there.
+#[must_use]
+pub fn whole(
+    job: &Arc<Job>,
+    checked: &Arc<Checked>,
+    dbs: Vec<u32>,
+    differing: bool,
+) -> Box<dyn Source> {
+    let (job, checked) = (Arc::clone(job), Arc::clone(checked));
+    Box::new(ScanSource { dbs, differing, ..ScanSource::of(job, checked) })
 }
 
 /// The keys of some slots; of a server without slots, those whose keys would be in them. The
@@ -102,6 +115,10 @@ struct ScanSource {
     slots: Option<Arc<SlotSet>>,
     /// Whether functions are read, too, where it begins at the beginning.
     functions: bool,
+    /// The databases to read where everything is read.
+    dbs: Vec<u32>,
+    /// Whether only keys are read that differ on the target.
+    differing: bool,
 }
 
 impl Source for ScanSource {
@@ -199,7 +216,8 @@ fn within(names: Names, slots: Option<&SlotSet>) -> Names {
 impl ScanSource {
     /// Reads everything.
     fn of(job: Arc<Job>, checked: Arc<Checked>) -> Self {
-        Self { job, checked, part: None, slots: None, functions: true }
+        let (dbs, differing) = (checked.source_dbs(&job.config), job.config.only_differing);
+        Self { job, checked, part: None, dbs, differing, slots: None, functions: true }
     }
 
     async fn run(mut self, feed: Feed) -> Result<(), MigrateError> {
@@ -214,8 +232,7 @@ impl ScanSource {
         let (mut names, waiting) = mpsc::channel(NAMES_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         let mut tasks = JoinSet::new();
-        let only_differing = self.job.config.only_differing;
-        if self.part.as_ref().map_or(only_differing, |part| part.differing) {
+        if self.differing {
             names = self.compare(names, &mut tasks).await?;
         }
         let missed = moved.as_ref().map(Moved::missed);
@@ -226,7 +243,7 @@ impl ScanSource {
             tasks.spawn(reader.run(Arc::clone(&waiting)));
         }
         drop(waiting);
-        let dbs = self.checked.source_dbs(&self.job.config);
+        let dbs = self.dbs.clone();
         match (&self.checked.source.cluster, missed) {
             (Some(cluster), Some(missed)) => {
                 self.scan_shards(cluster, &dbs, &names, &missed, &mut tasks);

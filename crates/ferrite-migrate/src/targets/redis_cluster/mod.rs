@@ -34,6 +34,7 @@ use crate::config::OnConflict;
 use crate::engine::{Job, now_ms};
 use crate::error::{ErrorKind, MigrateError};
 use crate::fetch::Fetched;
+use crate::live::takes_no_writes;
 use crate::model::{Batch, ElementsSink, LargeRecord};
 use crate::report::key_text;
 
@@ -61,8 +62,7 @@ pub async fn work(
     capabilities: Capabilities,
     items: Items,
 ) -> Result<(), MigrateError> {
-    let mut worker =
-        Worker { job, target, capabilities, lanes: Vec::new(), writers: Vec::new(), reader: None };
+    let mut worker = Worker::new(job, target, capabilities);
     loop {
         let item = items.lock().await.recv().await;
         match item {
@@ -74,7 +74,8 @@ pub async fn work(
     }
 }
 
-struct Worker {
+/// Writes keys to the nodes they belong to, over connections that stay.
+pub struct Worker {
     job: Arc<Job>,
     target: ClusterTarget,
     capabilities: Capabilities,
@@ -83,10 +84,43 @@ struct Worker {
     writers: Vec<(Endpoint, KeyWriter)>,
     /// Reads keys that are there already.
     reader: Option<KeyReader>,
+    /// Whether a connection was lost since this was last asked.
+    has_lost: bool,
+    /// Keys that were left out whole, for whoever wants to know.
+    left_out: Option<Vec<Vec<u8>>>,
 }
 
 impl Worker {
-    async fn batch(&mut self, batch: Batch) -> Result<(), MigrateError> {
+    /// Connects when it must.
+    #[must_use]
+    pub fn new(job: Arc<Job>, target: ClusterTarget, capabilities: Capabilities) -> Self {
+        let (lanes, writers, reader, has_lost) = (Vec::new(), Vec::new(), None, false);
+        Self { job, target, capabilities, lanes, writers, reader, has_lost, left_out: None }
+    }
+
+    /// The same worker, which remembers the keys it leaves out.
+    #[must_use]
+    pub fn remembering(mut self) -> Self {
+        self.left_out = Some(Vec::new());
+        self
+    }
+
+    /// Keys that were left out whole, because they had expired or cannot be written.
+    pub fn take_left_out(&mut self) -> Vec<Vec<u8>> {
+        self.left_out.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether a connection was lost since this was last asked: what was on its way there may
+    /// still be written.
+    pub fn take_lost(&mut self) -> bool {
+        std::mem::take(&mut self.has_lost)
+    }
+
+    /// Writes a batch; every key is there when this returns.
+    ///
+    /// # Errors
+    /// The first failure that does not pass.
+    pub async fn batch(&mut self, batch: Batch) -> Result<(), MigrateError> {
         if self.job.config.dry_run {
             return self.rehearse(&batch).await;
         }
@@ -110,6 +144,7 @@ impl Worker {
                 })?;
                 self.lanes.push(lane);
                 let results = results?;
+                self.has_lost |= results.failed.is_some();
                 failed = results.failed.or(failed);
                 losses.extend(results.losses);
                 for (todo, outcome) in results.outcomes {
@@ -181,7 +216,8 @@ impl Worker {
             None => String::from("writing keys"),
         };
         let waited = patience.wait(error).await.map(drop);
-        waited.map_err(|error| target_error(doing, &self.target.connector, &error))
+        // Another time may be the right one: it is not waited for one that cannot come.
+        waited.map_err(|error| target_error(doing, &self.target.connector, &error).passing(true))
     }
 
     /// What follows from the answer about one key.
@@ -206,6 +242,7 @@ impl Worker {
             Outcome::There if todo.resent && !batch.again => written.push(todo.index),
             Outcome::There => self.there(batch, todo.index).await?,
             Outcome::Lost => {
+                self.has_lost = true;
                 todo.lost();
                 left.push(todo);
             }
@@ -218,12 +255,16 @@ impl Worker {
             Outcome::Refused(error, address) => {
                 let doing = format!("writing key \"{}\" to the target {address}", key_text(key));
                 let hint = super::redis::hint(&error.code);
-                return Err(MigrateError::new(ErrorKind::Target, doing, error).with_hint(hint));
+                let passes = takes_no_writes(&error);
+                let refused = MigrateError::new(ErrorKind::Target, doing, error);
+                return Err(refused.passing(passes).with_hint(hint));
             }
             Outcome::LeftOut(LeftOut::Expired) => {
+                self.left_out.iter_mut().for_each(|keys| keys.push(key.to_vec()));
                 self.job.tally(|tally| tally.keys.expired += 1);
             }
             Outcome::LeftOut(LeftOut::Impossible(reason)) => {
+                self.left_out.iter_mut().for_each(|keys| keys.push(key.to_vec()));
                 self.job.tally(|tally| tally.skip(batch.db, key, reason));
             }
             Outcome::LeftOut(LeftOut::ByCommands) => self.by_commands(batch, todo.index).await?,
@@ -290,7 +331,10 @@ impl Worker {
 
     /// Builds a key on the node that owns its slot. One whose node is lost meanwhile, or whose
     /// slot moves, cannot be built elsewhere from its middle: it is read again later.
-    async fn large(&mut self, mut record: LargeRecord) -> Result<(), MigrateError> {
+    ///
+    /// # Errors
+    /// A failure that does not pass.
+    pub async fn large(&mut self, mut record: LargeRecord) -> Result<(), MigrateError> {
         let map = self.target.cluster.map();
         let owner = map.owner(slot(&record.key)).and_then(|owner| map.shards().get(owner));
         let node = owner.map_or_else(
@@ -311,6 +355,7 @@ impl Worker {
         if !error.may_pass || !self.job.write_again(record.db, &record.key) {
             return Err(error);
         }
+        self.has_lost = true;
         tracing::debug!(%error, key = key_text(&record.key), "a large key is to be read again");
         while record.elements.recv().await.is_some() {}
         let _ = self.target.cluster.refresh(&map).await;

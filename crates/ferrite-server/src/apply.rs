@@ -1,0 +1,128 @@
+//! The configuration in effect: what happens when parameters get new values.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ferrite_store::types::Limits;
+
+use crate::config::{Apply, Config, Spec};
+use crate::net::listen::Listener;
+use crate::net::mail::Mail;
+use crate::shared::Shared;
+
+/// The sizes from which on collections change their form.
+pub fn limits(config: &Config) -> Limits {
+    let encodings = &config.encodings;
+    let list_size = encodings.list_max_listpack_size.get();
+    Limits {
+        list_max_listpack_size: i32::try_from(list_size).unwrap_or(i32::MAX),
+        list_compress_depth: encodings.list_compress_depth.get(),
+        set_max_intset_entries: encodings.set_max_intset_entries.get(),
+        set_max_listpack_entries: encodings.set_max_listpack_entries.get(),
+        set_max_listpack_value: encodings.set_max_listpack_value.get(),
+        hash_max_listpack_entries: encodings.hash_max_listpack_entries.get(),
+        hash_max_listpack_value: encodings.hash_max_listpack_value.get(),
+        zset_max_listpack_entries: encodings.zset_max_listpack_entries.get(),
+        zset_max_listpack_value: encodings.zset_max_listpack_value.get(),
+        stream_node_max_bytes: encodings.stream_node_max_bytes.get(),
+        stream_node_max_entries: encodings.stream_node_max_entries.get(),
+        ..Limits::default()
+    }
+}
+
+/// The addresses that `bind` and `port` name, and whether each must be there.
+pub fn addresses(config: &Config) -> Vec<(String, Vec<SocketAddr>, bool)> {
+    let port = config.network.port.get();
+    if port == 0 {
+        return Vec::new();
+    }
+    let bind = config.network.bind.get();
+    let mut found: Vec<_> = bind.0.iter().map(|word| address(word, port)).collect();
+    // The socket for all IPv6 addresses takes IPv4 connections, too, and must be the first.
+    found.sort_by_key(|(_, addresses, _)| !addresses.iter().any(is_every_ipv6));
+    found
+}
+
+fn is_every_ipv6(address: &SocketAddr) -> bool {
+    address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+}
+
+fn address(word: &str, port: u16) -> (String, Vec<SocketAddr>, bool) {
+    let name = word.strip_prefix('-').unwrap_or(word);
+    let host = match name {
+        "*" => "0.0.0.0",
+        "::*" => "::",
+        name => name,
+    };
+    let found = (host, port).to_socket_addrs().map(|found| found.take(1).collect());
+    (name.to_owned(), found.unwrap_or_default(), name.len() == word.len())
+}
+
+/// Listens at the addresses that `bind` and `port` name.
+///
+/// # Errors
+/// The address that cannot be listened at, and what the system says.
+pub fn listen(config: &Config) -> Result<Vec<Listener>, String> {
+    let mut listeners = Vec::new();
+    let (mut every_ipv6, wanted) = (false, addresses(config));
+    for (name, found, needed) in &wanted {
+        if found.is_empty() && *needed {
+            return Err(format!("{name} is no address of a machine that is known"));
+        }
+        for address in found {
+            let covered = every_ipv6 && address.ip().is_unspecified();
+            match Listener::tcp_with(*address, config.network.tcp_backlog.get()) {
+                Ok(listener) => {
+                    every_ipv6 |= is_every_ipv6(address);
+                    listeners.push(listener);
+                }
+                Err(_) if covered => {}
+                Err(error) if !needed => tracing::debug!("{error}; it may be missing"),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+impl Shared {
+    /// Puts every value into effect that is not read where it is needed.
+    pub fn put_into_effect(&self) {
+        self.live_limits.store(Arc::new(limits(&self.config)));
+        let events = self.config.events.notify_keyspace_events.get();
+        self.notify.store(events.0, Ordering::Relaxed);
+        self.persistence.folder.lock().clone_from(&self.config.folder());
+        let file = self.config.snapshots.dbfilename.get();
+        self.persistence.file.lock().clone_from(&file.0);
+        self.acl.log().trim(self.config.security.acllog_max_len.get());
+    }
+
+    /// Listens at other addresses, and no longer at those of before.
+    fn listen_anew(&self, config: &Config) -> Result<(), String> {
+        let listeners = listen(config).inspect_err(|why| tracing::warn!("{why}"))?;
+        self.mail(0, Mail::Listen(listeners));
+        Ok(())
+    }
+}
+
+impl Apply for Shared {
+    fn apply(&self, config: &Config, changed: &[&'static Spec]) -> Result<(), (String, String)> {
+        let of =
+            |names: &[&str]| changed.iter().map(|spec| spec.name).find(|name| names.contains(name));
+        if let Some(name) = of(&["port", "bind"]) {
+            self.listen_anew(config).map_err(|_| {
+                let why = match name {
+                    "port" => "Unable to listen on this port. Check server logs.",
+                    _ => "Failed to bind to specified addresses.",
+                };
+                (name.to_owned(), why.to_owned())
+            })?;
+        }
+        if of(&["requirepass"]).is_some() {
+            self.acl.require_password(&config.security.requirepass.get().0);
+        }
+        self.put_into_effect();
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! FLUSHALL, FLUSHDB, SWAPDB.
+
+use ferrite_store::table::{self, Table};
+
+use super::{existing, is};
+use crate::ctx::{Ctx, Outcome};
+use crate::error::CommandError;
+use crate::number;
+use crate::store::SHARDS;
+
+pub(super) fn flushall(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    let later = is_later(words)?;
+    let databases = 0..ctx.shared.store.databases();
+    let removed: usize = databases.map(|db| empty(ctx, db, later)).sum();
+    // Replicas are told even where there was nothing: they may have something.
+    ctx.effects.dirty += removed as u64 + 1;
+    ctx.reply.ok();
+    Ok(())
+}
+
+pub(super) fn flushdb(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    let later = is_later(words)?;
+    let removed = empty(ctx, ctx.db(), later);
+    ctx.effects.dirty += removed as u64 + 1;
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Whether values are freed in the background: ASYNC, and not SYNC.
+fn is_later(words: &[&[u8]]) -> Result<bool, CommandError> {
+    match words.get(1..).unwrap_or_default() {
+        [] => Ok(false),
+        [word] if is(word, "sync") => Ok(false),
+        [word] if is(word, "async") => Ok(true),
+        _ => Err(CommandError::SYNTAX),
+    }
+}
+
+/// Empties a database; how many keys it had.
+fn empty(ctx: &mut Ctx<'_>, db: usize, later: bool) -> usize {
+    let mut removed = 0;
+    for shard in 0..SHARDS as u8 {
+        tell(ctx, shard, db, db);
+        let table = &mut ctx.held.shard_mut(shard).tables[db];
+        if table.is_empty() && !table.in_snapshot() {
+            continue;
+        }
+        removed += table.len();
+        let mut table = std::mem::replace(table, Table::new(shard));
+        // A snapshot that is being written has the keys as they were.
+        while !table.save_next(usize::MAX) {}
+        match later {
+            true => ctx.shared.garbage.free_table(table),
+            false => drop(table),
+        }
+    }
+    removed
+}
+
+/// Tells those who watch or wait for a key of a database's part in a shard that is there, or is in
+/// the database that takes its place.
+fn tell(ctx: &mut Ctx<'_>, shard: u8, db: usize, replacement: usize) {
+    let Ctx { held, effects, .. } = ctx;
+    let shard = held.shard(shard);
+    let is_there = |key: &[u8]| {
+        let hash = table::hash(key);
+        [db, replacement].iter().any(|db| shard.tables[*db].find(hash, key).is_some())
+    };
+    for key in shard.watched.keys(db).filter(|key| is_there(key)) {
+        shard.watched.changed(db, key);
+    }
+    let waiting = shard.waiting.keys(db).filter(|key| is_there(key));
+    effects.ready.extend(waiting.map(|key| (db, key.to_vec())));
+}
+
+pub(super) fn swapdb(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    let number = |word, error| number::parse_int(word).ok_or(error);
+    let first = number(words[1], CommandError::text("ERR invalid first DB index"))?;
+    let second = number(words[2], CommandError::text("ERR invalid second DB index"))?;
+    let (first, second) = (existing(ctx, first)?, existing(ctx, second)?);
+    if first != second {
+        for shard in 0..SHARDS as u8 {
+            tell(ctx, shard, first, second);
+            tell(ctx, shard, second, first);
+            ctx.held.shard_mut(shard).tables.swap(first, second);
+        }
+    }
+    ctx.effects.dirty += 1;
+    ctx.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! CONFIG.
+
+use std::sync::atomic::Ordering;
+
+use super::help;
+use crate::ctx::{Ctx, Outcome};
+use crate::error::CommandError;
+
+pub(super) fn get(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    let found = ctx.shared.config.matching(words.get(2..).unwrap_or_default());
+    ctx.reply.map(found.len());
+    for (name, value) in found {
+        ctx.reply.text(name);
+        ctx.reply.bulk(&value);
+    }
+    Ok(())
+}
+
+pub(super) fn set(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    let shared = ctx.shared;
+    let local = ctx.session.client.is_local();
+    let set = shared.config.set(words.get(2..).unwrap_or_default(), local, shared);
+    set.map_err(|error| CommandError::new(format!("ERR {error}")))?;
+    ctx.reply.ok();
+    Ok(())
+}
+
+pub(super) fn rewrite(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
+    let shared = ctx.shared;
+    // Users stand in the file of users, where there is one.
+    let users = match shared.config.security.aclfile.get().is_empty() {
+        true => shared.acl.users().iter().map(|user| user.describe()).collect(),
+        false => Vec::new(),
+    };
+    match shared.config.rewrite(&users) {
+        Ok(()) => tracing::info!("CONFIG REWRITE executed with success."),
+        Err(error) => {
+            tracing::warn!("CONFIG REWRITE failed: {error}");
+            return Err(CommandError::new(format!("ERR {error}")).into());
+        }
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+pub(super) fn resetstat(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
+    ctx.shared.counts.iter().for_each(crate::ctx::Counts::reset);
+    ctx.shared.refusals.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+    ctx.reply.ok();
+    Ok(())
+}
+
+pub(super) fn help(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
+    help::help(
+        ctx,
+        "CONFIG",
+        &[
+            ("GET <pattern>", "Answer the parameters that match, and their values."),
+            ("SET <directive> <value>", "Give parameters other values, all or none."),
+            ("RESETSTAT", "Set the statistics of INFO to zero."),
+            ("REWRITE", "Write the values into the configuration file."),
+        ],
+    );
+    Ok(())
+}

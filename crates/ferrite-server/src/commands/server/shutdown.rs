@@ -1,0 +1,78 @@
+//! SHUTDOWN, and the end by a signal.
+
+use std::sync::atomic::Ordering;
+
+use crate::ctx::{Ctx, Outcome};
+use crate::error::CommandError;
+use crate::net::mail::Mail;
+use crate::persist::save;
+use crate::shared::Shared;
+
+/// How the server ends; the bits of `shutdown-on-sigterm`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End(pub u32);
+
+impl End {
+    const SAVE: u32 = 1;
+    const NO_SAVE: u32 = 2;
+    const NOW: u32 = 4;
+    const FORCE: u32 = 8;
+
+    fn has(self, bit: u32) -> bool {
+        self.0 & bit != 0
+    }
+}
+
+impl Shared {
+    /// Ends the server: the snapshot is written where save points ask for it, or `end` does.
+    ///
+    /// # Errors
+    /// When it cannot be written and the end is not forced: the server goes on.
+    pub fn shut_down(&self, end: End) -> std::io::Result<()> {
+        tracing::info!("User requested shutdown...");
+        let points = !self.config.snapshots.save.get().0.is_empty();
+        if end.has(End::SAVE) || (points && !end.has(End::NO_SAVE)) {
+            tracing::info!("Saving the final RDB snapshot before exiting.");
+            match save::save(self) {
+                Ok(()) => tracing::info!("DB saved on disk"),
+                Err(error) if end.has(End::FORCE) => tracing::error!("{error}"),
+                Err(error) => {
+                    tracing::error!("Error trying to save the DB, can't exit: {error}");
+                    return Err(error);
+                }
+            }
+        }
+        self.stopping.store(true, Ordering::Relaxed);
+        self.mail_all(|| Mail::Wake);
+        Ok(())
+    }
+}
+
+/// `SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE] [ABORT]`. It answers nothing when the server ends.
+pub(super) fn shutdown(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    let (mut bits, mut abort) = (0, false);
+    for word in words.iter().skip(1) {
+        match word.to_ascii_lowercase().as_slice() {
+            b"save" => bits |= End::SAVE,
+            b"nosave" => bits |= End::NO_SAVE,
+            b"now" => bits |= End::NOW,
+            b"force" => bits |= End::FORCE,
+            b"abort" => abort = true,
+            _ => return Err(CommandError::SYNTAX.into()),
+        }
+    }
+    let both = bits & (End::SAVE | End::NO_SAVE) == End::SAVE | End::NO_SAVE;
+    if both || (abort && bits != 0) {
+        return Err(CommandError::SYNTAX.into());
+    }
+    if abort {
+        return Err(CommandError::text("ERR No shutdown in progress.").into());
+    }
+    // The snapshot takes the locks itself.
+    ctx.held.release();
+    ctx.shared
+        .shut_down(End(bits))
+        .map_err(|_| CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."))?;
+    ctx.session.closing = true;
+    Ok(())
+}

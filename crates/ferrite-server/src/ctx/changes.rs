@@ -1,0 +1,85 @@
+//! What must happen when a value has changed: whoever watches or waits is told.
+
+use std::sync::atomic::Ordering;
+
+use ferrite_store::table;
+
+use super::effects::Propagation;
+use super::{Ctx, Within};
+use crate::notify::Class;
+use crate::reply::Reply;
+use crate::store::shard_of;
+
+impl Ctx<'_> {
+    /// A key has changed: its watchers are told, whoever waits for it may go on, the event is
+    /// published, and the command is told to replicas. Every command that changes a key calls
+    /// it once for each event that Redis publishes.
+    pub fn changed(&mut self, class: Class, event: &str, key: &[u8]) {
+        self.effects.dirty += 1;
+        self.touched(key);
+        self.notify(class, event, key);
+    }
+
+    /// A key has changed without an event of its own and without counting as a change.
+    pub fn touched(&mut self, key: &[u8]) {
+        let db = self.session.db;
+        let shard = self.held.shard(shard_of(table::hash(key)));
+        if !shard.watched.is_empty() {
+            shard.watched.changed(db, key);
+        }
+        if shard.waiting.has(db, key) {
+            self.effects.ready.push((db, key.to_vec()));
+        }
+        let shared = self.shared;
+        if shared.tracking.clients() > 0 {
+            let tracked = &mut self.held.shard_mut(shard_of(table::hash(key))).tracked;
+            shared.tracking.changed(shared, tracked, key, self.session.client.id);
+        }
+    }
+
+    /// Tells replicas these words instead of the command's own; more than once for more than one.
+    pub fn propagate_instead<A: AsRef<[u8]>>(&mut self, words: &[A]) {
+        self.effects.propagation = Propagation::Replaced;
+        let db = self.session.db;
+        self.effects.propagate(db, words);
+    }
+
+    /// Tells replicas nothing of this command.
+    pub fn propagate_nothing(&mut self) {
+        self.effects.propagation = Propagation::Replaced;
+    }
+
+    /// Publishes an event of a key, to whom that was configured for.
+    pub fn notify(&mut self, class: Class, event: &str, key: &[u8]) {
+        let flags = self.shared.notify.load(Ordering::Relaxed);
+        if flags & class as u32 == 0 {
+            return;
+        }
+        let db = self.session.db;
+        if flags & Class::Keyspace as u32 != 0 {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+            self.publish(&channel, event.as_bytes());
+        }
+        if flags & Class::Keyevent as u32 != 0 {
+            let channel = format!("__keyevent@{db}__:{event}");
+            self.publish(channel.as_bytes(), key);
+        }
+    }
+
+    /// Publishes a message; how many received it.
+    pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
+        let shared = self.shared;
+        if self.within == Within::Script {
+            // What the caller itself gets must not be taken for the reply of the script's
+            // command.
+            let mut own = Reply::new(self.session.resp3);
+            let client = &self.session.client;
+            let received = shared.pubsub.publish(shared, channel, message, client, &mut own);
+            if !own.is_empty() {
+                shared.send(client, own.into_bytes().into());
+            }
+            return received;
+        }
+        shared.pubsub.publish(shared, channel, message, &self.session.client, &mut self.reply)
+    }
+}

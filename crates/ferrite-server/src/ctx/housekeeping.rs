@@ -1,0 +1,67 @@
+//! What a thread does by the clock, for its share of the shards.
+
+use ferrite_store::table::Table;
+use ferrite_store::types::Collection;
+
+use super::{Ctx, Within};
+use crate::store::{SHARDS, ShardSet};
+
+/// Most keys that one visit to a shard lets expire, so that nobody waits long for its lock.
+const EXPIRED_PER_VISIT: usize = 200;
+
+/// Most visits to one shard in a round, so that a round ends while keys keep expiring.
+const VISITS: usize = 50;
+
+impl Ctx<'_> {
+    /// Lets keys expire whose time has come. Between visits whoever waits for a shard gets it.
+    pub fn housekeeping(&mut self, thread: usize) {
+        let threads = self.shared.mailboxes.len().max(1);
+        for shard in (thread..SHARDS).step_by(threads) {
+            for _ in 0..VISITS {
+                let Some(expired) = self.visit(shard) else { return };
+                self.held.release();
+                if expired < EXPIRED_PER_VISIT {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// How many keys of a shard expired; nothing when a script holds it for long.
+    fn visit(&mut self, shard: usize) -> Option<usize> {
+        let shard = u8::try_from(shard).unwrap_or_default();
+        let scripting = &self.shared.scripting;
+        if !self.held.acquire_unless(ShardSet::of_shard(shard), || scripting.is_busy()) {
+            return None;
+        }
+        self.begin_unit(Within::Nothing);
+        let mut expired = 0;
+        for db in 0..self.shared.store.databases() {
+            self.session.db = db;
+            while expired < EXPIRED_PER_VISIT {
+                let table = &mut self.held.shard_mut(shard).tables[db];
+                let Some(key) = next_expired(table, self.now) else { break };
+                self.expire(&key);
+                expired += 1;
+            }
+        }
+        expired +=
+            self.expire_due_fields(shard, EXPIRED_PER_VISIT - expired.min(EXPIRED_PER_VISIT));
+        self.end_unit();
+        Some(expired)
+    }
+
+    /// Nothing of the session that is put in remains with the server: it watches nothing and
+    /// listens to nothing.
+    pub fn forget_session(&mut self) {
+        self.unwatch();
+        self.unsubscribe_all();
+        self.shared.tracking.stop(&self.session.client);
+        self.session.transaction = None;
+    }
+}
+
+fn next_expired(table: &mut Table<Collection>, now: i64) -> Option<Vec<u8>> {
+    let at = table.next_expired(now)?;
+    Some(table.key(at).to_vec())
+}

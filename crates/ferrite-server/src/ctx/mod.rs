@@ -1,0 +1,148 @@
+//! What a command works with: its caller, its reply, and the keys whose shards are held.
+//!
+//! A thread has one [`Ctx`] for its life. Before a command runs, the caller's session and reply
+//! are put in and the shards of its keys are locked; afterwards they are taken out again.
+//!
+//! * `keys`: values under keys, with lazy expiry.
+//! * `answer`: a collection and the reply at once.
+//! * `changes`: what must happen when a value has changed.
+//! * `fields`: fields of hashes that expire.
+//! * `housekeeping`: what is done by the clock.
+//! * `effects`: what replicas are told.
+
+mod answer;
+mod changes;
+pub mod effects;
+mod fields;
+mod housekeeping;
+mod keys;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use keys::{Kind, Text};
+
+use crate::dispatch::block::Park;
+use crate::error::CommandError;
+use crate::replication::Wait;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::store::Held;
+use effects::Effects;
+
+/// Why a command did not answer.
+#[derive(Debug)]
+pub enum Stop {
+    /// It answers an error.
+    Error(CommandError),
+    /// It waits for keys; see [`crate::dispatch::block`].
+    Park(Box<Park>),
+    /// It waits for replicas.
+    Replicas(Wait),
+}
+
+impl From<CommandError> for Stop {
+    fn from(error: CommandError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What a command returns: nothing when it has written its reply.
+pub type Outcome = Result<(), Stop>;
+
+/// Inside of what a command runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    /// By itself.
+    Nothing,
+    /// A transaction that is executed.
+    Transaction,
+    /// A script.
+    Script,
+    /// Run again for a client that waits.
+    Retry,
+}
+
+/// Counts of one thread, which only that thread changes and everybody may read.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Commands executed.
+    pub commands: AtomicU64,
+    /// Keys found by reading commands.
+    pub hits: AtomicU64,
+    /// Keys not found by reading commands.
+    pub misses: AtomicU64,
+    /// Keys that expired.
+    pub expired: AtomicU64,
+    /// Keys that were evicted.
+    pub evicted: AtomicU64,
+    /// Connections accepted.
+    pub connections: AtomicU64,
+    /// Connections refused.
+    pub rejected: AtomicU64,
+    /// Bytes read from clients.
+    pub input: AtomicU64,
+    /// Bytes written to clients.
+    pub output: AtomicU64,
+    /// Error replies.
+    pub errors: AtomicU64,
+    /// Changes of keys.
+    pub dirty: AtomicU64,
+}
+
+impl Counts {
+    /// Sets what CONFIG RESETSTAT resets to zero.
+    pub fn reset(&self) {
+        let all = [
+            &self.commands,
+            &self.hits,
+            &self.misses,
+            &self.expired,
+            &self.evicted,
+            &self.connections,
+            &self.rejected,
+            &self.input,
+            &self.output,
+            &self.errors,
+        ];
+        all.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+    }
+}
+
+/// Adds to a count that only this thread changes.
+pub fn count(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}
+
+/// What a command works with.
+#[derive(Debug)]
+pub struct Ctx<'s> {
+    /// What all threads share.
+    pub shared: &'s Shared,
+    /// The counts of this thread.
+    pub counts: &'s Counts,
+    /// The shards that are held.
+    pub held: Held<'s>,
+    /// Who calls.
+    pub session: Box<Session>,
+    /// What is answered.
+    pub reply: Reply,
+    /// The time of this command, Unix milliseconds: the same for all it does.
+    pub now: i64,
+    /// What it did.
+    pub effects: Effects,
+    /// Inside of what it runs.
+    pub within: Within,
+}
+
+impl<'s> Ctx<'s> {
+    /// The database the caller has selected.
+    pub fn db(&self) -> usize {
+        self.session.db
+    }
+
+    /// Whether a command that finds nothing may wait for it.
+    pub fn may_park(&self) -> bool {
+        matches!(self.within, Within::Nothing | Within::Retry)
+    }
+}

@@ -1,0 +1,115 @@
+//! Serving clients that wait for a key that has changed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ferrite_store::table;
+
+use super::block::{Park, Waiter};
+use super::slices;
+use crate::ctx::{Ctx, Stop, Within};
+use crate::net::mail::Mail;
+use crate::reply::Reply;
+use crate::store::{ShardSet, shard_of};
+
+impl Ctx<'_> {
+    /// Runs the commands that wait for these keys, first come, first served, until nothing that
+    /// they change lets another go on.
+    pub(super) fn serve(&mut self, ready: Vec<(usize, Vec<u8>)>) {
+        let mut queue: VecDeque<_> = ready.into();
+        while let Some((db, key)) = queue.pop_front() {
+            self.serve_key(db, &key);
+            queue.extend(std::mem::take(&mut self.effects.ready));
+        }
+    }
+
+    fn serve_key(&mut self, db: usize, key: &[u8]) {
+        let shard = shard_of(table::hash(key));
+        let mut index = 0;
+        loop {
+            self.held.acquire(ShardSet::of_key(key));
+            let Some(waiter) = self.held.shard(shard).waiting.at(db, key, index) else { return };
+            if waiter.is_done() {
+                index += 1;
+                continue;
+            }
+            if !self.held.try_add(waiter.shards) {
+                // Somebody else holds a shard it needs, and may hold ours next: let all go, take
+                // all in order, and look again.
+                self.held.acquire(waiter.shards.with(ShardSet::of_key(key)));
+                continue;
+            }
+            if !self.run_again(&waiter) {
+                index += 1;
+            }
+        }
+    }
+
+    /// Runs a command that waits; whether it is through.
+    fn run_again(&mut self, waiter: &Arc<Waiter>) -> bool {
+        let session = Box::new(waiter.session.detached());
+        let session = std::mem::replace(&mut self.session, session);
+        let reply = std::mem::replace(&mut self.reply, Reply::new(waiter.session.resp3));
+        let within = std::mem::replace(&mut self.within, Within::Retry);
+        self.effects.dirty = 0;
+        let words = slices(&waiter.words);
+        let stop = match waiter.entry.run {
+            Some(run) => self.in_call(waiter.entry, &words, run).err(),
+            None => None,
+        };
+        self.write_log();
+        self.within = within;
+        self.session = session;
+        let mut answer = std::mem::replace(&mut self.reply, reply);
+        match stop {
+            Some(Stop::Park(_) | Stop::Replicas(_)) => return false,
+            Some(Stop::Error(_)) if !waiter.park.answers_errors => return false,
+            Some(Stop::Error(error)) => {
+                answer.truncate(0);
+                answer.error(&error);
+            }
+            None => {}
+        }
+        self.dismiss(waiter);
+        let (seat, id) = (waiter.client.address.seat, waiter.client.id);
+        let bytes = answer.into_bytes();
+        self.shared.mail(waiter.client.address.thread, Mail::Served { seat, id, bytes });
+        true
+    }
+
+    /// Takes a command out of all queues. Its shards are held.
+    fn dismiss(&mut self, waiter: &Arc<Waiter>) {
+        waiter.finish();
+        for key in &waiter.park.keys {
+            let shard = shard_of(table::hash(key));
+            self.held.shard_mut(shard).waiting.remove(waiter.db, key, waiter);
+        }
+    }
+
+    /// Gives up waiting for the session that is put in, unless it was served meanwhile; whether
+    /// that was so, and `answer` writes the reply.
+    pub fn give_up(&mut self, answer: impl FnOnce(&Park, &mut Reply)) -> bool {
+        if let Some(wait) = self.session.wait.take() {
+            self.shared.replicas.end_wait(&self.session.client);
+            self.session.client.parked.store(false, Ordering::Relaxed);
+            self.reply.count(self.shared.replicas.at(wait.offset));
+            return true;
+        }
+        let Some(waiter) = self.session.waiter.clone() else { return false };
+        if waiter.is_done() {
+            return false;
+        }
+        self.held.acquire(waiter.shards);
+        if waiter.is_done() {
+            self.held.release();
+            return false;
+        }
+        self.dismiss(&waiter);
+        self.held.release();
+        self.session.waiter = None;
+        self.session.client.parked.store(false, Ordering::Relaxed);
+        answer(&waiter.park, &mut self.reply);
+        true
+    }
+}

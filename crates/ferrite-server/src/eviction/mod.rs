@@ -1,0 +1,254 @@
+//! How much memory the keys may take (`maxmemory`), and which go when it is too much.
+//!
+//! * here: the settings, and how an access is remembered in 24 bits.
+//! * `room`: making room before a command.
+
+mod room;
+
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use room::Pool;
+
+use crate::random;
+
+/// The counter of a new key under LFU, so that it is not the first to go.
+const NEW_COUNTER: u8 = 5;
+
+/// Milliseconds of a step of the LRU clock.
+const LRU_STEP: i64 = 1000;
+
+/// Milliseconds of a step of the LFU clock.
+const LFU_STEP: i64 = 60_000;
+
+/// Values of the LRU clock.
+const LRU_RANGE: i64 = 1 << 24;
+
+/// Values of the LFU clock.
+const LFU_RANGE: i64 = 1 << 16;
+
+/// Which keys are evicted (`maxmemory-policy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Policy {
+    /// None: writes that need memory are refused.
+    NoEviction,
+    /// Those used the longest ago, of all.
+    AllKeysLru,
+    /// Those used least, of all.
+    AllKeysLfu,
+    /// Any.
+    AllKeysRandom,
+    /// Those used the longest ago, of those that expire.
+    VolatileLru,
+    /// Those used least, of those that expire.
+    VolatileLfu,
+    /// Any of those that expire.
+    VolatileRandom,
+    /// Those that expire next.
+    VolatileTtl,
+}
+
+impl Policy {
+    /// All, with their names in configurations.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("noeviction", Self::NoEviction),
+        ("allkeys-lru", Self::AllKeysLru),
+        ("allkeys-lfu", Self::AllKeysLfu),
+        ("allkeys-random", Self::AllKeysRandom),
+        ("volatile-lru", Self::VolatileLru),
+        ("volatile-lfu", Self::VolatileLfu),
+        ("volatile-random", Self::VolatileRandom),
+        ("volatile-ttl", Self::VolatileTtl),
+    ];
+
+    /// The policy of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(its, _)| its.eq_ignore_ascii_case(name));
+        found.map(|(_, policy)| *policy)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, policy)| *policy == self).map_or("noeviction", |(name, _)| name)
+    }
+
+    /// Whether accesses are counted, and not their last time remembered.
+    pub fn is_lfu(self) -> bool {
+        matches!(self, Self::AllKeysLfu | Self::VolatileLfu)
+    }
+
+    /// Whether only keys that expire are evicted.
+    pub fn is_volatile(self) -> bool {
+        use Policy::{VolatileLfu, VolatileLru, VolatileRandom, VolatileTtl};
+        matches!(self, VolatileLru | VolatileLfu | VolatileRandom | VolatileTtl)
+    }
+}
+
+/// The settings, which may be changed while the server runs.
+#[derive(Debug)]
+pub struct Eviction {
+    /// Bytes that may be used (`maxmemory`); 0 for no limit.
+    limit: AtomicU64,
+    policy: AtomicU8,
+    /// Keys compared for each that is evicted (`maxmemory-samples`).
+    samples: AtomicU32,
+    /// How slowly counters grow (`lfu-log-factor`).
+    log_factor: AtomicU32,
+    /// Minutes after which a counter shrinks by one (`lfu-decay-time`); 0 for never.
+    decay_minutes: AtomicU32,
+    pool: Mutex<Pool>,
+}
+
+impl Default for Eviction {
+    fn default() -> Self {
+        Self {
+            limit: AtomicU64::new(0),
+            policy: AtomicU8::new(Policy::NoEviction as u8),
+            samples: AtomicU32::new(5),
+            log_factor: AtomicU32::new(10),
+            decay_minutes: AtomicU32::new(1),
+            pool: Mutex::default(),
+        }
+    }
+}
+
+impl Eviction {
+    /// Bytes that may be used; 0 for no limit.
+    pub fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`Eviction::limit`].
+    pub fn set_limit(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Which keys are evicted.
+    pub fn policy(&self) -> Policy {
+        let number = self.policy.load(Ordering::Relaxed);
+        let found = Policy::ALL.iter().find(|(_, policy)| *policy as u8 == number);
+        found.map_or(Policy::NoEviction, |(_, policy)| *policy)
+    }
+
+    /// Sets [`Eviction::policy`].
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(policy as u8, Ordering::Relaxed);
+        // What is in the pool was compared by the rules of another policy.
+        self.pool.lock().clear();
+    }
+
+    /// Sets how many keys are compared for each that is evicted.
+    pub fn set_samples(&self, samples: u32) {
+        self.samples.store(samples.max(1), Ordering::Relaxed);
+    }
+
+    /// Sets how slowly counters grow, and after how many minutes they shrink by one.
+    pub fn set_lfu(&self, log_factor: u32, decay_minutes: u32) {
+        self.log_factor.store(log_factor, Ordering::Relaxed);
+        self.decay_minutes.store(decay_minutes, Ordering::Relaxed);
+    }
+
+    /// The access bits of a new key.
+    pub fn new_access(&self, now: i64) -> u32 {
+        match self.policy().is_lfu() {
+            true => lfu(now, NEW_COUNTER),
+            false => lru_clock(now),
+        }
+    }
+
+    /// The access bits of a key that is used once more.
+    pub fn used(&self, access: u32, now: i64) -> u32 {
+        match self.policy().is_lfu() {
+            true => lfu(now, self.count_one(self.frequency(access, now))),
+            false => lru_clock(now),
+        }
+    }
+
+    /// The access bits of a key that was not used for so many seconds.
+    pub fn idle_access(&self, seconds: i64, now: i64) -> u32 {
+        lru_clock(now.saturating_sub(seconds.saturating_mul(1000)))
+    }
+
+    /// The access bits of a key that was used so often.
+    pub fn frequent_access(&self, frequency: u8, now: i64) -> u32 {
+        lfu(now, frequency)
+    }
+
+    /// How long ago a key was used, by its access bits under LRU.
+    pub fn idle_seconds(&self, access: u32, now: i64) -> i64 {
+        let passed = i64::from(lru_clock(now)) - i64::from(access);
+        passed.rem_euclid(LRU_RANGE) * LRU_STEP / 1000
+    }
+
+    /// The counter of a key, by its access bits under LFU, less what it has shrunk since.
+    pub fn frequency(&self, access: u32, now: i64) -> u8 {
+        let counter = access as u8;
+        let decay = i64::from(self.decay_minutes.load(Ordering::Relaxed));
+        if decay == 0 {
+            return counter;
+        }
+        let passed = (now / LFU_STEP - i64::from(access >> 8)).rem_euclid(LFU_RANGE);
+        counter.saturating_sub(u8::try_from(passed / decay).unwrap_or(u8::MAX))
+    }
+
+    /// A counter after one more access: the larger it is, the less likely it grows.
+    fn count_one(&self, counter: u8) -> u8 {
+        let above = u64::from(counter.saturating_sub(NEW_COUNTER));
+        let factor = u64::from(self.log_factor.load(Ordering::Relaxed));
+        let grows = random::below(above.saturating_mul(factor).saturating_add(1)) == 0;
+        counter.saturating_add(u8::from(grows))
+    }
+}
+
+fn lru_clock(now: i64) -> u32 {
+    (now / LRU_STEP).rem_euclid(LRU_RANGE) as u32
+}
+
+fn lfu(now: i64, counter: u8) -> u32 {
+    let minutes = (now / LFU_STEP).rem_euclid(LFU_RANGE) as u32;
+    minutes << 8 | u32::from(counter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    #[test]
+    fn idle_time_is_what_has_passed_also_over_the_end_of_the_clock() {
+        let eviction = Eviction::default();
+        for (now, passed) in [(NOW, 0), (NOW, 90), (LRU_RANGE * LRU_STEP + 5000, 60)] {
+            let access = eviction.idle_access(passed, now);
+            assert_eq!(eviction.idle_seconds(access, now), passed);
+        }
+    }
+
+    #[test]
+    fn counters_grow_slower_and_shrink_with_time() {
+        let eviction = Eviction::default();
+        eviction.set_policy(Policy::AllKeysLfu);
+        let mut access = eviction.new_access(NOW);
+        assert_eq!(eviction.frequency(access, NOW), NEW_COUNTER);
+        let mut after = Vec::new();
+        for uses in 1..=10_000 {
+            access = eviction.used(access, NOW);
+            if [100, 10_000].contains(&uses) {
+                after.push(eviction.frequency(access, NOW));
+            }
+        }
+        assert!(after[0] > NEW_COUNTER && after[0] < 30, "{after:?}");
+        assert!(after[1] > after[0] && after[1] < 90, "{after:?}");
+        let later = eviction.frequency(access, NOW + 3 * LFU_STEP);
+        assert_eq!(later, after[1] - 3);
+    }
+
+    #[test]
+    fn policies_are_found_by_name() {
+        for (name, policy) in Policy::ALL {
+            assert_eq!((Policy::named(name), policy.name()), (Some(policy), name));
+        }
+        assert_eq!(Policy::named("lru"), None);
+    }
+}

@@ -1,0 +1,242 @@
+//! One connection on its thread: bytes in, commands, bytes out.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
+use std::sync::atomic::Ordering;
+
+use ferrite_resp::request::{Progress, RequestLimits, RequestParser};
+use smallvec::SmallVec;
+
+use super::stream::Stream;
+use crate::ctx::{Counts, Ctx, count};
+use crate::dispatch::{Next, slices};
+use crate::error::CommandError;
+use crate::reply::Reply;
+use crate::session::Session;
+
+/// How many commands run before the locks that are kept between them are given to whoever waits.
+const COMMANDS_PER_LOCK: usize = 64;
+
+/// Output above this goes to the client before its next command runs.
+const FLUSH_ABOVE: usize = 256 * 1024;
+
+/// What has become of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on.
+    Open,
+    /// It is over.
+    Closed,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    parser: RequestParser,
+    /// Received and not executed yet; empty most of the time.
+    input: Vec<u8>,
+    /// Written by commands and not taken by the system yet; empty most of the time.
+    output: Vec<u8>,
+    /// What the client is, unless its commands are being executed.
+    pub session: Box<Session>,
+    /// The next command waits until a pause is over.
+    pub paused: bool,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(stream: Stream, session: Session) -> Self {
+        Self {
+            stream,
+            parser: RequestParser::new(),
+            input: Vec::new(),
+            output: Vec::new(),
+            session: Box::new(session),
+            paused: false,
+        }
+    }
+
+    /// Its stream and what it has not been sent yet, for a replica's threads.
+    pub fn into_stream(self) -> (Stream, Vec<u8>, Box<Session>) {
+        (self.stream, self.output, self.session)
+    }
+
+    /// Its stream, to be announced or taken out of a poll.
+    pub fn stream_mut(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
+    /// Reads what has come and executes it. `scratch` is the thread's buffer.
+    pub fn readable(&mut self, ctx: &mut Ctx<'_>, scratch: &mut [u8]) -> Fate {
+        loop {
+            let read = match self.stream.read(scratch) {
+                Ok(0) => return Fate::Closed,
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Fate::Open,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return Fate::Closed,
+            };
+            count(&ctx.counts.input, read as u64);
+            let received = scratch.get(..read).unwrap_or_default();
+            if self.execute(ctx, received) == Fate::Closed {
+                return Fate::Closed;
+            }
+            if self.input.len() > ctx.shared.config.clients.client_query_buffer_limit.get() {
+                tracing::warn!("client {}: closed, it sent too far ahead", self.session.client.id);
+                return Fate::Closed;
+            }
+            if read < scratch.len() {
+                return Fate::Open;
+            }
+        }
+    }
+
+    /// Executes what was received before and `received` now, as far as it can be.
+    pub fn execute(&mut self, ctx: &mut Ctx<'_>, received: &[u8]) -> Fate {
+        let waits = self.session.is_parked() || self.session.psync.is_some();
+        if waits || self.paused || self.session.closing {
+            self.input.extend_from_slice(received);
+            return Fate::Open;
+        }
+        let mut kept = mem::take(&mut self.input);
+        let input: &[u8] = match kept.is_empty() {
+            true => received,
+            false => {
+                kept.extend_from_slice(received);
+                &kept
+            }
+        };
+        self.enter(ctx);
+        let used = self.run(ctx, input);
+        ctx.held.release();
+        self.leave(ctx);
+        if used < input.len() {
+            match kept.is_empty() {
+                true => self.input.extend_from_slice(received.get(used..).unwrap_or_default()),
+                false => {
+                    kept.drain(..used);
+                    self.input = kept;
+                }
+            }
+        }
+        self.flush(ctx.counts)
+    }
+
+    /// Puts session and output into the context.
+    fn enter(&mut self, ctx: &mut Ctx<'_>) {
+        mem::swap(&mut ctx.session, &mut self.session);
+        ctx.reply = Reply::onto(mem::take(&mut self.output), ctx.session.resp3);
+        ctx.now = crate::shared::unix_ms();
+        ctx.session.client.active.store(ctx.now, Ordering::Relaxed);
+    }
+
+    fn leave(&mut self, ctx: &mut Ctx<'_>) {
+        mem::swap(&mut ctx.session, &mut self.session);
+        self.output = mem::take(&mut ctx.reply).into_bytes();
+    }
+
+    /// Executes the requests in `input`; how many of its bytes were used.
+    fn run(&mut self, ctx: &mut Ctx<'_>, input: &[u8]) -> usize {
+        let (mut used, mut commands) = (0, 0);
+        let words = ctx.shared.config.clients.proto_max_bulk_len.get();
+        let logged_in = ctx.session.account.is_some();
+        let mut limits = match logged_in {
+            true => RequestLimits { word: words, ..RequestLimits::default() },
+            false => RequestLimits::UNAUTHENTICATED,
+        };
+        while !ctx.session.closing && ctx.session.psync.is_none() {
+            let rest = input.get(used..).unwrap_or_default();
+            let (took, next) = match self.parser.next(rest, &limits) {
+                Ok(Progress::Incomplete) => break,
+                Ok(Progress::Nothing { used }) => (used, Next::Go),
+                Ok(Progress::Request { used }) => {
+                    let words: SmallVec<[&[u8]; 8]> = self.parser.words(rest).collect();
+                    (used, ctx.execute(&words))
+                }
+                Ok(Progress::Inline { used, words }) => (used, ctx.execute(&slices(&words))),
+                Err(error) => {
+                    let text = format!("ERR Protocol error: {error}");
+                    ctx.reply.error(&CommandError::new(text));
+                    ctx.session.closing = true;
+                    return input.len();
+                }
+            };
+            if next == Next::Paused {
+                self.paused = true;
+                self.parser = RequestParser::new();
+                break;
+            }
+            if !logged_in && ctx.session.account.is_some() {
+                limits = RequestLimits { word: words, ..RequestLimits::default() };
+            }
+            used += took;
+            commands += 1;
+            if next == Next::Parked || ctx.reply.len() > FLUSH_ABOVE {
+                break;
+            }
+            if commands % COMMANDS_PER_LOCK == 0 {
+                ctx.held.yield_now();
+            }
+        }
+        used
+    }
+
+    /// Writes what was asked for elsewhere: messages, the reply to a command that waited.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.output.extend_from_slice(bytes);
+    }
+
+    /// Sends what is to be sent, as far as the system takes it.
+    pub fn flush(&mut self, counts: &Counts) -> Fate {
+        let mut sent = 0;
+        let fate = loop {
+            let rest = self.output.get(sent..).unwrap_or_default();
+            if rest.is_empty() {
+                break Fate::Open;
+            }
+            match self.stream.write(rest) {
+                Ok(0) => break Fate::Closed,
+                Ok(written) => sent += written,
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => break Fate::Open,
+                    ErrorKind::Interrupted => {}
+                    _ => break Fate::Closed,
+                },
+            }
+        };
+        count(&counts.output, sent as u64);
+        self.forget_sent(sent);
+        match self.session.closing && self.output.is_empty() {
+            true => Fate::Closed,
+            false => fate,
+        }
+    }
+
+    fn forget_sent(&mut self, sent: usize) {
+        if sent == self.output.len() {
+            // An idle connection keeps no buffer worth speaking of.
+            self.output.clear();
+            self.output.shrink_to(4096);
+        } else {
+            self.output.drain(..sent);
+        }
+        self.session.client.output.store(self.output.len(), Ordering::Relaxed);
+    }
+
+    /// Whether there is input that could be executed now.
+    pub fn has_work(&self) -> bool {
+        let waits = self.session.is_parked() || self.paused || self.session.closing;
+        !waits && !self.input.is_empty() && self.output.is_empty()
+    }
+
+    /// Whether the system refused to take more output.
+    pub fn is_stuck(&self) -> bool {
+        !self.output.is_empty()
+    }
+}
+
+/// Whether an error of accepting is about one connection only, so that the next may be tried.
+pub fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted)
+}

@@ -1,0 +1,8 @@
+//! The network: threads that own their connections and execute their commands.
+
+pub mod admission;
+pub mod connection;
+pub mod listen;
+pub mod mail;
+pub mod stream;
+pub mod worker;

@@ -1,0 +1,131 @@
+//! Keys out of an RDB file, before the server serves anybody.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use ferrite_rdb::{Body, Entry, Event, Format, Reader, Step, ValueKind};
+use ferrite_store::table::{self, Content};
+use ferrite_store::types::{Collection, Limits};
+
+use crate::shared::Shared;
+use crate::store::{Held, ShardSet, shard_of};
+
+/// Bytes read at once.
+const READ_SIZE: usize = 256 * 1024;
+
+/// The largest value that is taken in one piece: as large as a key of Redis can be.
+const LARGEST_VALUE: usize = 1 << 40;
+
+/// What was loaded.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Loaded {
+    /// Keys that are there now.
+    pub keys: u64,
+    /// Keys that had expired.
+    pub expired: u64,
+}
+
+/// Loads a file into an empty server. Keys whose time is over are left out.
+///
+/// # Errors
+/// What is wrong with the file, and where; nothing may be served then. A missing file is
+/// [`io::ErrorKind::NotFound`].
+pub fn load(shared: &Shared, path: &Path, now: i64) -> io::Result<Loaded> {
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("loading {}: {error}", path.display()))
+    };
+    let mut file = File::open(path).map_err(named)?;
+    read(shared, &mut file, now).map_err(named)
+}
+
+/// Loads a stream; see [`load`].
+///
+/// # Errors
+/// What is wrong with the bytes, and where.
+pub fn read(shared: &Shared, input: &mut dyn Read, now: i64) -> io::Result<Loaded> {
+    let mut reader = Reader::new(LARGEST_VALUE);
+    let (mut buffer, mut start, mut wanted) = (Vec::new(), 0, READ_SIZE);
+    let mut loaded = Loaded::default();
+    let mut held = Held::nothing(&shared.store);
+    held.acquire(ShardSet::ALL);
+    loop {
+        let rest = buffer.get(start..).unwrap_or_default();
+        let step = reader.next(rest).map_err(io::Error::other)?;
+        let format = reader.format();
+        match step {
+            Step::NeedMore => {
+                buffer.drain(..start);
+                start = 0;
+                wanted = wanted.max(buffer.len() * 2);
+                if fill(input, &mut buffer, wanted)? == 0 {
+                    let text = format!("the file ends at byte {}, amid something", reader.offset());
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+                }
+                wanted = READ_SIZE;
+            }
+            Step::Event { consumed, event } => {
+                match event {
+                    Event::End { .. } => return Ok(loaded),
+                    Event::Entry(entry) => {
+                        put(&shared.limits(), &mut held, format, &entry, now, &mut loaded)?;
+                    }
+                    Event::Large(head) => {
+                        let key = String::from_utf8_lossy(&head.key).into_owned();
+                        let text = format!("the value of {key:?} is larger than a server holds");
+                        return Err(io::Error::other(text));
+                    }
+                    _ => {}
+                }
+                start += consumed;
+            }
+        }
+    }
+}
+
+fn fill(input: &mut dyn Read, buffer: &mut Vec<u8>, wanted: usize) -> io::Result<usize> {
+    let missing = wanted.saturating_sub(buffer.len()).max(READ_SIZE);
+    input.take(missing as u64).read_to_end(buffer)
+}
+
+fn put(
+    limits: &Limits,
+    held: &mut Held<'_>,
+    format: Format,
+    entry: &Entry<'_>,
+    now: i64,
+    loaded: &mut Loaded,
+) -> io::Result<()> {
+    let expires_at = entry.head.expires_at_ms.map(|time| i64::try_from(time).unwrap_or(i64::MAX));
+    if expires_at.is_some_and(|time| time <= now) {
+        loaded.expired += 1;
+        return Ok(());
+    }
+    let key = &*entry.head.key;
+    let (hash, db) = (table::hash(key), entry.head.db);
+    let failed = |error: ferrite_rdb::Error| io::Error::other(error.with_key(key));
+    let tables = &mut held.shard_mut(shard_of(hash)).tables;
+    let table = usize::try_from(db).ok().and_then(|db| tables.get_mut(db));
+    let Some(table) = table else {
+        return Err(io::Error::other(format!("the file has database {db}, this server has not")));
+    };
+    let type_byte = entry.head.type_byte;
+    if ValueKind::of(format, type_byte) == Some(ValueKind::String) {
+        let mut body = Body::new(entry.value);
+        let text = body.string().map_err(failed)?;
+        table.insert(hash, key, string_content(&text), expires_at);
+    } else {
+        let collection = Collection::from_rdb(format, type_byte, entry.value, limits);
+        table.insert(hash, key, Content::Object(collection.map_err(failed)?), expires_at);
+    }
+    loaded.keys += 1;
+    Ok(())
+}
+
+/// A string as it is kept: as an integer where it is one.
+pub fn string_content(text: &[u8]) -> Content<'_, Collection> {
+    match crate::number::parse_int(text) {
+        Some(value) => Content::Int(value),
+        None => Content::Bytes(text),
+    }
+}

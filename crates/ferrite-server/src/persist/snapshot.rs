@@ -1,0 +1,198 @@
+//! All keys as they are at one moment, as an RDB stream.
+
+use std::io;
+use std::sync::Arc;
+
+use ferrite_rdb::writer::{KeyAttributes, Writer};
+use ferrite_rdb::{Format, encode};
+use ferrite_store::table::{Entry, Sink, Value};
+use ferrite_store::types::Collection;
+use parking_lot::Mutex;
+
+use crate::shared::{Shared, unix_ms};
+use crate::store::{Held, SHARDS, ShardSet};
+
+/// Keys written under one lock of a shard: a few hundred microseconds for small ones.
+const KEYS_PER_LOCK: usize = 512;
+
+/// The RDB version that is written: that of Redis 7.2.
+pub const FORMAT: Format = Format::redis(11);
+
+/// The keys of one database in one shard that are written and not fetched yet.
+type Pending = Arc<Mutex<Vec<u8>>>;
+
+/// Writes entries into memory; called under the lock of the shard.
+struct Saver {
+    pending: Pending,
+    writer: Writer,
+    body: Vec<u8>,
+}
+
+impl Sink<Collection> for Saver {
+    fn save(&mut self, entry: Entry<'_, Collection>) {
+        self.body.clear();
+        let type_byte = encode_value(&mut self.body, entry.value);
+        let expires_at_ms = entry.expires_at.and_then(|time| u64::try_from(time).ok());
+        let attributes = KeyAttributes { expires_at_ms, ..KeyAttributes::default() };
+        let mut pending = self.pending.lock();
+        self.writer.entry(&mut pending, &attributes, entry.key, type_byte, &self.body);
+    }
+}
+
+/// Appends a value as it stands in an RDB file or a payload, and returns its type byte.
+pub fn encode_value(out: &mut Vec<u8>, value: Value<'_, Collection>) -> u8 {
+    match value {
+        Value::Int(value) => {
+            encode::string_shortest(out, itoa::Buffer::new().format(value).as_bytes());
+            encode::TYPE_STRING
+        }
+        Value::Bytes { bytes, .. } => {
+            encode::string_shortest(out, bytes);
+            encode::TYPE_STRING
+        }
+        Value::Object(collection) => collection.to_rdb(out),
+    }
+}
+
+/// What stands at the head of a stream about replication.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The id of the replication log.
+    pub id: String,
+    /// Its offset at the cut.
+    pub offset: u64,
+}
+
+/// Writes all keys as they are at one moment. `cut` is called at that moment, while nothing can
+/// change; what it returns about the replication log goes into the stream, and comes back.
+///
+/// # Errors
+/// What `out` returns; the snapshot is given up then.
+pub fn write(
+    shared: &Shared,
+    cut: impl FnOnce() -> Origin,
+    out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let _one_at_a_time = shared.persistence.running.lock();
+    let mut held = Held::nothing(&shared.store);
+    held.acquire(ShardSet::ALL);
+    let pending = begin(shared, &mut held);
+    let sizes = sizes(shared, &held);
+    let origin = cut();
+    held.release();
+    let written = write_all(&mut held, &pending, &sizes, &origin, out);
+    if written.is_err() {
+        held.acquire(ShardSet::ALL);
+        for shard in held.shards_mut() {
+            shard.tables.iter_mut().for_each(|table| drop(table.end_snapshot()));
+        }
+    }
+    written
+}
+
+/// Begins a snapshot of every table; its pending bytes by shard and database.
+fn begin(shared: &Shared, held: &mut Held<'_>) -> Vec<Vec<Pending>> {
+    let databases = shared.store.databases();
+    let mut all = Vec::with_capacity(SHARDS);
+    for shard in held.shards_mut() {
+        let pending: Vec<Pending> = (0..databases).map(|_| Pending::default()).collect();
+        for (table, pending) in shard.tables.iter_mut().zip(&pending) {
+            let pending = Arc::clone(pending);
+            let writer = Writer::new(FORMAT, false);
+            table.begin_snapshot(Box::new(Saver { pending, writer, body: Vec::new() }));
+        }
+        all.push(pending);
+    }
+    all
+}
+
+/// How many keys each database has, and how many that expire.
+fn sizes(shared: &Shared, held: &Held<'_>) -> Vec<(u64, u64)> {
+    let of = |db: usize| {
+        held.shards()
+            .filter_map(|shard| shard.tables.get(db))
+            .fold((0, 0), |(keys, times), table| {
+                (keys + table.len() as u64, times + table.expiring() as u64)
+            })
+    };
+    (0..shared.store.databases()).map(of).collect()
+}
+
+fn write_all(
+    held: &mut Held<'_>,
+    pending: &[Vec<Pending>],
+    sizes: &[(u64, u64)],
+    origin: &Origin,
+    out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut stream = Stream { writer: Writer::new(FORMAT, false), bytes: Vec::new(), db: None };
+    stream.head(origin);
+    let mut said = vec![false; sizes.len()];
+    for (shard, pending) in (0_u8..).zip(pending) {
+        let mut done = false;
+        while !done {
+            held.acquire(ShardSet::of_shard(shard));
+            done = true;
+            for table in &mut held.shard_mut(shard).tables {
+                done &= table.save_next(KEYS_PER_LOCK);
+                if done {
+                    drop(table.end_snapshot());
+                }
+            }
+            held.release();
+            for (db, pending) in pending.iter().enumerate() {
+                let keys = std::mem::take(&mut *pending.lock());
+                if !keys.is_empty() {
+                    let size = sizes.get(db).filter(|_| !std::mem::replace(&mut said[db], true));
+                    stream.keys(db, size, &keys);
+                }
+            }
+            out(&std::mem::take(&mut stream.bytes))?;
+        }
+    }
+    let Stream { writer, mut bytes, .. } = stream;
+    writer.end(&mut bytes);
+    out(&bytes)
+}
+
+/// The stream as a whole, with its checksum.
+struct Stream {
+    writer: Writer,
+    bytes: Vec<u8>,
+    db: Option<usize>,
+}
+
+impl Stream {
+    fn head(&mut self, origin: &Origin) {
+        let Self { writer, bytes, .. } = self;
+        writer.header(bytes);
+        let version = crate::commands::REDIS_VERSION;
+        writer.aux(bytes, b"redis-ver", version.as_bytes());
+        writer.aux(bytes, b"redis-bits", b"64");
+        writer.aux(bytes, b"ctime", (unix_ms() / 1000).to_string().as_bytes());
+        writer.aux(bytes, b"repl-stream-db", b"0");
+        writer.aux(bytes, b"repl-id", origin.id.as_bytes());
+        writer.aux(bytes, b"repl-offset", origin.offset.to_string().as_bytes());
+        writer.aux(bytes, b"aof-base", b"0");
+    }
+
+    fn keys(&mut self, db: usize, size: Option<&(u64, u64)>, keys: &[u8]) {
+        if self.db != Some(db) {
+            self.writer.select_db(&mut self.bytes, db as u64);
+            self.db = Some(db);
+        }
+        if let Some((all, expiring)) = size {
+            self.writer.resize_db(&mut self.bytes, *all, *expiring);
+        }
+        self.writer.value_part(&mut self.bytes, keys);
+    }
+}
+
+/// A whole stream without a key, for replicas that want to know only where the log is.
+pub fn empty(origin: &Origin) -> Vec<u8> {
+    let mut stream = Stream { writer: Writer::new(FORMAT, false), bytes: Vec::new(), db: None };
+    stream.head(origin);
+    let Stream { writer, mut bytes, .. } = stream;
+    writer.end(&mut bytes);
+    bytes
+}

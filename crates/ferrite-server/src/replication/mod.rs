@@ -1,0 +1,161 @@
+//! The master side of replication: the log of writes, and the replicas that are sent it.
+
+pub mod log;
+mod replica;
+
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::clients::Client;
+use crate::net::mail::Mail;
+use crate::shared::Shared;
+
+pub use replica::serve;
+
+/// What a replica has said of itself before PSYNC.
+#[derive(Debug, Clone, Default)]
+pub struct Introduction {
+    /// The port clients reach it at.
+    pub port: u16,
+    /// Its address, where it said one.
+    pub address: Option<String>,
+    /// It can take an RDB of unknown length (`capa eof`).
+    pub eof: bool,
+    /// It wants the RDB and nothing behind it.
+    pub rdb_only: bool,
+    /// It wants an RDB without keys (`rdb-filter-only` with anything else).
+    pub without_keys: bool,
+}
+
+/// What PSYNC asked for.
+#[derive(Debug, Clone)]
+pub struct Psync {
+    /// The log it has followed.
+    pub id: String,
+    /// The first byte it does not have; -1 where it has none.
+    pub offset: i64,
+}
+
+/// One replica.
+#[derive(Debug)]
+pub struct Replica {
+    /// Its connection as a client.
+    pub client: Arc<Client>,
+    /// What it said of itself.
+    pub introduction: Introduction,
+    /// How far it says it has come.
+    acknowledged: AtomicU64,
+    /// When it said so, Unix milliseconds.
+    pub heard: AtomicI64,
+    /// Whether it has its RDB and is sent the log.
+    pub online: std::sync::atomic::AtomicBool,
+    link: replica::Link,
+}
+
+impl Replica {
+    /// The address others reach it at.
+    pub fn address(&self) -> String {
+        let peer = || self.client.peer.rsplit_once(':').map_or("", |(host, _)| host).to_owned();
+        self.introduction.address.clone().unwrap_or_else(peer)
+    }
+
+    /// How far it says it has come; 0 where it has not said anything.
+    pub fn acknowledged(&self) -> u64 {
+        let said = self.acknowledged.load(Ordering::Relaxed);
+        if said == replica::NOTHING { 0 } else { said }
+    }
+
+    /// Ends its connection.
+    pub fn close(&self) {
+        self.link.shut_down(Shutdown::Both);
+    }
+}
+
+/// A client that waits for replicas (`WAIT`).
+#[derive(Debug, Clone)]
+pub struct Wait {
+    /// The offset that is to be acknowledged.
+    pub offset: u64,
+    /// By how many.
+    pub replicas: usize,
+    /// Until when, Unix milliseconds.
+    pub deadline: Option<i64>,
+}
+
+/// All replicas, and who waits for them.
+#[derive(Debug, Default)]
+pub struct Replicas {
+    list: Mutex<Vec<Arc<Replica>>>,
+    waiting: Mutex<Vec<(Arc<Client>, Wait)>>,
+    /// How often all keys were sent.
+    pub full: AtomicU64,
+    /// How often a replica went on where it was.
+    pub partial: AtomicU64,
+    /// How many replicas a write needs (`min-replicas-to-write`).
+    pub needed: AtomicI64,
+    /// How long ago they must have been heard of, in seconds (`min-replicas-max-lag`).
+    pub needed_lag: AtomicI64,
+}
+
+impl Replicas {
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<Replica>> {
+        self.list.lock().clone()
+    }
+
+    fn add(&self, replica: &Arc<Replica>) {
+        self.list.lock().push(Arc::clone(replica));
+    }
+
+    fn remove(&self, replica: &Arc<Replica>) {
+        self.list.lock().retain(|other| !Arc::ptr_eq(other, replica));
+    }
+
+    /// How many have acknowledged an offset.
+    pub fn at(&self, offset: u64) -> usize {
+        let list = self.list.lock();
+        let there = |replica: &&Arc<Replica>| {
+            replica.acknowledged() >= offset && replica.online.load(Ordering::Relaxed)
+        };
+        list.iter().filter(there).count()
+    }
+
+    /// Whether too few replicas keep up for a write to be allowed.
+    pub fn too_few(&self, now: i64) -> bool {
+        let needed = self.needed.load(Ordering::Relaxed);
+        if needed <= 0 {
+            return false;
+        }
+        let lag = self.needed_lag.load(Ordering::Relaxed) * 1000;
+        let list = self.list.lock();
+        let good = list.iter().filter(|replica| {
+            replica.online.load(Ordering::Relaxed)
+                && now - replica.heard.load(Ordering::Relaxed) <= lag
+        });
+        i64::try_from(good.count()).unwrap_or(i64::MAX) < needed
+    }
+
+    /// A client waits.
+    pub fn wait(&self, client: &Arc<Client>, wait: Wait) {
+        self.waiting.lock().push((Arc::clone(client), wait));
+    }
+
+    /// It does not any more.
+    pub fn end_wait(&self, client: &Client) {
+        self.waiting.lock().retain(|(other, _)| other.id != client.id);
+    }
+
+    /// A replica has come further: whoever has enough of them now goes on.
+    fn acknowledged(&self, shared: &Shared) {
+        let waiting = self.waiting.lock().clone();
+        for (client, wait) in waiting {
+            if self.at(wait.offset) >= wait.replicas {
+                let (seat, id) = (client.address.seat, client.id);
+                shared.mail(client.address.thread, Mail::Unblock { seat, id, error: false });
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! One replica: two threads of its own, one that sends, one that listens.
+//!
+//! ```text
+//! PSYNC ? -1          ─►  +FULLRESYNC <id> <offset>   $EOF:<mark> RDB <mark>   log from offset on
+//! PSYNC <id> <offset> ─►  +CONTINUE <id>                                       log from offset on
+//! REPLCONF ACK <offset>, every second
+//! ```
+//!
+//! A replica knows the end of its RDB by the mark only if nothing comes right behind it: the log
+//! is sent from its first acknowledgement on.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use ferrite_resp::request::{Progress, RequestLimits, RequestParser};
+
+use super::log::{Found, Reader};
+use super::{Introduction, Psync, Replica};
+use crate::clients::Client;
+use crate::net::stream::Stream;
+use crate::persist::snapshot::{self, Origin};
+use crate::shared::{Shared, unix_ms};
+use crate::store::{Held, ShardSet};
+
+/// How long the sender waits for more of the log before it looks whether all is still well.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What a replica has acknowledged that has not said so.
+pub const NOTHING: u64 = u64::MAX;
+
+/// How often it is looked whether a replica has loaded its RDB.
+const LOADED_CHECK: Duration = Duration::from_millis(10);
+
+/// How long a replica may take none of what it is sent (`repl-timeout`).
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The connection to a replica; a thread may wait on it.
+#[derive(Debug)]
+pub enum Link {
+    /// Over the network.
+    Tcp(TcpStream),
+    /// On this machine.
+    Unix(UnixStream),
+}
+
+impl Link {
+    fn new(stream: Stream) -> io::Result<Self> {
+        match stream {
+            Stream::Tcp(stream) => {
+                let stream = TcpStream::from(stream);
+                stream.set_nonblocking(false)?;
+                stream.set_write_timeout(Some(SEND_TIMEOUT))?;
+                Ok(Self::Tcp(stream))
+            }
+            Stream::Unix { stream, .. } => {
+                let stream = UnixStream::from(stream);
+                stream.set_nonblocking(false)?;
+                stream.set_write_timeout(Some(SEND_TIMEOUT))?;
+                Ok(Self::Unix(stream))
+            }
+        }
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => (&*stream).write_all(bytes),
+            Self::Unix(stream) => (&*stream).write_all(bytes),
+        }
+    }
+
+    fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => (&*stream).read(into),
+            Self::Unix(stream) => (&*stream).read(into),
+        }
+    }
+
+    /// Ends the connection for both threads.
+    pub fn shut_down(&self, how: Shutdown) {
+        let ended = match self {
+            Self::Tcp(stream) => stream.shutdown(how),
+            Self::Unix(stream) => stream.shutdown(how),
+        };
+        if let Err(error) = ended {
+            tracing::debug!("closing the connection to a replica: {error}");
+        }
+    }
+}
+
+/// Takes over a connection that has sent PSYNC. `output` is what it has not been sent yet.
+///
+/// # Errors
+/// When the system gives no thread, or the connection cannot be used.
+pub fn serve(
+    shared: &Arc<Shared>,
+    stream: Stream,
+    client: Arc<Client>,
+    introduction: Introduction,
+    psync: Psync,
+    output: Vec<u8>,
+) -> io::Result<()> {
+    let replica = Arc::new(Replica {
+        client,
+        introduction,
+        acknowledged: AtomicU64::new(NOTHING),
+        heard: AtomicI64::new(unix_ms()),
+        online: AtomicBool::new(false),
+        link: Link::new(stream)?,
+    });
+    let (shared, of_listener) = (Arc::clone(shared), Arc::clone(shared));
+    let (sender, listener) = (Arc::clone(&replica), replica);
+    let thread = |name: &str| std::thread::Builder::new().name(name.into());
+    thread("ferrite-replica").spawn(move || {
+        shared.replicas.add(&sender);
+        if let Err(error) = send(&shared, &sender, &psync, &output) {
+            tracing::warn!("Connection with replica {} lost: {error}", sender.client.peer);
+        }
+        sender.close();
+        shared.replicas.remove(&sender);
+        shared.clients.remove(sender.client.id);
+    })?;
+    thread("ferrite-acks").spawn(move || {
+        listen(&of_listener, &listener);
+        listener.close();
+    })?;
+    Ok(())
+}
+
+fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io::Result<()> {
+    replica.link.send(output)?;
+    let wanted = u64::try_from(psync.offset).ok().filter(|_| psync.id == shared.log.id);
+    let partial = wanted.and_then(|offset| shared.log.follow_from(offset.saturating_sub(1)));
+    let mut reader = match partial {
+        Some(reader) => {
+            shared.replicas.partial.fetch_add(1, Ordering::Relaxed);
+            tracing::info!(
+                "Partial resynchronization request from {} accepted.",
+                replica.client.peer
+            );
+            replica.link.send(format!("+CONTINUE {}\r\n", shared.log.id).as_bytes())?;
+            reader
+        }
+        None => {
+            let reader = full(shared, replica)?;
+            if replica.introduction.rdb_only {
+                shared.log.unfollow(&reader);
+                return Ok(());
+            }
+            replica.wait_until_loaded(shared);
+            reader
+        }
+    };
+    replica.online.store(true, Ordering::Relaxed);
+    let ended = follow(shared, replica, &mut reader);
+    shared.log.unfollow(&reader);
+    ended
+}
+
+/// Sends all keys; the log goes on where they were cut.
+fn full(shared: &Shared, replica: &Replica) -> io::Result<Reader> {
+    if !replica.introduction.eof {
+        let text =
+            "-ERR the server sends its RDB without a length: say REPLCONF capa eof first\r\n";
+        replica.link.send(text.as_bytes())?;
+        return Err(io::Error::other("it cannot take an RDB of unknown length"));
+    }
+    shared.replicas.full.fetch_add(1, Ordering::Relaxed);
+    tracing::info!("Full resync requested by replica {}", replica.client.peer);
+    let mark = crate::random::hex_digits(40);
+    let reader = std::cell::Cell::new(None);
+    let cut = || {
+        let followed = shared.log.follow();
+        let origin = Origin { id: shared.log.id.clone(), offset: followed.at };
+        reader.set(Some(followed));
+        origin
+    };
+    let head = |offset: u64| format!("+FULLRESYNC {} {offset}\r\n$EOF:{mark}\r\n", shared.log.id);
+    let sent = if replica.introduction.without_keys {
+        let mut held = Held::nothing(&shared.store);
+        held.acquire(ShardSet::ALL);
+        let origin = cut();
+        held.release();
+        let bytes = [head(origin.offset).as_bytes(), &snapshot::empty(&origin)].concat();
+        replica.link.send(&bytes)
+    } else {
+        let mut begun = false;
+        snapshot::write(shared, cut, &mut |bytes| {
+            if !std::mem::replace(&mut begun, true) {
+                let offset = shared.log_offset_of(&reader);
+                replica.link.send(head(offset).as_bytes())?;
+            }
+            replica.link.send(bytes)
+        })
+    };
+    let reader = reader.take().ok_or_else(|| io::Error::other("the snapshot had no beginning"))?;
+    match sent.and_then(|()| replica.link.send(mark.as_bytes())) {
+        Ok(()) => Ok(reader),
+        Err(error) => {
+            shared.log.unfollow(&reader);
+            Err(error)
+        }
+    }
+}
+
+fn follow(shared: &Shared, replica: &Replica, reader: &mut Reader) -> io::Result<()> {
+    while !shared.is_stopping() {
+        match shared.log.read(reader, PATIENCE) {
+            Found::Bytes(bytes) => replica.link.send(&bytes)?,
+            Found::Nothing if replica.is_gone() => return Ok(()),
+            Found::Nothing => {}
+            Found::Lost => return Err(io::Error::other("it is too far behind")),
+        }
+    }
+    Ok(())
+}
+
+impl Replica {
+    /// Waits for the first acknowledgement.
+    fn wait_until_loaded(&self, shared: &Shared) {
+        let waits = || self.acknowledged.load(Ordering::Relaxed) == NOTHING;
+        while waits() && !self.is_gone() && !shared.is_stopping() {
+            std::thread::park_timeout(LOADED_CHECK);
+        }
+    }
+
+    /// Whether the listener has seen the end of the connection.
+    fn is_gone(&self) -> bool {
+        self.heard.load(Ordering::Relaxed) == i64::MIN
+    }
+}
+
+impl Shared {
+    fn log_offset_of(&self, reader: &std::cell::Cell<Option<Reader>>) -> u64 {
+        let followed = reader.take();
+        let offset = followed.as_ref().map_or(0, |reader| reader.at);
+        reader.set(followed);
+        offset
+    }
+}
+
+/// Notes what the replica acknowledges, until its connection ends.
+fn listen(shared: &Shared, replica: &Replica) {
+    let (mut parser, mut input) = (RequestParser::new(), Vec::new());
+    let (limits, mut buffer) = (RequestLimits::default(), [0; 4096]);
+    loop {
+        match replica.link.receive(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => input.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+        loop {
+            let used = match parser.next(&input, &limits) {
+                Ok(Progress::Request { used }) => {
+                    let words: Vec<&[u8]> = parser.words(&input).collect();
+                    note(shared, replica, &words);
+                    used
+                }
+                Ok(Progress::Nothing { used } | Progress::Inline { used, .. }) => used,
+                Ok(Progress::Incomplete) => break,
+                Err(_) => return replica.heard.store(i64::MIN, Ordering::Relaxed),
+            };
+            input.drain(..used);
+        }
+    }
+    replica.heard.store(i64::MIN, Ordering::Relaxed);
+}
+
+fn note(shared: &Shared, replica: &Replica, words: &[&[u8]]) {
+    let [name, kind, offset, ..] = words else { return };
+    if name.eq_ignore_ascii_case(b"replconf") && kind.eq_ignore_ascii_case(b"ack") {
+        let offset = crate::number::parse_int(offset).and_then(|offset| u64::try_from(offset).ok());
+        if let Some(offset) = offset {
+            replica.acknowledged.store(offset, Ordering::Relaxed);
+            replica.heard.store(unix_ms(), Ordering::Relaxed);
+            shared.replicas.acknowledged(shared);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What all threads of a server share.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use ferrite_store::types::Limits;
+
+use arc_swap::ArcSwap;
+
+use crate::acl::Acl;
+use crate::clients::{Client, Clients};
+use crate::config::Config;
+use crate::ctx::Counts;
+use crate::eviction::Eviction;
+use crate::garbage::Garbage;
+use crate::net::mail::{Mail, Mailbox};
+use crate::persist::Persistence;
+use crate::pubsub::PubSub;
+use crate::replication::Replicas;
+use crate::replication::log::Log;
+use crate::scripting::Scripting;
+use crate::store::Store;
+use crate::tracking::Tracking;
+
+/// What all threads share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The keys.
+    pub store: Store,
+    /// Who is connected.
+    pub clients: Clients,
+    /// Who listens to which channel.
+    pub pubsub: PubSub,
+    /// Who keeps copies of keys.
+    pub tracking: Tracking,
+    /// How much memory may be used, and which keys go.
+    pub eviction: Eviction,
+    /// What is freed in the background.
+    pub garbage: Garbage,
+    /// The log of writes.
+    pub log: Log,
+    /// The replicas.
+    pub replicas: Replicas,
+    /// Every parameter.
+    pub config: Arc<Config>,
+    /// The users.
+    pub acl: Acl,
+    /// From which sizes on collections change their form; see [`Shared::limits`].
+    pub live_limits: ArcSwap<Limits>,
+    /// Which keyspace events are published (`notify-keyspace-events`); see [`crate::notify`].
+    pub notify: AtomicU32,
+    /// The counts of each thread.
+    pub counts: Vec<Counts>,
+    /// A letterbox for each thread.
+    pub mailboxes: Vec<Mailbox>,
+    /// Raised when the server ends.
+    pub stopping: AtomicBool,
+    /// Until when writes wait (`CLIENT PAUSE`), Unix milliseconds.
+    pub paused_until: AtomicI64,
+    /// Whether reads wait too.
+    pub paused_reads: AtomicBool,
+    /// Scripts.
+    pub scripting: Scripting,
+    /// What was refused: passwords, commands, keys, channels.
+    pub refusals: [AtomicU64; 4],
+    /// Snapshots.
+    pub persistence: Persistence,
+    /// Itself, for threads that outlive a command.
+    pub this: Weak<Shared>,
+    /// When the server started.
+    pub started: Instant,
+    /// Forty hexadecimal digits that no other run of a server has.
+    pub run_id: String,
+    /// The port clients connect to; 0 where there is none.
+    pub port: u16,
+}
+
+/// Milliseconds since 1970 by the system's clock.
+pub fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Shared {
+    /// Sends a client bytes that it did not ask for, in order with others sent so.
+    pub fn send(&self, client: &Client, bytes: Arc<[u8]>) {
+        let (seat, id) = (client.address.seat, client.id);
+        self.mail(client.address.thread, Mail::Output { seat, id, bytes });
+    }
+
+    /// From which sizes on collections change their form.
+    pub fn limits(&self) -> Limits {
+        **self.live_limits.load()
+    }
+
+    /// Puts something in a thread's letterbox.
+    pub fn mail(&self, thread: usize, mail: Mail) {
+        if let Some(mailbox) = self.mailboxes.get(thread) {
+            mailbox.put(mail);
+        }
+    }
+
+    /// Tells every thread.
+    pub fn mail_all(&self, mail: impl Fn() -> Mail) {
+        for mailbox in &self.mailboxes {
+            mailbox.put(mail());
+        }
+    }
+
+    /// Itself, for a thread that outlives a command.
+    ///
+    /// # Errors
+    /// When the server ends just now.
+    pub fn in_background(&self) -> std::io::Result<Arc<Self>> {
+        self.this.upgrade().ok_or_else(|| std::io::Error::other("the server ends"))
+    }
+
+    /// Changes of keys since the server started.
+    pub fn dirty(&self) -> u64 {
+        self.counts.iter().map(|counts| counts.dirty.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether the server is about to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,8 @@
+//! The Lua engine against real servers: the same script, the same reply, byte for byte.
+//!
+//! The engine's host is a connection to the real server, so that both work on the same data.
+
+mod attacks;
+mod replies;
+mod server;
+mod support;

@@ -1,0 +1,227 @@
+//! Every scenario (`.scn`) beside the commands, given to a real Redis and to ours: the replies
+//! must be the same, byte for byte, in RESP2 and in RESP3.
+//!
+//! ```text
+//! # a remark; `# server redis-8.0` names the real server (redis-7.0 where nothing is said)
+//! SET k "a b"          a command, its words quoted as in redis-cli
+//! ~ SMEMBERS s         elements in any order, here and in what is inside
+//! ? TTL k              only the kind of reply is compared: time or chance decide its value
+//! 2: BLPOP l 0         over connection 2; nobody waits for its reply
+//! 2< …                 the reply to what connection 2 sent last (the rest is a remark)
+//! ```
+//!
+//! A scenario begins with empty servers.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ferrite_resp::request::split_words;
+use ferrite_resp::{Limits, Value, decode, encode};
+use ferrite_server::Server;
+use ferrite_testkit::{Peer, Server as Real};
+
+/// Longest wait for a reply.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Connection {
+    fn new(address: SocketAddr, resp3: bool) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut connection = Self { stream, received: Vec::new() };
+        if resp3 {
+            connection.send(&[b"HELLO".to_vec(), b"3".to_vec()]);
+            connection.reply();
+        }
+        connection
+    }
+
+    fn send(&mut self, words: &[Vec<u8>]) {
+        let mut bytes = Vec::new();
+        encode::command(&mut bytes, words);
+        self.stream.write_all(&bytes).unwrap();
+    }
+
+    fn reply(&mut self) -> Value {
+        loop {
+            if let Some((value, used)) = decode(&self.received, &Limits::default()).unwrap() {
+                self.received.drain(..used);
+                return value;
+            }
+            let mut buffer = [0; 65536];
+            let read = self.stream.read(&mut buffer).expect("a reply in time");
+            assert!(read > 0, "the connection was closed");
+            self.received.extend_from_slice(&buffer[..read]);
+        }
+    }
+}
+
+/// The connections of a scenario to one server.
+struct End {
+    address: SocketAddr,
+    resp3: bool,
+    connections: BTreeMap<u32, Connection>,
+}
+
+impl End {
+    fn connection(&mut self, number: u32) -> &mut Connection {
+        let (address, resp3) = (self.address, self.resp3);
+        self.connections.entry(number).or_insert_with(|| Connection::new(address, resp3))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Compare {
+    Exactly,
+    AnyOrder,
+    Kind,
+}
+
+fn comparable(value: Value, how: Compare) -> String {
+    match how {
+        Compare::Exactly => shown(&value),
+        Compare::AnyOrder => unordered(&value),
+        Compare::Kind => format!("{value:?}").split(['(', ' ']).next().unwrap().into(),
+    }
+}
+
+/// A reply with its type, its bytes as text.
+fn shown(value: &Value) -> String {
+    let all = |items: &[Value]| items.iter().map(shown).collect::<Vec<_>>().join(", ");
+    match value {
+        Value::Bulk(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
+        Value::Simple(bytes) => format!("+{}", String::from_utf8_lossy(bytes)),
+        Value::Error(bytes) => format!("-{}", String::from_utf8_lossy(bytes)),
+        Value::Array(items) => format!("[{}]", all(items)),
+        Value::Set(items) => format!("set[{}]", all(items)),
+        Value::Push(items) => format!("push[{}]", all(items)),
+        Value::Map(pairs) => {
+            let pair = |(key, value): &(Value, Value)| format!("{}: {}", shown(key), shown(value));
+            format!("map[{}]", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn unordered(value: &Value) -> String {
+    let (Value::Array(items) | Value::Set(items)) = value else { return shown(value) };
+    let mut items: Vec<_> = items.iter().map(unordered).collect();
+    items.sort();
+    format!("{items:?}")
+}
+
+/// Runs a scenario on both; what differs.
+fn differences(
+    path: &Path,
+    text: &str,
+    real: SocketAddr,
+    ours: SocketAddr,
+    resp3: bool,
+) -> Vec<String> {
+    let end = |address| End { address, resp3, connections: BTreeMap::new() };
+    let mut ends = [end(real), end(ours)];
+    let mut differences = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (how, rest) = match line.split_once(' ') {
+            Some(("~", rest)) => (Compare::AnyOrder, rest),
+            Some(("?", rest)) => (Compare::Kind, rest),
+            _ => (Compare::Exactly, line),
+        };
+        let replies = match prefixed(rest) {
+            Some((which, ':', rest)) => {
+                let words = split_words(rest.as_bytes()).expect("quotes");
+                ends.iter_mut().for_each(|end| end.connection(which).send(&words));
+                continue;
+            }
+            Some((which, _, _)) => ends.each_mut().map(|end| end.connection(which).reply()),
+            None => {
+                let words = split_words(rest.as_bytes()).expect("quotes");
+                ends.each_mut().map(|end| {
+                    end.connection(1).send(&words);
+                    end.connection(1).reply()
+                })
+            }
+        };
+        let [real, ours] = replies.map(|value| comparable(value, how));
+        if real != ours {
+            let protocol = if resp3 { "RESP3" } else { "RESP2" };
+            let place = format!("{}:{} {protocol}", path.display(), number + 1);
+            differences.push(format!("{place}: {line}\n  real {real}\n  ours {ours}"));
+        }
+    }
+    differences
+}
+
+/// `2: …` and `2< …`.
+fn prefixed(line: &str) -> Option<(u32, char, &str)> {
+    let sign = line.find([':', '<'])?;
+    let which = line.get(..sign)?.parse().ok()?;
+    Some((which, line[sign..].chars().next()?, line[sign + 1..].trim()))
+}
+
+fn scenarios(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(scenarios(&path)),
+            false if path.extension().is_some_and(|end| end == "scn") => found.push(path),
+            false => {}
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A server of ours without a snapshot to begin with.
+fn ours() -> ferrite_server::Builder {
+    let folder = std::env::temp_dir().join("ferrite-without-a-snapshot");
+    Server::builder().bind("127.0.0.1:0".parse().unwrap()).snapshot(folder, "none.rdb")
+}
+
+fn named(text: &str) -> Real {
+    let line = text.lines().find_map(|line| line.strip_prefix("# server "));
+    let name = line.unwrap_or("redis-7.0").split_whitespace().next().unwrap();
+    Real::from_name(name).unwrap_or_else(|| panic!("no server is called {name}"))
+}
+
+#[test]
+fn every_scenario_is_answered_as_the_real_server_answers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands");
+    #[expect(clippy::disallowed_methods, reason = "to run one scenario by hand")]
+    let only = std::env::var("SCENARIO").unwrap_or_default();
+    let mut reals: BTreeMap<String, Peer> = BTreeMap::new();
+    let (mut differences_found, mut ran) = (Vec::new(), 0);
+    for path in scenarios(&root) {
+        let shown = path.strip_prefix(&root).unwrap();
+        if !shown.to_string_lossy().contains(&only) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let server = named(&text);
+        let real = reals.entry(format!("{server:?}")).or_insert_with(|| {
+            Peer::builder(server).start().unwrap_or_else(|error| panic!("{error}"))
+        });
+        for resp3 in [false, true] {
+            real.client().ok(&["FLUSHALL"]);
+            let ours = ours().start().unwrap();
+            let ends = [real.addr(), ours.addresses()[0]];
+            differences_found.extend(differences(shown, &text, ends[0], ends[1], resp3));
+        }
+        ran += 1;
+    }
+    assert!(ran > 0, "no scenario is called {only}");
+    assert!(differences_found.is_empty(), "{}", differences_found.join("\n"));
+}

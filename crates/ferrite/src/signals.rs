@@ -1,0 +1,43 @@
+//! SIGTERM and SIGINT end the server as `shutdown-on-sigterm` and `shutdown-on-sigint` say; a
+//! second one ends it at once.
+
+use std::sync::Arc;
+
+use ferrite_server::End;
+use ferrite_server::shared::Shared;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// The exit code of a server that a second signal ended.
+const IMPATIENT: i32 = 1;
+
+/// Heeds signals from now on.
+pub fn heed(shared: &Arc<Shared>) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("heeding signals: {error}");
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let shared = Arc::clone(shared);
+    let heed = move || {
+        let mut asked = false;
+        for signal in signals.forever() {
+            let shutdown = &shared.config.shutdown;
+            let (name, how) = match signal {
+                SIGINT => ("SIGINT", shutdown.on_sigint.get()),
+                _ => ("SIGTERM", shutdown.on_sigterm.get()),
+            };
+            if asked {
+                tracing::warn!("You insist... exiting now.");
+                end_at_once();
+            }
+            tracing::info!("Received {name} scheduling shutdown...");
+            // When the snapshot cannot be written the server goes on, and has logged why.
+            asked = shared.shut_down(End(how)).is_ok();
+        }
+    };
+    std::thread::Builder::new().name("ferrite-signals".into()).spawn(heed).map_err(failed)?;
+    Ok(())
+}
+
+#[expect(clippy::exit, reason = "a second signal means: without waiting for anything")]
+fn end_at_once() {
+    std::process::exit(IMPATIENT);
+}
