@@ -245,6 +245,11 @@ fn clusters() {
             .replace("redis://new-1", &new.url())
             .replace("etcd://etcd-1/move-1", &etcd.url("move-1"));
         desk.shell(&example);
+        if example.contains("--detach") {
+            let is_equal = || old.snapshot().unwrap().diff(&new.snapshot().unwrap()).is_empty();
+            ferrite_testkit::wait_until("the cluster is followed", is_equal);
+            desk.shell("ferrite-migrate stop");
+        }
         if !example.contains("--dry-run") {
             let differences = old.snapshot().unwrap().diff(&new.snapshot().unwrap());
             assert!(differences.is_empty(), "{example}: {}", differences.join("\n"));

@@ -47,6 +47,7 @@ struct LookArgs {
 
 fn command() -> Command {
     StatusArgs::augment_args(Command::new("status"))
+        .mut_arg("workers_from", |arg| arg.conflicts_with("id"))
         .about("Shows how far a live migration is, and what to do next")
         .after_help(AFTER_HELP)
 }

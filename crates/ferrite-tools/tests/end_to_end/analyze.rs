@@ -161,7 +161,7 @@ fn all_primaries_of_a_cluster_are_looked_at() {
     assert_eq!((&found["keys_total"], &found["sampled"]), (&2000.into(), &2000.into()));
     assert_eq!(types(&found), real_types(&server));
     assert!(found["server"].as_str().unwrap().ends_with("a cluster of 3 primaries"), "{found}");
-    assert!(found["speed"]["keys"].as_u64().is_some_and(|keys| keys > 500), "{}", found["speed"]);
+    assert!(found["speed"].is_null(), "{}", found["speed"]);
 }
 
 #[test]

@@ -111,10 +111,10 @@ pub async fn analyze_source(config: Config, look: Look) -> Result<SourceAnalysis
     }
     let written = Written::begin(&mut nodes).await;
     let sample = describe::sample(&job, &mut nodes, look.top).await?;
-    // The primaries of a cluster are read at the same time: the fullest of them decides.
-    let speed = match nodes.first_mut() {
-        Some(fullest) => speed::measure(&job, fullest).await?,
-        None => None,
+    // How fast a cluster is read is not measured: its primaries are read at the same time.
+    let speed = match nodes.as_mut_slice() {
+        [only] if count == 0 => speed::measure(&job, only).await?,
+        _ => None,
     };
     let write_bytes_s = written.end(&mut nodes).await;
     let keys_total = source.keys_total(&job.config);
