@@ -223,6 +223,7 @@ impl Builder {
         Shared {
             acl: Acl::new(Commands::new(known)),
             live_limits: ArcSwap::from_pointee(apply::limits(&config)),
+            eviction: Eviction::new(Arc::clone(&config)),
             config,
             slow_log: Mutex::default(),
             errors: Mutex::default(),
@@ -231,7 +232,6 @@ impl Builder {
             clients: Clients::default(),
             pubsub: PubSub::default(),
             tracking: Tracking::default(),
-            eviction: Eviction::default(),
             garbage: Garbage::default(),
             log: Log::default(),
             replicas: Replicas::default(),

@@ -8,6 +8,7 @@ use std::net::TcpStream;
 
 use ferrite_resp::{Limits, Value, decode, encode};
 use ferrite_server::Server;
+use ferrite_server::config::Scalar;
 use ferrite_server::eviction::Policy;
 use ferrite_store::memory::{Counting, allocated};
 
@@ -43,7 +44,7 @@ impl Client {
 
     fn int(&mut self, words: &[&str]) -> i64 {
         match self.call(words) {
-            Value::Int(number) => number,
+            Value::Integer(number) => number,
             other => panic!("{other:?}"),
         }
     }
@@ -68,14 +69,16 @@ fn is_oom(value: &Value) -> bool {
 #[test]
 fn memory_stays_below_the_limit_by_each_policy() {
     let payload = "x".repeat(1000);
-    for (name, policy) in Policy::ALL {
+    for (name, number) in Policy::WORDS.iter().copied() {
+        let policy = Policy::from_number(number);
         let server = server();
         let mut client = Client::of(&server);
         client.call(&["SET", "first", "v"]);
         client.call(&["SET", "soon", "v", "EX", "10000"]);
-        let eviction = &server.shared().eviction;
-        eviction.set_policy(policy);
-        eviction.set_limit(allocated() as u64 + ROOM);
+        let limit = allocated() as u64 + ROOM;
+        client.call(&["CONFIG", "SET", "maxmemory-policy", name]);
+        client.call(&["CONFIG", "SET", "maxmemory", &limit.to_string()]);
+        assert_eq!(server.shared().eviction.policy(), policy);
         let mut refused = 0;
         for number in 0..KEYS {
             let key = format!("key:{number}");
@@ -90,7 +93,7 @@ fn memory_stays_below_the_limit_by_each_policy() {
                 client.call(&["GET", "first"]);
             }
             let used = allocated() as u64;
-            assert!(used < eviction.limit() + (1 << 20), "{name}: {used} bytes");
+            assert!(used < limit + (1 << 20), "{name}: {used} bytes");
         }
         let evicted = server
             .shared()

@@ -4,6 +4,7 @@ use ferrite_store::table::Table;
 use ferrite_store::types::Collection;
 
 use super::{Ctx, Within};
+use crate::persist::points;
 use crate::store::{SHARDS, ShardSet};
 
 /// Most keys that one visit to a shard lets expire, so that nobody waits long for its lock.
@@ -15,6 +16,14 @@ const VISITS: usize = 50;
 impl Ctx<'_> {
     /// Lets keys expire whose time has come. Between visits whoever waits for a shard gets it.
     pub fn housekeeping(&mut self, thread: usize) {
+        if thread == 0 {
+            self.make_room();
+            self.held.release();
+            // While the server ends there is nobody to hold it, and nothing begins.
+            if let Ok(shared) = self.shared.in_background() {
+                points::save_if_due(&shared, self.now);
+            }
+        }
         let threads = self.shared.mailboxes.len().max(1);
         for shard in (thread..SHARDS).step_by(threads) {
             for _ in 0..VISITS {

@@ -5,11 +5,13 @@
 
 mod room;
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use room::Pool;
 
+use crate::config::Config;
+pub use crate::config::choices::EvictionPolicy as Policy;
 use crate::random;
 
 /// The counter of a new key under LFU, so that it is not the first to go.
@@ -27,52 +29,7 @@ const LRU_RANGE: i64 = 1 << 24;
 /// Values of the LFU clock.
 const LFU_RANGE: i64 = 1 << 16;
 
-/// Which keys are evicted (`maxmemory-policy`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Policy {
-    /// None: writes that need memory are refused.
-    NoEviction,
-    /// Those used the longest ago, of all.
-    AllKeysLru,
-    /// Those used least, of all.
-    AllKeysLfu,
-    /// Any.
-    AllKeysRandom,
-    /// Those used the longest ago, of those that expire.
-    VolatileLru,
-    /// Those used least, of those that expire.
-    VolatileLfu,
-    /// Any of those that expire.
-    VolatileRandom,
-    /// Those that expire next.
-    VolatileTtl,
-}
-
 impl Policy {
-    /// All, with their names in configurations.
-    pub const ALL: [(&'static str, Self); 8] = [
-        ("noeviction", Self::NoEviction),
-        ("allkeys-lru", Self::AllKeysLru),
-        ("allkeys-lfu", Self::AllKeysLfu),
-        ("allkeys-random", Self::AllKeysRandom),
-        ("volatile-lru", Self::VolatileLru),
-        ("volatile-lfu", Self::VolatileLfu),
-        ("volatile-random", Self::VolatileRandom),
-        ("volatile-ttl", Self::VolatileTtl),
-    ];
-
-    /// The policy of a name.
-    pub fn named(name: &str) -> Option<Self> {
-        let found = Self::ALL.iter().find(|(its, _)| its.eq_ignore_ascii_case(name));
-        found.map(|(_, policy)| *policy)
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, policy)| *policy == self).map_or("noeviction", |(name, _)| name)
-    }
-
     /// Whether accesses are counted, and not their last time remembered.
     pub fn is_lfu(self) -> bool {
         matches!(self, Self::AllKeysLfu | Self::VolatileLfu)
@@ -85,68 +42,27 @@ impl Policy {
     }
 }
 
-/// The settings, which may be changed while the server runs.
+/// What is evicted, by the configuration.
 #[derive(Debug)]
 pub struct Eviction {
-    /// Bytes that may be used (`maxmemory`); 0 for no limit.
-    limit: AtomicU64,
-    policy: AtomicU8,
-    /// Keys compared for each that is evicted (`maxmemory-samples`).
-    samples: AtomicU32,
-    /// How slowly counters grow (`lfu-log-factor`).
-    log_factor: AtomicU32,
-    /// Minutes after which a counter shrinks by one (`lfu-decay-time`); 0 for never.
-    decay_minutes: AtomicU32,
+    config: Arc<Config>,
     pool: Mutex<Pool>,
 }
 
-impl Default for Eviction {
-    fn default() -> Self {
-        Self {
-            limit: AtomicU64::new(0),
-            policy: AtomicU8::new(Policy::NoEviction as u8),
-            samples: AtomicU32::new(5),
-            log_factor: AtomicU32::new(10),
-            decay_minutes: AtomicU32::new(1),
-            pool: Mutex::default(),
-        }
-    }
-}
-
 impl Eviction {
+    /// By the values that a configuration has at each moment.
+    pub fn new(config: Arc<Config>) -> Self {
+        Self { config, pool: Mutex::default() }
+    }
+
     /// Bytes that may be used; 0 for no limit.
     pub fn limit(&self) -> u64 {
-        self.limit.load(Ordering::Relaxed)
-    }
-
-    /// Sets [`Eviction::limit`].
-    pub fn set_limit(&self, bytes: u64) {
-        self.limit.store(bytes, Ordering::Relaxed);
+        self.config.memory.maxmemory.get()
     }
 
     /// Which keys are evicted.
     pub fn policy(&self) -> Policy {
-        let number = self.policy.load(Ordering::Relaxed);
-        let found = Policy::ALL.iter().find(|(_, policy)| *policy as u8 == number);
-        found.map_or(Policy::NoEviction, |(_, policy)| *policy)
-    }
-
-    /// Sets [`Eviction::policy`].
-    pub fn set_policy(&self, policy: Policy) {
-        self.policy.store(policy as u8, Ordering::Relaxed);
-        // What is in the pool was compared by the rules of another policy.
-        self.pool.lock().clear();
-    }
-
-    /// Sets how many keys are compared for each that is evicted.
-    pub fn set_samples(&self, samples: u32) {
-        self.samples.store(samples.max(1), Ordering::Relaxed);
-    }
-
-    /// Sets how slowly counters grow, and after how many minutes they shrink by one.
-    pub fn set_lfu(&self, log_factor: u32, decay_minutes: u32) {
-        self.log_factor.store(log_factor, Ordering::Relaxed);
-        self.decay_minutes.store(decay_minutes, Ordering::Relaxed);
+        self.config.memory.maxmemory_policy.get()
     }
 
     /// The access bits of a new key.
@@ -184,7 +100,7 @@ impl Eviction {
     /// The counter of a key, by its access bits under LFU, less what it has shrunk since.
     pub fn frequency(&self, access: u32, now: i64) -> u8 {
         let counter = access as u8;
-        let decay = i64::from(self.decay_minutes.load(Ordering::Relaxed));
+        let decay = i64::from(self.config.memory.lfu_decay_time.get());
         if decay == 0 {
             return counter;
         }
@@ -195,7 +111,7 @@ impl Eviction {
     /// A counter after one more access: the larger it is, the less likely it grows.
     fn count_one(&self, counter: u8) -> u8 {
         let above = u64::from(counter.saturating_sub(NEW_COUNTER));
-        let factor = u64::from(self.log_factor.load(Ordering::Relaxed));
+        let factor = u64::from(self.config.memory.lfu_log_factor.get());
         let grows = random::below(above.saturating_mul(factor).saturating_add(1)) == 0;
         counter.saturating_add(u8::from(grows))
     }
@@ -216,9 +132,15 @@ mod tests {
 
     const NOW: i64 = 1_700_000_000_000;
 
+    fn by(policy: Policy) -> Eviction {
+        let config = Config::new(std::path::Path::new("."));
+        config.memory.maxmemory_policy.set(policy as i64);
+        Eviction::new(Arc::new(config))
+    }
+
     #[test]
     fn idle_time_is_what_has_passed_also_over_the_end_of_the_clock() {
-        let eviction = Eviction::default();
+        let eviction = by(Policy::NoEviction);
         for (now, passed) in [(NOW, 0), (NOW, 90), (LRU_RANGE * LRU_STEP + 5000, 60)] {
             let access = eviction.idle_access(passed, now);
             assert_eq!(eviction.idle_seconds(access, now), passed);
@@ -227,8 +149,7 @@ mod tests {
 
     #[test]
     fn counters_grow_slower_and_shrink_with_time() {
-        let eviction = Eviction::default();
-        eviction.set_policy(Policy::AllKeysLfu);
+        let eviction = by(Policy::AllKeysLfu);
         let mut access = eviction.new_access(NOW);
         assert_eq!(eviction.frequency(access, NOW), NEW_COUNTER);
         let mut after = Vec::new();
@@ -242,13 +163,5 @@ mod tests {
         assert!(after[1] > after[0] && after[1] < 90, "{after:?}");
         let later = eviction.frequency(access, NOW + 3 * LFU_STEP);
         assert_eq!(later, after[1] - 3);
-    }
-
-    #[test]
-    fn policies_are_found_by_name() {
-        for (name, policy) in Policy::ALL {
-            assert_eq!((Policy::named(name), policy.name()), (Some(policy), name));
-        }
-        assert_eq!(Policy::named("lru"), None);
     }
 }

@@ -3,8 +3,6 @@
 //! As in Redis, a few keys are compared at a time, and the best candidates of all comparisons are
 //! kept in a pool. Each comparison looks at one shard, under its lock alone.
 
-use std::sync::atomic::Ordering;
-
 use ferrite_commands::Flag;
 use ferrite_store::memory;
 use ferrite_store::table::{self, Ref, Table};
@@ -25,9 +23,12 @@ const POOL: usize = 16;
 /// executed all the same, and those after it go on.
 const EVICTED_PER_COMMAND: usize = 500;
 
-/// Candidates for eviction, the best last.
+/// Candidates for eviction, the best last, and the policy they were compared by.
 #[derive(Debug, Default)]
-pub(super) struct Pool(Vec<Candidate>);
+pub(super) struct Pool {
+    candidates: Vec<Candidate>,
+    policy: Option<Policy>,
+}
 
 #[derive(Debug)]
 struct Candidate {
@@ -37,18 +38,22 @@ struct Candidate {
 }
 
 impl Pool {
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    /// Forgets what was compared by another policy.
+    fn compare_by(&mut self, policy: Policy) {
+        if self.policy.replace(policy) != Some(policy) {
+            self.candidates.clear();
+        }
     }
 
     fn offer(&mut self, candidate: Candidate) {
-        if self.0.iter().any(|its| its.db == candidate.db && its.key == candidate.key) {
+        let all = &mut self.candidates;
+        if all.iter().any(|its| its.db == candidate.db && its.key == candidate.key) {
             return;
         }
-        let place = self.0.partition_point(|its| its.score < candidate.score);
-        self.0.insert(place, candidate);
-        if self.0.len() > POOL {
-            self.0.remove(0);
+        let place = all.partition_point(|its| its.score < candidate.score);
+        all.insert(place, candidate);
+        if all.len() > POOL {
+            all.remove(0);
         }
     }
 }
@@ -117,7 +122,7 @@ impl Ctx<'_> {
         for step in 0..SHARDS {
             // A shard without a candidate leaves it to the next.
             self.compare(((first + step) % SHARDS) as u8);
-            let best = self.shared.eviction.pool.lock().0.pop();
+            let best = self.shared.eviction.pool.lock().candidates.pop();
             let Some(Candidate { db, key, .. }) = best else { continue };
             self.held.acquire(ShardSet::of_key(&key));
             let selected = std::mem::replace(&mut self.session.db, db);
@@ -137,8 +142,9 @@ impl Ctx<'_> {
         self.held.acquire(ShardSet::of_shard(shard));
         let eviction = &self.shared.eviction;
         let volatile = eviction.policy().is_volatile();
-        let samples = eviction.samples.load(Ordering::Relaxed) as usize;
+        let samples = eviction.config.memory.maxmemory_samples.get();
         let mut pool = eviction.pool.lock();
+        pool.compare_by(eviction.policy());
         for (db, table) in self.held.shard(shard).tables.iter().enumerate() {
             let mut visit = |at| {
                 let score = eviction.score(table, at, self.now);

@@ -6,6 +6,7 @@
 
 mod due;
 pub mod load;
+pub mod points;
 pub mod save;
 pub mod snapshot;
 
@@ -31,6 +32,8 @@ pub struct Persistence {
     pub last_save: AtomicI64,
     /// Whether the last attempt to write a file succeeded.
     pub last_ok: AtomicBool,
+    /// When a save point last began to write a file, Unix seconds.
+    pub last_try: AtomicI64,
     /// How long the last one took, in seconds; -1 where there was none.
     pub last_seconds: AtomicI64,
     /// How many were written.
@@ -50,6 +53,7 @@ impl Persistence {
             retry_at: AtomicI64::new(0),
             last_save: AtomicI64::new(crate::shared::unix_ms() / 1000),
             last_ok: AtomicBool::new(true),
+            last_try: AtomicI64::new(0),
             last_seconds: AtomicI64::new(-1),
             saves: AtomicU64::new(0),
             saved_dirty: AtomicU64::new(0),

@@ -1,6 +1,7 @@
 //! SORT: the elements of a list, a set or a sorted set in another order.
 
 use ferrite_store::table::{Content, Value};
+use ferrite_store::types::sorted_set::Direction;
 use ferrite_store::types::{Collection, Element, End, List};
 
 use super::is;
@@ -81,10 +82,10 @@ enum Weight {
 }
 
 fn run(ctx: &mut Ctx<'_>, key: &[u8], mut options: Options<'_>) -> Outcome {
-    let (elements, is_set) = elements(ctx, key)?;
+    let (elements, in_order) = elements(ctx, key, options.descending)?;
     // A pattern without a star is the same for all: they stay as they are.
     let mut unsorted = options.by.is_some_and(|by| !by.contains(&b'*'));
-    if unsorted && is_set && options.store.is_some() {
+    if unsorted && !in_order && options.store.is_some() {
         // The order of a set is no order; what is stored has to be the same everywhere.
         (unsorted, options.alpha, options.by) = (false, true, None);
     }
@@ -112,15 +113,32 @@ fn run(ctx: &mut Ctx<'_>, key: &[u8], mut options: Options<'_>) -> Outcome {
     Ok(())
 }
 
-/// The elements of a key, and whether it is a set.
-fn elements(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(Vec<Vec<u8>>, bool), CommandError> {
+/// The elements of a key, and whether they have an order of their own, which may be turned.
+fn elements(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    backwards: bool,
+) -> Result<(Vec<Vec<u8>>, bool), CommandError> {
     let owned = |element: Element<'_>| element.as_bytes(&mut itoa::Buffer::new()).to_vec();
     match ctx.value(key) {
-        None => Ok((Vec::new(), false)),
+        None => Ok((Vec::new(), true)),
         Some(Value::Object(Collection::List(list))) => {
-            Ok((list.iter().map(owned).collect(), false))
+            let mut items: Vec<_> = list.iter().map(owned).collect();
+            if backwards {
+                items.reverse();
+            }
+            Ok((items, true))
         }
-        Some(Value::Object(Collection::Set(set))) => Ok((set.iter().map(owned).collect(), true)),
+        Some(Value::Object(Collection::Set(set))) => Ok((set.iter().map(owned).collect(), false)),
+        Some(Value::Object(Collection::SortedSet(set))) => {
+            let mut members = Vec::with_capacity(set.len());
+            let direction = if backwards { Direction::Descending } else { Direction::Ascending };
+            set.walk(0..set.len(), direction, &mut |member, _| {
+                members.push(member.to_vec());
+                true
+            });
+            Ok((members, true))
+        }
         Some(_) => Err(CommandError::WRONG_TYPE),
     }
 }
