@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use ferrite_store::types::Limits;
 
 use crate::config::{Apply, Config, Spec};
-use crate::eviction::Policy;
 use crate::net::listen::Listener;
 use crate::net::mail::Mail;
 use crate::shared::Shared;
@@ -99,13 +98,6 @@ impl Shared {
         self.persistence.folder.lock().clone_from(&self.config.folder());
         let file = self.config.snapshots.dbfilename.get();
         self.persistence.file.lock().clone_from(&file.0);
-        let memory = &self.config.memory;
-        self.eviction.set_limit(memory.maxmemory.get());
-        let policy = Policy::named(memory.maxmemory_policy.get().name());
-        self.eviction.set_policy(policy.unwrap_or(Policy::NoEviction));
-        let samples = memory.maxmemory_samples.get();
-        self.eviction.set_samples(u32::try_from(samples).unwrap_or(u32::MAX));
-        self.eviction.set_lfu(memory.lfu_log_factor.get(), memory.lfu_decay_time.get());
         let replication = &self.config.replication;
         let needed = i64::from(replication.min_replicas_to_write.get());
         self.replicas.needed.store(needed, Ordering::Relaxed);
