@@ -231,11 +231,22 @@ impl Interpreter {
         if result.is_err() {
             out.truncate(start);
             if self.lua.used_memory() > self.memory_limit / 2 {
-                // What the script left must not stand in the way of the next one.
-                let _ = self.lua.gc_collect();
+                self.collect();
             }
         }
         result
+    }
+
+    /// Gives back what a script left, so that it does not stand in the way of the next one. The
+    /// collector itself needs some memory: it may have it.
+    fn collect(&self) {
+        let unlimited = self.lua.set_memory_limit(0);
+        if let Err(error) = unlimited.and_then(|_| self.lua.gc_collect()) {
+            tracing::warn!("collecting what a script left: {error}");
+        }
+        if let Err(error) = self.lua.set_memory_limit(self.memory_limit) {
+            tracing::warn!("limiting the memory of scripts: {error}");
+        }
     }
 
     fn killed(&self) -> ScriptError {

@@ -178,6 +178,9 @@ fn a_script_with_a_limit_ends_by_itself() {
     assert!(watch.is_killed());
 }
 
+/// What the interpreter takes beyond its limit to say that it is reached.
+const SLACK: usize = 16 << 10;
+
 #[test]
 fn memory_is_bounded_and_comes_back() {
     let mut engine = engine();
@@ -195,7 +198,8 @@ fn memory_is_bounded_and_comes_back() {
     ] {
         let reply = engine.text(script);
         assert!(reply.starts_with('-') && reply.contains("not enough memory"), "{script}\n{reply}");
-        assert!(engine.interpreter.memory() <= MEMORY);
+        let memory = engine.interpreter.memory();
+        assert!(memory <= MEMORY + SLACK, "{memory} bytes after {script}");
         assert_eq!(engine.text("return #string.rep('x', 1e6)"), ":1000000\r\n", "after {script}");
     }
     assert!(engine.interpreter.memory() < before + MEMORY / 4);

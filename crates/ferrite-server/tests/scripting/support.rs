@@ -144,10 +144,10 @@ impl<H: Host> Engine<H> {
         watch: &Arc<Watch>,
     ) -> Vec<u8> {
         let name = ferrite_server::scripting::checksum(script);
-        if !self.interpreter.has(&name) {
-            if let Err(message) = self.interpreter.compile(&name, script) {
-                return format!("-ERR Error compiling script (new function): {message}\r\n").into();
-            }
+        if !self.interpreter.has(&name)
+            && let Err(message) = self.interpreter.compile(&name, script)
+        {
+            return format!("-ERR Error compiling script (new function): {message}\r\n").into();
         }
         let invocation =
             Invocation { name: &name, keys, arguments, protocol: self.protocol, watch };
