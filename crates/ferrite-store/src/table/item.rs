@@ -1,7 +1,7 @@
 //! An item: one entry of the table in one block.
 //!
 //! ```text
-//! 0        4         5                              
+//! 0        4         5
 //! | meta   | key len | [expiry 8 | seat 2+4] | key | value |
 //!
 //! meta   0..24 access, 24..27 kind of the value, 27 has an expiry, 28..32 version for snapshots
