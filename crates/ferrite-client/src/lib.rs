@@ -8,6 +8,7 @@
 //! * [`topology`] says which nodes a cluster has and which slots each owns; an address may also name
 //!   sentinels, who are then asked at every connect.
 //! * [`memcached::Memcached`] reads a Memcached: another protocol over the same connections.
+//! * [`etcd::Etcd`] keeps what several machines agree upon.
 //! * [`replication::ReplicationLink`] attaches to a server the way a replica does.
 //!
 //! Everything speaks RESP2 unless asked otherwise, so that the oldest servers work. Errors are
@@ -19,6 +20,7 @@ mod buffer;
 mod connection;
 mod connector;
 mod error;
+pub mod etcd;
 mod greeting;
 pub mod memcached;
 mod pipeline;

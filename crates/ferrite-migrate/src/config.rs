@@ -6,6 +6,7 @@ mod memcached;
 mod migrate;
 mod origin;
 mod replica;
+mod workers;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use ferrite_client::{Address, TlsOptions};
 use crate::engine::Limits;
 use crate::glob::KeyFilter;
 use crate::inputs::{Input, MemcachedFlags};
+use crate::workers::Workers;
 
 pub use origin::Origin;
 
@@ -213,6 +215,8 @@ pub struct Config {
     /// Whether a live migration keeps on the target all that is needed to take it up again, not
     /// only its position.
     pub checkpoint_in_target: bool,
+    /// Where several machines meet that share the job, if they do.
+    pub workers: Option<Workers>,
 }
 
 impl Config {
@@ -312,6 +316,9 @@ pub struct ConfigBuilder {
     migrate_target: Option<String>,
     source_emptied: bool,
     checkpoint_in_target: bool,
+    workers_from: Option<String>,
+    workers_tls: TlsOptions,
+    worker_name: Option<String>,
 }
 
 impl Default for ConfigBuilder {
@@ -348,6 +355,9 @@ impl Default for ConfigBuilder {
             migrate_target: None,
             source_emptied: false,
             checkpoint_in_target: false,
+            workers_from: None,
+            workers_tls: TlsOptions::default(),
+            worker_name: None,
         }
     }
 }

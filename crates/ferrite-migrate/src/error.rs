@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Source,
     /// The target could not be reached, or refused, or was lost.
     Target,
+    /// The etcd where workers meet could not be reached, or refused, or holds something else.
+    Coordinator,
     /// What the source sent cannot be understood.
     Data,
     /// A worker ended without saying why: a defect of this program.

@@ -51,6 +51,7 @@ mod sources;
 mod targets;
 mod time;
 mod verify;
+mod workers;
 
 pub use analyze::{
     Analysis, BigKey, Damage, DatabaseCount, ExpiryBucket, KeyFacts, Look, Measure, PatternCount,
@@ -82,8 +83,10 @@ pub use rdb_out::{
 };
 pub use report::{
     Aborted, Check, CheckStatus, Cutover, Difference, DifferenceKind, Event, ExitCode, Followed,
-    Following, KeyCounts, KeyName, Phase, PreflightReport, Replayed, Report, Skip, Status,
-    Throttled, TypeCount, VerificationReport, Verified,
+    Following, KeyCounts, KeyName, PartitionStatus, Phase, PreflightReport, Replayed, Report,
+    SharedReport, SharedStatus, Skip, Status, Throttled, TypeCount, VerificationReport, Verified,
+    WorkerShare,
 };
 pub use time::{parse_rfc3339, rfc3339};
 pub use verify::Coverage;
+pub use workers::{Workers, shared_status};

@@ -6,12 +6,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Mode, OnConflict, Origin, Strategy};
-use crate::engine::{Import, Job, import, run};
+use crate::engine::{Import, Job, follow, import, run};
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::{JobDir, JobError, JobStore, Plan, State};
 use crate::live;
 use crate::report::{Aborted, Event, Phase, PreflightReport, Report, Status, VerificationReport};
 use crate::verify::{Coverage, compare};
+use crate::workers::{Joined, run as share};
 
 /// A migration of one source to one target.
 #[derive(Debug)]
@@ -45,9 +46,13 @@ impl Migration {
     #[expect(clippy::unused_async, reason = "it may wait for a disk")]
     pub async fn new(config: Config) -> Result<Self, MigrateError> {
         let (events_in, events) = mpsc::unbounded_channel();
-        let job = Arc::new(Job::new(config, events_in));
+        let job = Arc::new(match &config.workers {
+            None => Job::new(config, events_in),
+            Some(workers) => Job::with_id(workers.job_id(), config, events_in),
+        });
         let dir = match job.config.mode {
             Mode::Snapshot => None,
+            _ if job.config.source.server().is_none() => None,
             mode => {
                 let plan = Plan::new(&job.config, mode.name());
                 Some(store(&job.config)?.create(&job.id, plan).map_err(job_error)?)
@@ -140,7 +145,21 @@ impl Migration {
         if let Origin::Input(_) = job.config.source {
             let checked = Import::check(&job).await?;
             self.allow(&checked.report)?;
-            self.running = Some(tokio::spawn(import(job, checked)));
+            self.running = Some(match job.config.mode {
+                Mode::Live => tokio::spawn(follow(job, checked)),
+                Mode::Snapshot | Mode::Incremental => tokio::spawn(import(job, checked)),
+            });
+            return Ok(());
+        }
+        if let Some(workers) = &self.job.config.workers {
+            let joined = Joined::join(&job, workers).await?;
+            match self.check().await {
+                Ok(checked) => self.running = Some(tokio::spawn(share(job, checked, joined))),
+                Err(error) => {
+                    joined.leave().await;
+                    return Err(error);
+                }
+            }
             return Ok(());
         }
         let checked = self.check().await.inspect_err(|_| self.forget())?;

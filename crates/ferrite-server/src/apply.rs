@@ -27,6 +27,7 @@ pub fn limits(config: &Config) -> Limits {
         zset_max_listpack_value: encodings.zset_max_listpack_value.get(),
         stream_node_max_bytes: encodings.stream_node_max_bytes.get(),
         stream_node_max_entries: encodings.stream_node_max_entries.get(),
+        hll_sparse_max_bytes: encodings.hll_sparse_max_bytes.get(),
         ..Limits::default()
     }
 }
@@ -90,11 +91,22 @@ impl Shared {
     /// Puts every value into effect that is not read where it is needed.
     pub fn put_into_effect(&self) {
         self.live_limits.store(Arc::new(limits(&self.config)));
+        let patience = self.config.scripting.busy_reply_threshold.get();
+        self.scripting.patience.store(patience.unsigned_abs(), Ordering::Relaxed);
         let events = self.config.events.notify_keyspace_events.get();
         self.notify.store(events.0, Ordering::Relaxed);
         self.persistence.folder.lock().clone_from(&self.config.folder());
         let file = self.config.snapshots.dbfilename.get();
         self.persistence.file.lock().clone_from(&file.0);
+        let replication = &self.config.replication;
+        let needed = i64::from(replication.min_replicas_to_write.get());
+        self.replicas.needed.store(needed, Ordering::Relaxed);
+        let lag = i64::from(replication.min_replicas_max_lag.get());
+        self.replicas.needed_lag.store(lag, Ordering::Relaxed);
+        self.log.backlog.store(replication.repl_backlog_size.get(), Ordering::Relaxed);
+        let patience = self.config.scripting.busy_reply_threshold.get();
+        self.scripting.patience.store(patience.max(0).unsigned_abs(), Ordering::Relaxed);
+        self.slow_log.lock().trim(self.config.slow_log.max_len.get());
         self.acl.log().trim(self.config.security.acllog_max_len.get());
     }
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use mio::{Poll, Waker};
+use parking_lot::Mutex;
 
 use crate::acl::{Acl, Commands};
 use crate::apply;
@@ -224,6 +225,8 @@ impl Builder {
             live_limits: ArcSwap::from_pointee(apply::limits(&config)),
             eviction: Eviction::new(Arc::clone(&config)),
             config,
+            slow_log: Mutex::default(),
+            errors: Mutex::default(),
             refusals: [const { AtomicU64::new(0) }; 4],
             store: Store::new(self.databases),
             clients: Clients::default(),

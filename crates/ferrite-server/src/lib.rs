@@ -44,6 +44,7 @@ pub mod reply;
 pub mod scripting;
 pub mod session;
 pub mod shared;
+pub mod slow_log;
 pub mod store;
 pub mod tracking;
 pub mod watch;

@@ -60,6 +60,18 @@ pub struct Subscriptions {
     pub shard_channels: HashSet<Vec<u8>>,
 }
 
+/// Which replies are not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Muted {
+    /// All are sent.
+    #[default]
+    No,
+    /// The next one is not.
+    Once,
+    /// None is.
+    Always,
+}
+
 /// One connection's state.
 #[derive(Debug)]
 pub struct Session {
@@ -85,6 +97,8 @@ pub struct Session {
     pub introduction: Introduction,
     /// It is a replica's from now on.
     pub psync: Option<Psync>,
+    /// Whether its replies are sent (`CLIENT REPLY`).
+    pub muted: Muted,
     /// The connection is to be closed once its replies are sent.
     pub closing: bool,
 }
@@ -104,6 +118,7 @@ impl Session {
             wait: None,
             introduction: Introduction::default(),
             psync: None,
+            muted: Muted::No,
             closing: false,
         }
     }

@@ -1,10 +1,12 @@
 //! What all threads of a server share.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ferrite_store::types::Limits;
+use parking_lot::Mutex;
 
 use arc_swap::ArcSwap;
 
@@ -20,6 +22,7 @@ use crate::pubsub::PubSub;
 use crate::replication::Replicas;
 use crate::replication::log::Log;
 use crate::scripting::Scripting;
+use crate::slow_log::SlowLog;
 use crate::store::Store;
 use crate::tracking::Tracking;
 
@@ -62,6 +65,10 @@ pub struct Shared {
     pub paused_reads: AtomicBool,
     /// Scripts.
     pub scripting: Scripting,
+    /// Commands that took long.
+    pub slow_log: Mutex<SlowLog>,
+    /// Error replies by their code.
+    pub errors: Mutex<BTreeMap<String, u64>>,
     /// What was refused: passwords, commands, keys, channels.
     pub refusals: [AtomicU64; 4],
     /// Snapshots.

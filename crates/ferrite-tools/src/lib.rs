@@ -4,6 +4,7 @@
 //! ```text
 //! commands/<verb>.rs   one verb: its options and what it does     listed in commands/mod.rs
 //! args.rs              options that verbs share
+//! workers.rs           machines that share a job
 //! limits.rs            how fast keys are copied at most
 //! order.rs             which migration is meant, and how it is told what to do
 //! detach.rs            migrations in the background
@@ -27,6 +28,7 @@ mod render;
 mod state_dir;
 mod term;
 mod watch;
+mod workers;
 
 pub use commands::{Invocation, prepare};
 pub use term::error::Failure;

@@ -4,10 +4,11 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use super::{Address, DEFAULT_PORT, Endpoint, SENTINEL_PORT, Secret};
-use crate::memcached;
+use crate::{etcd, memcached};
 
 const EXAMPLE: &str = "redis://user:password@db.example.org:6379/0";
 const EXAMPLE_MEMCACHED: &str = "memcached://cache.example.org:11211";
+const EXAMPLE_ETCD: &str = "etcd://coordinator.example.org:2379/ferrite/move-1";
 const EXAMPLE_UNIX: &str = "unix:///run/redis/redis.sock?db=0";
 const EXAMPLE_SENTINEL: &str = "sentinel://:password@host1:26379,host2:26379/mymaster";
 /// Sentinels one address may name.
@@ -25,9 +26,14 @@ pub struct AddressError {
 
 impl AddressError {
     fn new(text: &str, reason: String) -> Self {
+        Self::looking_like(text, reason, false)
+    }
+
+    fn looking_like(text: &str, reason: String, is_for_etcd: bool) -> Self {
         let example = match text.split_once(':').map_or("", |(scheme, _)| scheme) {
             "unix" => EXAMPLE_UNIX,
             "sentinel" | "sentinels" => EXAMPLE_SENTINEL,
+            _ if is_for_etcd => EXAMPLE_ETCD,
             _ if memcached::is_address(text) => EXAMPLE_MEMCACHED,
             _ => EXAMPLE,
         };
@@ -97,6 +103,50 @@ fn memcached_servers(text: &str) -> Result<Vec<Address>, String> {
         }
     };
     places.split(',').map(server).collect()
+}
+
+/// The servers and the prefix that `etcd://a,b:2379/prefix` names.
+pub(crate) fn etcd(text: &str) -> Result<(Vec<Address>, String), AddressError> {
+    let trimmed = text.trim();
+    etcd_place(trimmed).map_err(|reason| AddressError::looking_like(trimmed, reason, true))
+}
+
+fn etcd_place(text: &str) -> Result<(Vec<Address>, String), String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "etcd" => false,
+        "etcds" => true,
+        _ => return Err("the scheme is neither etcd nor etcds".to_owned()),
+    };
+    let (identity, place) = match rest.rsplit_once('@') {
+        Some((identity, place)) => (Some(identity), place),
+        None => (None, rest),
+    };
+    if place.contains('?') {
+        return Err("it takes no parameters".to_owned());
+    }
+    let (places, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let prefix = text_of(percent_decode(prefix.trim_matches('/'), "prefix")?, "prefix")?;
+    if prefix.is_empty() {
+        return Err("the prefix of the keys is missing".to_owned());
+    }
+    if places.split(',').count() > etcd::SERVERS_MAX {
+        return Err(format!("more than {} servers are named", etcd::SERVERS_MAX));
+    }
+    let server = |place| {
+        let (host, port) = host_and_port(place, etcd::DEFAULT_PORT)?;
+        let mut address = Address::new(Endpoint::Tcp { host, port });
+        (address.family, address.tls) = ("etcd", tls);
+        if let Some(identity) = identity {
+            set_identity(&mut address, identity)?;
+        }
+        match address.username.is_some() == address.password.is_some() {
+            true => Ok(address),
+            false => Err("etcd wants a user and a password, or none of them".to_owned()),
+        }
+    };
+    let servers: Result<Vec<_>, String> = places.split(',').map(server).collect();
+    Ok((servers?, prefix))
 }
 
 fn parse(text: &str) -> Result<Address, String> {

@@ -17,6 +17,7 @@
 mod dump;
 mod greeting;
 mod line;
+mod presence;
 mod values;
 
 use std::collections::BTreeMap;

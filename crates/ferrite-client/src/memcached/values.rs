@@ -44,6 +44,15 @@ impl Memcached {
         &mut self,
         keys: impl IntoIterator<Item = &'k [u8]>,
     ) -> Result<usize, ClientError> {
+        self.ask_for(keys, b" v f t c").await
+    }
+
+    /// The same for what these flags of `mg` name.
+    pub(super) async fn ask_for<'k>(
+        &mut self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+        flags: &[u8],
+    ) -> Result<usize, ClientError> {
         if self.pending > 0 || self.rest > 0 {
             return Err(ClientError::Unusable { address: self.address().to_owned() });
         }
@@ -51,7 +60,7 @@ impl Memcached {
         let mut asked = 0;
         for key in keys {
             let before = request.len();
-            self.write_question(&mut request, key);
+            self.write_question(&mut request, key, flags);
             if request.len() > REQUEST_BYTES_MAX {
                 request.truncate(before);
                 break;
@@ -63,7 +72,7 @@ impl Memcached {
         Ok(asked)
     }
 
-    fn write_question(&self, request: &mut Vec<u8>, key: &[u8]) {
+    fn write_question(&self, request: &mut Vec<u8>, key: &[u8], flags: &[u8]) {
         let plain = is_plain(key);
         request.extend_from_slice(if self.abilities.meta { b"mg " } else { b"gets " });
         match plain {
@@ -71,7 +80,7 @@ impl Memcached {
             false => request.extend_from_slice(STANDARD.encode(key).as_bytes()),
         }
         if self.abilities.meta {
-            request.extend_from_slice(b" v f t c");
+            request.extend_from_slice(flags);
             request.extend_from_slice(if self.abilities.leaves_order { b" u" } else { b"" });
             request.extend_from_slice(if plain { b"" } else { b" b" });
         }

@@ -2,6 +2,7 @@
 
 mod calling;
 mod connecting;
+mod etcd;
 mod memcached;
 mod probing;
 mod replication;

@@ -31,6 +31,13 @@ impl SlotSet {
         self.0.iter_mut().zip(&other.0).for_each(|(ours, theirs)| *ours |= *theirs);
     }
 
+    /// Whether a slot of these ranges of first and last is in it.
+    #[must_use]
+    pub fn overlaps(&self, ranges: &[(u16, u16)]) -> bool {
+        let mut slots = ranges.iter().flat_map(|(first, last)| *first..=*last);
+        slots.any(|slot| self.0.get(usize::from(slot)) == Some(&true))
+    }
+
     /// Removes what is not in another set.
     pub fn keep_common(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(ours, theirs)| *ours &= *theirs);

@@ -19,12 +19,14 @@ impl ConfigBuilder {
         self.check_differing()?;
         self.check_input()?;
         match self.mode {
+            Mode::Live if self.input.is_some() => self.check_followed_input()?,
             Mode::Live => self.check_live()?,
             Mode::Incremental => self.check_incremental()?,
             Mode::Snapshot => self.check_snapshot()?,
         }
         replica::check(&self)?;
         migrate::check(&self)?;
+        let workers = self.take_workers()?;
         self.check_memory()?;
         let source = match self.input {
             Some(input) => Origin::Input(input),
@@ -72,6 +74,7 @@ impl ConfigBuilder {
             source_emptied: self.source_emptied,
             input_db: self.input_db,
             checkpoint_in_target: self.checkpoint_in_target,
+            workers,
         })
     }
 
@@ -82,6 +85,7 @@ impl ConfigBuilder {
             None if self.input_db.is_some() => refused("the database is named in the address"),
             None => Ok(()),
             Some(_) if self.source.is_some() => refused("there are two sources"),
+            Some(input) if self.mode == Mode::Live && input.kind().is_followable() => Ok(()),
             Some(_) if self.mode != Mode::Snapshot => {
                 refused("only a server can be followed: choose --mode snapshot")
             }
@@ -96,6 +100,35 @@ impl ConfigBuilder {
             }
             Some(_) => Ok(()),
         }
+    }
+
+    /// What is no server and is followed, by looking at it again and again.
+    fn check_followed_input(&self) -> Result<(), ConfigError> {
+        let refused = |why: &str| Err(ConfigError(format!("following a Memcached {why}")));
+        if self.strategy != Strategy::Auto {
+            return refused("has one way only: leave --strategy out");
+        }
+        if self.only_differing {
+            return refused("copies what changes by itself: use `migrate`");
+        }
+        if self.verify {
+            return refused("is compared when nobody writes any more: ferrite-migrate verify");
+        }
+        if self.dry_run {
+            return refused("cannot be rehearsed: use --dry-run with --mode snapshot");
+        }
+        if self.on_conflict == OnConflict::Skip {
+            return refused(
+                "writes a key again when it changes: choose --on-conflict fail or replace",
+            );
+        }
+        if !self.types.is_empty() {
+            return refused("cannot choose keys by type: choose by name, --filter");
+        }
+        if self.checkpoint_in_target {
+            return refused("keeps no checkpoint");
+        }
+        Ok(())
     }
 
     fn check_memory(&self) -> Result<(), ConfigError> {
@@ -169,6 +202,11 @@ impl ConfigBuilder {
     fn check_live(&self) -> Result<(), ConfigError> {
         let mode = self.mode.name();
         let refused = |why: &str| Err(ConfigError(format!("the mode `{mode}` {why}")));
+        if self.every.is_some() && self.mode == Mode::Live {
+            return Err(ConfigError(String::from(
+                "--every is for incremental migrations, and for a Memcached that is followed",
+            )));
+        }
         if self.state_dir.is_none() {
             return refused("needs a directory for its state: state_dir");
         }

@@ -55,16 +55,30 @@ async fn run_checked(job: &Arc<Job>, checked: Arc<Checked>) -> Result<Report, Mi
     let capabilities = checked.capabilities(&job.config, strategy == Strategy::Scan);
     job.begin(Phase::Copying, keys_total);
     let began = Instant::now();
-    let nodes = target_nodes(&checked);
-    copy(job, checked.ends(), capabilities.clone(), source).await?;
-    write_again(job, &checked, &capabilities).await?;
-    tell_lost_nodes(job, &checked, &nodes).await;
+    copy_whole(job, &checked, &capabilities, source).await?;
     if job.config.delete_missing && !job.stop.is_stopped() {
         delete_missing(job, &checked).await?;
     }
     let copy_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let verification = verify(job, &checked).await?;
     Ok(report(job, &checked.report, strategy.name(), reason, copy_ms, verification))
+}
+
+/// Copies all that a source gives, also what a node did not take that was lost meanwhile.
+///
+/// # Errors
+/// Why it could not go on.
+pub async fn copy_whole(
+    job: &Arc<Job>,
+    checked: &Arc<Checked>,
+    capabilities: &Capabilities,
+    source: Box<dyn Source>,
+) -> Result<(), MigrateError> {
+    let nodes = target_nodes(checked);
+    copy(job, checked.ends(), capabilities.clone(), source).await?;
+    write_again(job, checked, capabilities).await?;
+    tell_lost_nodes(job, checked, &nodes).await;
+    Ok(())
 }
 
 /// A source without keys is more often the wrong one than one that is meant to empty the target.
@@ -255,5 +269,7 @@ pub fn report(
         verification,
         live: None,
         replayed: None,
+        shared: None,
+        rounds: None,
     })
 }

@@ -19,8 +19,8 @@ pub struct Import {
     /// What the checks found.
     pub report: PreflightReport,
     /// What is read, and where it goes; nothing where a check has failed.
-    ready: Option<(Opened, Destination)>,
-    input: Input,
+    pub(super) ready: Option<(Opened, Destination)>,
+    pub(super) input: Input,
 }
 
 impl Import {
@@ -88,7 +88,10 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
 }
 
 /// What a node that was lost did not take cannot be read once more from here.
-fn all_written(job: &Job) -> Result<(), MigrateError> {
+///
+/// # Errors
+/// There is something.
+pub(super) fn all_written(job: &Job) -> Result<(), MigrateError> {
     let unwritten = job.take_unwritten();
     let Some((_, key)) = unwritten.first() else { return Ok(()) };
     let doing = format!("writing key \"{}\" to the target", key_text(key));

@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::{Gate, Stop, Tally};
 use crate::config::{Config, OnConflict, Origin};
 use crate::live::Progress;
-use crate::report::{Event, Following, Phase, Status};
+use crate::report::{Event, Following, Phase, SharedStatus, Status};
 
 /// Keys that wait to be read again.
 const UNWRITTEN_MAX: usize = 1000;
@@ -39,6 +39,18 @@ pub struct Job {
     record: OnceLock<Vec<u8>>,
     /// Keys that could not be written to the end and are to be read again.
     unwritten: Mutex<Vec<(u32, Vec<u8>)>>,
+    /// How far the others are that share the job.
+    shared: Mutex<Option<Shared>>,
+    /// Whether somebody has begun it before us, and made the checks that come before the first key.
+    has_begun: AtomicBool,
+}
+
+/// What is known of a job that several machines share.
+#[derive(Clone, Debug, Default)]
+struct Shared {
+    status: SharedStatus,
+    /// Keys and bytes in it that are not ours of this moment.
+    others: (u64, u64),
 }
 
 impl Job {
@@ -66,6 +78,8 @@ impl Job {
             following: Mutex::new(None),
             record: OnceLock::new(),
             unwritten: Mutex::default(),
+            shared: Mutex::default(),
+            has_begun: AtomicBool::new(false),
         };
         job.emit(Event::Started { id: job.id.clone() });
         job
@@ -95,6 +109,8 @@ impl Job {
             following: Mutex::new(None),
             record: OnceLock::new(),
             unwritten: Mutex::default(),
+            shared: Mutex::default(),
+            has_begun: AtomicBool::new(false),
         }
     }
 
@@ -169,6 +185,32 @@ impl Job {
         has_room
     }
 
+    /// Takes part in what another has begun: what is on the target may be the job's own.
+    pub fn take_part(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether another has begun it.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// Remembers how far a job is that several machines share, of which `ours` is one.
+    pub fn share(&self, status: SharedStatus, ours: &str) {
+        let own = status.copying.iter().filter(|it| it.worker == ours);
+        let (keys, bytes) =
+            own.fold((0, 0), |(keys, bytes), it| (keys + it.keys, bytes + it.bytes));
+        let others = (status.keys.saturating_sub(keys), status.bytes.saturating_sub(bytes));
+        *lock(&self.shared) = Some(Shared { status, others });
+    }
+
+    /// Keys and bytes that this process has copied of what it copies now.
+    #[must_use]
+    pub fn own_progress(&self) -> (u64, u64) {
+        (self.keys_done.load(Ordering::Relaxed), self.bytes_done.load(Ordering::Relaxed))
+    }
+
     /// Takes the keys that are to be read again.
     pub fn take_unwritten(&self) -> Vec<(u32, Vec<u8>)> {
         std::mem::take(&mut *lock(&self.unwritten))
@@ -183,15 +225,18 @@ impl Job {
     #[must_use]
     pub fn status(&self) -> Status {
         let elapsed = lock(&self.phase_began).elapsed();
+        let shared = lock(&self.shared).clone().filter(|_| self.phase() == Phase::Copying);
+        let (keys, bytes) = shared.as_ref().map(|shared| shared.others).unwrap_or_default();
         Status {
             id: self.id.clone(),
             phase: self.phase(),
-            keys_done: self.keys_done.load(Ordering::Relaxed),
+            keys_done: self.keys_done.load(Ordering::Relaxed) + keys,
             keys_total: self.keys_total.load(Ordering::Relaxed),
-            bytes_done: self.bytes_done.load(Ordering::Relaxed),
+            bytes_done: self.bytes_done.load(Ordering::Relaxed) + bytes,
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             following: self.following(),
             throttle: self.gate.status(),
+            shared: shared.map(|shared| shared.status),
         }
     }
 
@@ -218,6 +263,12 @@ impl Job {
         ];
         let index = usize::from(self.phase.load(Ordering::Relaxed));
         PHASES.get(index).copied().unwrap_or(Phase::Finished)
+    }
+
+    /// The name that belongs to a number.
+    #[must_use]
+    pub fn id_of(bits: u64) -> String {
+        id_of(bits)
     }
 
     /// The name our connections carry on both servers.
@@ -254,11 +305,14 @@ pub fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `mig_` and 60 random bits in base 32, from the randomness the standard library seeds its hash
-/// maps with.
+/// A name of 60 random bits, from the randomness the standard library seeds its hash maps with.
 fn new_id() -> String {
+    Job::id_of(RandomState::new().hash_one((now_ms(), std::process::id())))
+}
+
+/// `mig_` and 60 bits in base 32.
+fn id_of(mut bits: u64) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let mut bits = RandomState::new().hash_one((now_ms(), std::process::id()));
     let mut id = String::from("mig_");
     for _ in 0..12 {
         id.push(char::from(DIGITS[(bits & 31) as usize]));

@@ -2,7 +2,8 @@
 //! its beginning to its end.
 //!
 //! An input owes the engine what a [`Source`] owes it, and says what it is before anything is
-//! written. It cannot be followed, and it is not asked for single keys.
+//! written. It is not asked for single keys. Where it can be looked at again
+//! and again, it can be followed, by [`Rounds`].
 
 mod any_file;
 pub mod aof;
@@ -24,6 +25,7 @@ pub use rdb_file::FileSupply;
 
 use ferrite_client::TlsOptions;
 
+use crate::analyze::{Analysis, Rung};
 use crate::config::ConfigError;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
@@ -35,6 +37,24 @@ use crate::verify::{Coverage, WrittenTo};
 
 /// A comparison with the target that goes on.
 pub type Comparing<'a> = BoxFuture<'a, Result<Option<VerificationReport>, MigrateError>>;
+
+/// A look at an input that goes on.
+pub type Describing<'a> = BoxFuture<'a, Result<Option<Described>, MigrateError>>;
+
+/// What an input is, and what is on it.
+#[derive(Debug)]
+pub struct Described {
+    /// What it is, in words.
+    pub server: String,
+    /// All keys.
+    pub keys_total: u64,
+    /// Memory it uses, in bytes.
+    pub used_memory: Option<u64>,
+    /// The keys that were looked at.
+    pub analysis: Analysis,
+    /// Ways to move it, best first.
+    pub ladder: Vec<Rung>,
+}
 
 /// How one kind of input is opened.
 pub trait Kind: fmt::Debug + Send + Sync {
@@ -62,6 +82,25 @@ pub trait Kind: fmt::Debug + Send + Sync {
     /// Whether it can be read a second time, to be compared with the target.
     fn is_comparable(&self) -> bool {
         false
+    }
+
+    /// What it is and what is on it, from a look of about a second; nothing where it would have to be
+    /// read whole. So many patterns and biggest keys are kept.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn describe<'a>(&'a self, _report: &'a mut PreflightReport, _top: usize) -> Describing<'a> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Whether it can be looked at again and again, to see what changed.
+    fn is_followable(&self) -> bool {
+        false
+    }
+
+    /// How that is done; nothing where it is not followable.
+    fn rounds(&self, _job: Arc<Job>) -> Option<Box<dyn Rounds>> {
+        None
     }
 
     /// Reads it a second time and compares it with the target; nothing where it is not comparable.
@@ -103,6 +142,39 @@ pub struct Opened {
     pub keys_total: u64,
     /// What is done with the target besides writing these keys.
     pub then: Option<Box<dyn Follow>>,
+}
+
+/// What a look at an input found.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Keys it has, those that do not take part included.
+    pub keys: u64,
+    /// Whether something is not as it was, or was not copied since it was found.
+    pub changed: bool,
+}
+
+/// An input that is looked at again and again.
+pub trait Rounds: Send {
+    /// Sees what has changed since the last look; the first one only remembers.
+    ///
+    /// # Errors
+    /// An input that is lost, or is not the one it was.
+    fn look(&mut self) -> BoxFuture<'_, Result<Look, MigrateError>>;
+
+    /// Reads what has changed since the last round that was [`done`](Self::done).
+    fn changed(&self) -> Box<dyn Source>;
+
+    /// Which of these keys of the target the input has, or had no reason to lose.
+    ///
+    /// # Errors
+    /// An input that is lost.
+    fn exist<'a>(
+        &'a mut self,
+        keys: &'a [&'a [u8]],
+    ) -> BoxFuture<'a, Result<Vec<bool>, MigrateError>>;
+
+    /// The target has what had changed.
+    fn done(&mut self);
 }
 
 /// What follows the keys of an input: commands.

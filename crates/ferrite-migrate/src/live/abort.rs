@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::cutover::{REPLICAS_FENCE, REPLICAS_SETTING};
 use super::rounds::is_by_rounds;
 use super::run::{Live, journal_error, ticks};
-use super::{checkpoint, undo};
+use super::{checkpoint, shards, undo};
 use crate::config::Strategy;
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
@@ -153,7 +153,7 @@ impl What {
     fn of(dir: &JobDir, clean: bool) -> Self {
         let has_cut = dir.journal().iter().any(|record| record.state == State::CuttingOver);
         let undo = undo::path(dir.path());
-        let holds = !is_by_rounds(dir);
+        let holds = !is_by_rounds(dir) && !shards::has_places(dir.path());
         Self { clean, before: Before::of(dir.journal()), undo, has_cut, holds }
     }
 

@@ -176,6 +176,9 @@ pub async fn check_source(
     report: &mut PreflightReport,
 ) -> Result<(), MigrateError> {
     state::check_source(source, report);
+    if source.cluster.is_some() {
+        topology::end(&job.config, "source topology", source, report);
+    }
     let refused = permissions::unreadable(job, source)
         .await
         .map_err(|error| source_error(&source.connector, "checking permissions", &error))?;

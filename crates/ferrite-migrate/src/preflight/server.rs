@@ -77,6 +77,26 @@ impl Server {
         map.shards().iter().map(|shard| cluster.connector(&shard.primary)).collect()
     }
 
+    /// Its primaries, each as a server of its own, the one with the most keys first; none if it is
+    /// no cluster.
+    ///
+    /// # Errors
+    /// One that cannot be asked.
+    pub async fn primaries(&self) -> Result<Vec<Self>, ClientError> {
+        if self.cluster.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut primaries = Vec::new();
+        for connector in self.shards() {
+            let mut control = connector.connect().await?;
+            let info = ServerInfo::probe(&mut control).await?;
+            let (cluster, other_versions) = (None, Vec::new());
+            primaries.push(Self { connector, info, control, cluster, other_versions });
+        }
+        primaries.sort_by_key(|primary| std::cmp::Reverse(primary.info.keys()));
+        Ok(primaries)
+    }
+
     /// What it says of itself now: of a cluster, what its primaries say together.
     ///
     /// # Errors

@@ -101,13 +101,6 @@ pub fn check_target(target: &Server, report: &mut PreflightReport) {
 pub fn check_source(source: &Server, report: &mut PreflightReport) {
     one_told("source information", &source.info, report);
     one_loading("source loaded", &source.info, report);
-    if source.info.cluster_enabled {
-        report.block(
-            "source topology",
-            "the server is a node of a cluster, whose keys are not looked at as a whole yet",
-            "ferrite-migrate cluster --dry-run makes the checks for a cluster and counts its keys",
-        );
-    }
 }
 
 /// Databases and versions are known from `INFO` only: without it keys would be overlooked.

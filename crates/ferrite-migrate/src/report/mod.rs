@@ -7,6 +7,7 @@ mod preflight;
 mod status;
 mod summary;
 mod verification;
+mod workers;
 
 pub use aborted::Aborted;
 pub use exit::ExitCode;
@@ -14,6 +15,7 @@ pub use preflight::{Check, CheckStatus, PreflightReport};
 pub use status::{Event, Following, Phase, Status};
 pub use summary::{Cutover, Followed, KeyCounts, Replayed, Report, Skip, Throttled, TypeCount};
 pub use verification::{Difference, DifferenceKind, VerificationReport, Verified};
+pub use workers::{PartitionStatus, SharedReport, SharedStatus, WorkerShare};
 
 use serde::{Serialize, Serializer};
 

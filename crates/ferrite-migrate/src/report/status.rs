@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::PreflightReport;
+use super::{PreflightReport, SharedStatus};
 use crate::jobs::Throttle;
 
 /// The stages of a run, in order.
@@ -47,6 +47,10 @@ pub struct Status {
     pub following: Option<Following>,
     /// Whether the copy goes slower than it could, and why.
     pub throttle: Throttle,
+    /// The job, where several machines share it; `keys_done` and `bytes_done` are of all of them
+    /// then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedStatus>,
 }
 
 /// How far a target is behind the source it follows.

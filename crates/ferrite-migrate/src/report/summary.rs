@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::jobs::{JobRounds, State};
 
-use super::{ExitCode, KeyName, PreflightReport, VerificationReport, Verified};
+use super::{ExitCode, KeyName, PreflightReport, SharedReport, VerificationReport, Verified};
 
 /// Where the keys of the source ended up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyCounts {
     /// Written to the target and acknowledged.
     pub copied: u64,
@@ -23,6 +23,19 @@ pub struct KeyCounts {
     pub filtered: u64,
     /// Deleted on the target, because the source does not have them.
     pub deleted: u64,
+}
+
+impl KeyCounts {
+    /// Adds what others counted.
+    pub fn add(&mut self, others: &Self) {
+        self.copied += others.copied;
+        self.identical += others.identical;
+        self.skipped += others.skipped;
+        self.expired += others.expired;
+        self.vanished += others.vanished;
+        self.filtered += others.filtered;
+        self.deleted += others.deleted;
+    }
 }
 
 /// Keys of one type that were copied.
@@ -95,6 +108,12 @@ pub struct Report {
     /// What became of the commands of an append-only file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed: Option<Replayed>,
+    /// The job, where several machines shared it: all counts are of all of them then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedReport>,
+    /// Rounds over a source that is no server, where it was followed: `eventual`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<JobRounds>,
 }
 
 /// What became of the commands of an append-only file.

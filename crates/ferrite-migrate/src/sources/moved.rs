@@ -64,23 +64,26 @@ pub struct Moved {
     checked: Arc<Checked>,
     before: Survey,
     missed: Missed,
+    /// The slots that are read at all, if not all of them.
+    only: Option<SlotSet>,
 }
 
 impl Moved {
-    /// Looks at the source, if it is a cluster.
+    /// Looks at the source, if it is a cluster; `only` are the slots that are read, if not all.
     ///
     /// # Errors
     /// A cluster that cannot be asked.
     pub async fn begin(
         job: &Arc<Job>,
         checked: &Arc<Checked>,
+        only: Option<SlotSet>,
     ) -> Result<Option<Self>, MigrateError> {
         if checked.source.cluster.is_none() {
             return Ok(None);
         }
         let before = survey(checked).await?;
         let (job, checked, missed) = (Arc::clone(job), Arc::clone(checked), Missed::default());
-        Ok(Some(Self { job, checked, before, missed }))
+        Ok(Some(Self { job, checked, before, missed, only }))
     }
 
     /// Where the slots go that are to be read again.
@@ -99,6 +102,7 @@ impl Moved {
         let mut left = self.before.changed(&now);
         left.insert_all(&self.before.open());
         left.insert_all(&self.missed.take());
+        self.restrict(&mut left);
         for _ in 0..ROUNDS_MAX {
             if left.is_empty() || self.job.stop.is_stopped() {
                 return Ok(());
@@ -112,12 +116,19 @@ impl Moved {
             // What was at rest while it was read is through, wherever it goes from here.
             left.keep_common(&now.changed(&later));
             left.insert_all(&self.missed.take());
+            self.restrict(&mut left);
             now = later;
         }
         let doing = format!("reading the cluster {}", self.checked.source.connector.address());
         let cause = format!("its slots still move after {ROUNDS_MAX} looks");
         Err(MigrateError::new(ErrorKind::Source, doing, cause)
             .with_hint("wait until the slots are at rest: redis-cli --cluster check <address>"))
+    }
+
+    fn restrict(&self, slots: &mut SlotSet) {
+        if let Some(only) = &self.only {
+            slots.keep_common(only);
+        }
     }
 
     fn say(&self, slots: &SlotSet) -> Result<(), MigrateError> {

@@ -62,14 +62,17 @@ pub fn deadline(word: &[u8], now: i64) -> Result<Option<i64>, CommandError> {
     }
 }
 
+/// Some of the words of a call.
+pub type Words<'w, 'b> = &'w [&'b [u8]];
+
 /// The keys behind a word that says how many they are, and the words behind them.
 ///
 /// # Errors
 /// When the number is none, not above 0, or there are fewer words.
 pub fn counted_keys<'w, 'b>(
-    words: &'w [&'b [u8]],
+    words: Words<'w, 'b>,
     at: usize,
-) -> Result<(&'w [&'b [u8]], &'w [&'b [u8]]), CommandError> {
+) -> Result<(Words<'w, 'b>, Words<'w, 'b>), CommandError> {
     let count = at_least(words.get(at).copied().unwrap_or_default(), 1, NO_KEYS)?;
     let rest = words.get(at + 1..).unwrap_or_default();
     rest.split_at_checked(count).ok_or(CommandError::SYNTAX)

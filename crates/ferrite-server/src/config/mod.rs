@@ -42,6 +42,7 @@ pub use values::*;
 
 pub(crate) use error::system;
 pub(crate) use rewrite::replace;
+pub(crate) use scalar::bytes;
 
 /// What sections' words stand for.
 pub mod choices {

@@ -318,7 +318,6 @@ fn every_parameter_survives_being_written_and_read() {
             ("client-output-buffer-limit", "normal 3 2 1"),
             ("shutdown-on-sigterm", "nosave now"),
             ("notify-keyspace-events", "KEA"),
-            ("maxmemory-clients", "5%"),
             ("bind", ""),
             ("loglevel", "debug"),
             ("tls-ciphers", "a b"),

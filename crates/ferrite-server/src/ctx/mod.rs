@@ -88,6 +88,31 @@ pub struct Counts {
     pub errors: AtomicU64,
     /// Changes of keys.
     pub dirty: AtomicU64,
+    /// Each command's own, by its number.
+    pub calls: Calls,
+}
+
+/// Counts of one command on one thread.
+#[derive(Debug, Default)]
+pub struct CallCounts {
+    /// How often it ran.
+    pub calls: AtomicU64,
+    /// Nanoseconds it took, all together.
+    pub nanoseconds: AtomicU64,
+    /// How often it was refused before it ran.
+    pub rejected: AtomicU64,
+    /// How often it answered an error.
+    pub failed: AtomicU64,
+}
+
+/// A place for each command.
+#[derive(Debug)]
+pub struct Calls(pub Box<[CallCounts]>);
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self((0..crate::commands::count()).map(|_| CallCounts::default()).collect())
+    }
 }
 
 impl Counts {
@@ -106,6 +131,11 @@ impl Counts {
             &self.errors,
         ];
         all.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        for calls in &self.calls.0 {
+            for count in [&calls.calls, &calls.nanoseconds, &calls.rejected, &calls.failed] {
+                count.store(0, Ordering::Relaxed);
+            }
+        }
     }
 }
 

@@ -7,10 +7,12 @@
 
 pub mod block;
 pub mod locks;
+mod observe;
 mod serve;
 mod unit;
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use ferrite_commands::Flag;
 
@@ -20,7 +22,7 @@ use crate::commands::{self, Entry};
 use crate::ctx::{Ctx, Stop, Within, count};
 use crate::error::CommandError;
 use crate::replication::Wait;
-use crate::session::Queued;
+use crate::session::{Muted, Queued};
 use crate::store::ShardSet;
 
 /// How many bytes of a call's words an error about an unknown command shows, as in Redis.
@@ -49,6 +51,18 @@ pub enum Parked {
 impl Ctx<'_> {
     /// Executes one call of the session that is put in.
     pub fn execute(&mut self, words: &[&[u8]]) -> Next {
+        let (muted, begin) = (self.session.muted, self.reply.len());
+        let next = self.execute_aloud(words);
+        if muted != Muted::No && self.session.muted == muted {
+            self.reply.truncate(begin);
+            if muted == Muted::Once {
+                self.session.muted = Muted::No;
+            }
+        }
+        next
+    }
+
+    fn execute_aloud(&mut self, words: &[&[u8]]) -> Next {
         count(&self.counts.commands, 1);
         let entry = match self.admit(words) {
             Ok(entry) => entry,
@@ -136,7 +150,11 @@ impl Ctx<'_> {
     pub fn call(&mut self, entry: &'static Entry, words: &[&[u8]]) -> Option<Parked> {
         let begin = self.reply.len();
         let run = entry.run?;
-        match self.in_call(entry, words, run) {
+        let began = Instant::now();
+        let outcome = self.in_call(entry, words, run);
+        let failed = matches!(outcome, Err(Stop::Error(_)));
+        self.observe(entry, words, began.elapsed(), failed);
+        match outcome {
             Ok(()) => None,
             Err(Stop::Park(park)) => {
                 self.reply.truncate(begin);
@@ -146,6 +164,7 @@ impl Ctx<'_> {
             Err(Stop::Error(error)) => {
                 self.reply.truncate(begin);
                 count(&self.counts.errors, 1);
+                self.observe_error(&error);
                 self.reply.error(&error);
                 None
             }
@@ -190,6 +209,7 @@ impl Ctx<'_> {
             transaction.refused = true;
         }
         count(&self.counts.errors, 1);
+        self.observe_error(error);
         self.reply.error(error);
     }
 

@@ -8,6 +8,7 @@ use ferrite_resp::request::{Progress, RequestLimits, RequestParser};
 use smallvec::SmallVec;
 
 use super::stream::Stream;
+use crate::config::BufferLimits;
 use crate::ctx::{Counts, Ctx, count};
 use crate::dispatch::{Next, slices};
 use crate::error::CommandError;
@@ -42,6 +43,8 @@ pub struct Connection {
     pub session: Box<Session>,
     /// The next command waits until a pause is over.
     pub paused: bool,
+    /// Since when more output waits than the soft limit of its class, Unix milliseconds.
+    above_soft: Option<i64>,
 }
 
 impl Connection {
@@ -54,6 +57,7 @@ impl Connection {
             output: Vec::new(),
             session: Box::new(session),
             paused: false,
+            above_soft: None,
         }
     }
 
@@ -222,6 +226,25 @@ impl Connection {
             self.output.drain(..sent);
         }
         self.session.client.output.store(self.output.len(), Ordering::Relaxed);
+    }
+
+    /// Whether more output waits than the client's class may have
+    /// (`client-output-buffer-limit`).
+    pub fn exceeds(&mut self, limits: &BufferLimits, now: i64) -> bool {
+        let waiting = self.output.len() as u64;
+        let limit = match (self.session.psync.is_some(), self.session.is_subscribed()) {
+            (true, _) => limits.replica,
+            (false, true) => limits.pubsub,
+            (false, false) => limits.normal,
+        };
+        if limit.soft == 0 || waiting <= limit.soft {
+            self.above_soft = None;
+        }
+        let since =
+            (limit.soft > 0 && waiting > limit.soft).then(|| *self.above_soft.get_or_insert(now));
+        let seconds = i64::try_from(limit.seconds).unwrap_or(i64::MAX);
+        let too_long = since.is_some_and(|since| now - since >= seconds.saturating_mul(1000));
+        (limit.hard > 0 && waiting > limit.hard) || too_long
     }
 
     /// Whether there is input that could be executed now.

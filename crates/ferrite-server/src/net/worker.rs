@@ -245,6 +245,7 @@ impl<'s> Worker<'s> {
         if connection.has_work() {
             self.ready.push(seat);
         }
+        self.close_if_slow(seat, self.ctx.now);
     }
 
     /// Gives the connection of a replica to threads of its own.
@@ -265,6 +266,23 @@ impl<'s> Worker<'s> {
         if let Err(error) = served {
             tracing::warn!("a replica cannot be served: {error}");
             shared.clients.remove(session.client.id);
+        }
+    }
+
+    /// Closes a connection for which more output waits than it may have.
+    fn close_if_slow(&mut self, seat: usize, now: i64) {
+        let Some(Some(connection)) = self.connections.get_mut(seat) else { return };
+        if !connection.is_stuck() {
+            return;
+        }
+        let limits = self.ctx.shared.config.clients.client_output_buffer_limit.peek();
+        if connection.exceeds(&limits, now) {
+            let line = connection.session.client.line(now);
+            tracing::warn!(
+                "Client {line} scheduled to be closed ASAP for overcoming of output buffer limits."
+            );
+            drop(limits);
+            self.close(seat);
         }
     }
 
@@ -422,6 +440,7 @@ impl<'s> Worker<'s> {
             self.ctx.shared.log.append_alone(&["PING"]);
         }
         self.ctx.housekeeping(self.number);
+        (0..self.connections.len()).for_each(|seat| self.close_if_slow(seat, now));
         self.close_idle(now);
         if self.number == 0 {
             self.ctx.shared.save_when_due(now);

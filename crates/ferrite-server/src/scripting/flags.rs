@@ -69,8 +69,7 @@ impl Flags {
         match words.next() {
             Some("#!lua") => {}
             engine => {
-                let engine =
-                    engine.and_then(|engine| engine.strip_prefix("#!")).unwrap_or_default();
+                let engine = engine.unwrap_or_default();
                 return Err(format!("ERR Unexpected engine in script shebang: {engine}"));
             }
         }
@@ -103,7 +102,7 @@ mod tests {
         assert_eq!(Flags::of_script(b"return 1").unwrap().0, Flags::default());
         for (text, error) in [
             ("#!lua", "ERR Invalid script shebang"),
-            ("#!python\n", "ERR Unexpected engine in script shebang: python"),
+            ("#!python\n", "ERR Unexpected engine in script shebang: #!python"),
             ("#!lua flags=bad\n", "ERR Unexpected flag in script shebang: bad"),
             ("#!lua name=x\n", "ERR Unknown lua shebang option: name=x"),
         ] {

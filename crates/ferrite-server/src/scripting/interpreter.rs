@@ -57,6 +57,8 @@ pub(super) struct Running {
     /// The text that is being executed, to find a line that the interpreter forgot.
     pub(super) source: Arc<[u8]>,
     pub(super) random: Random,
+    /// Where the script was when it was killed.
+    pub(super) ended: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Shared with the functions that scripts call.
@@ -222,7 +224,9 @@ impl Interpreter {
             Err(_) | Ok(_) if invocation.watch.is_killed() => Err(self.killed()),
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(error),
-            Err(error) => Err(ScriptError::from_lua(&error)),
+            Err(error) => {
+                Err(ScriptError { place: self.forgotten_place(), ..ScriptError::from_lua(&error) })
+            }
         };
         if result.is_err() {
             out.truncate(start);
@@ -235,12 +239,20 @@ impl Interpreter {
     }
 
     fn killed(&self) -> ScriptError {
-        ScriptError::new(match self.shared.purpose {
-            Purpose::Scripts => "ERR Error running script: Script killed by user with SCRIPT KILL.",
-            Purpose::Functions => {
-                "ERR Error running script: Script killed by user with FUNCTION KILL."
-            }
-        })
+        let text = match self.shared.purpose {
+            Purpose::Scripts => "ERR Script killed by user with SCRIPT KILL...",
+            Purpose::Functions => "ERR Script killed by user with FUNCTION KILL...",
+        };
+        ScriptError {
+            place: self.shared.running(|running| running.ended.take()),
+            ..ScriptError::new(text)
+        }
+    }
+
+    /// Where a script may have been that left no trace.
+    fn forgotten_place(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (name, _, line) = forgotten(&self.shared)?;
+        Some((name.into_bytes(), line.to_string().into_bytes()))
     }
 
     fn run_watched(
@@ -295,13 +307,16 @@ impl Interpreter {
         work: impl FnOnce() -> mlua::Result<R>,
     ) -> mlua::Result<R> {
         self.state.raw_remove(&self.fields.killed)?;
-        let (watch, state, killed) =
-            (Arc::clone(watch), self.state.clone(), self.fields.killed.clone());
+        let (watch, shared) = (Arc::clone(watch), self.shared.clone());
+        let (state, killed) = (self.state.clone(), self.fields.killed.clone());
         let every = HookTriggers::new().every_nth_instruction(INTERVAL);
         self.lua.set_global_hook(every, move |lua, _| {
             if watch.may_continue() {
                 return Ok(VmState::Continue);
             }
+            let ended = place(lua, &shared)
+                .map(|(name, _, line)| (name.into_bytes(), line.to_string().into_bytes()));
+            shared.running(|running| running.ended = ended);
             // From here on every instruction fails, so that no `pcall` of the script saves it.
             state.raw_set(&killed, true)?;
             let each = HookTriggers::new().every_nth_instruction(1);

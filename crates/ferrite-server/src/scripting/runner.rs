@@ -48,7 +48,7 @@ fn execute(ctx: &mut Ctx<'_>, job: Job) {
     let words = slices(&words);
     let client = Arc::clone(&session.client);
     ctx.reply = Reply::new(session.resp3);
-    ctx.session = Box::new(session);
+    *ctx.session = session;
     ctx.now = unix_ms();
     if let Some(entry) = words.first().and_then(|name| commands::lookup(name)) {
         ctx.held.acquire(ShardSet::ALL);

@@ -188,10 +188,14 @@ impl Scripting {
         self.running().filter(|running| running.watch.is_over_time())
     }
 
-    /// Whether others must be told that the server is busy.
+    /// Whether others must be told that the server is busy: not when the end is near.
     pub fn is_busy(&self) -> bool {
         self.is_running.load(Ordering::Acquire)
-            && self.running.lock().as_ref().is_some_and(|running| running.watch.is_over_time())
+            && self
+                .running
+                .lock()
+                .as_ref()
+                .is_some_and(|running| running.watch.is_over_time() && !running.watch.is_killed())
     }
 
     /// What those are told.

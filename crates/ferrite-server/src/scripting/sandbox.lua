@@ -131,11 +131,12 @@ local function caught(good, problem, ...)
 end
 
 function globals.pcall(...)
-  if select("#", ...) == 0 then complain("bad argument #1 to 'pcall' (value expected)") end
+  if select("#", ...) == 0 then return false, "attempt to call a nil value" end
   return caught(base.pcall(...))
 end
 
 function globals.xpcall(callee, handler)
+  if handler == nil then complain("bad argument #2 to 'xpcall' (value expected)") end
   return base.xpcall(callee, function(problem)
     -- No instruction of a killed script is executed any more: while an error that was raised by
     -- the watch is being handled, the watch itself is off.
@@ -155,7 +156,7 @@ local function compile(source, name)
 end
 
 function globals.loadstring(source, name)
-  if type(source) ~= "string" then complain("bad argument #1 to 'loadstring' (string expected)") end
+  if type(source) ~= "string" then complain("bad argument #1 to 'loadstring' (string expected, got " .. (source == nil and "no value" or type(source)) .. ")") end
   return compile(source, type(name) == "string" and name or source)
 end
 
@@ -338,12 +339,6 @@ local loading = {
 }
 for name, value in base.pairs(host.constants) do loading[name] = value end
 base.setmetatable(loading, { __index = missing })
-if not host.for_scripts then
-  function redis.register_function()
-    raise({ err = "ERR redis.register_function can only be called on FUNCTION LOAD command" })
-  end
-end
-
 local running_api, loading_api = protect(redis), protect(loading)
 globals.redis = running_api
 
@@ -358,7 +353,8 @@ globals._G = environment
 local function handler(problem)
   if state.killed then return false end
   if type(problem) == "userdata" then problem = host.describe(problem) end
-  if type(problem) == "string" and problem:find("^bad argument #") then
+  if type(problem) == "string" and (problem:find("^bad argument #") or problem:find("^cannot change a protected"))
+  then
     -- Raised by a function of the language that was called in the place of its caller.
     problem = host.place() .. problem
   end

@@ -192,7 +192,7 @@ pub(super) fn one_line(text: &[u8]) -> Vec<u8> {
 fn truncated(number: f64) -> i64 {
     // 2^63, the first that is too large.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if number >= -LIMIT && number < LIMIT { number as i64 } else { i64::MIN }
+    if (-LIMIT..LIMIT).contains(&number) { number as i64 } else { i64::MIN }
 }
 
 /// A field that is a string; numbers are strings, too, where the language takes them so.

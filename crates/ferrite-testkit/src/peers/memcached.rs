@@ -37,7 +37,7 @@ impl Memcached {
     pub fn start(options: &[&str]) -> Result<Self, PeerError> {
         let mut last = String::new();
         for _ in 0..PORT_ATTEMPTS {
-            match Self::attempt(options)? {
+            match Self::attempt(options, None)? {
                 Ok(memcached) => return Ok(memcached),
                 Err(reason) => last = reason,
             }
@@ -46,7 +46,20 @@ impl Memcached {
         Err(PeerError::Start { peer, reason: last, log: String::new() })
     }
 
-    fn attempt(options: &[&str]) -> Result<Result<Self, String>, PeerError> {
+    /// Starts one on a port that another had.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); somebody has the port.
+    pub fn start_at(port: u16, options: &[&str]) -> Result<Self, PeerError> {
+        let peer = OtherServer::Memcached.name();
+        Self::attempt(options, Some(port))?.map_err(|reason| PeerError::Start {
+            peer,
+            reason,
+            log: String::new(),
+        })
+    }
+
+    fn attempt(options: &[&str], port: Option<u16>) -> Result<Result<Self, String>, PeerError> {
         let peer = OtherServer::Memcached.name();
         let failed = |doing: &str, source: io::Error| PeerError::Io {
             peer,
@@ -55,8 +68,11 @@ impl Memcached {
         };
         let dir = tempfile::Builder::new().prefix("ferrite-peer-").tempdir();
         let dir = dir.map_err(|error| failed("create its folder", error))?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr());
-        let port = port.map_err(|error| failed("find a free port", error))?.port();
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr();
+        let port = match port {
+            Some(port) => port,
+            None => free().map_err(|error| failed("find a free port", error))?.port(),
+        };
         let mut command = OtherServer::Memcached.binary()?.command();
         command.args(["-l", "127.0.0.1", "-U", "0", "-p", &port.to_string()]).args(options);
         if rustix::process::getuid().is_root() {

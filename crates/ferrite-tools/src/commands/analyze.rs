@@ -49,11 +49,13 @@ const AFTER_HELP: &str = "\
 Examples:
   ferrite-migrate analyze -s redis://old:6379
   ferrite-migrate analyze -s redis://old:6379 -t redis://new:6379 --max-source-latency 2ms
+  ferrite-migrate analyze -s memcached://old:11211
   ferrite-migrate analyze -s dump.rdb --json
 
 Looks at up to 20,000 keys for about a second, and reads keys for two more to measure how long all
 of them take; counts are made up to all keys. With a target, the checks that come before a
-migration are made too. A file is looked at as by `analyze-rdb`. Exit codes: 0, or 3 where a check
+migration are made too. All primaries of a cluster are looked at, but not measured. Of a
+Memcached up to 100,000 keys are looked at, by what its crawler tells; none is read. A file is looked at as by `analyze-rdb`. Exit codes: 0, or 3 where a check
 found a blocker; the others are listed by `ferrite-migrate --help`.";
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {

@@ -11,6 +11,7 @@ use crate::args::{
 };
 use crate::limits::LimitArgs;
 use crate::term::error::Failure;
+use crate::workers::WorkersArgs;
 
 pub const VERB: Verb = Verb { name: "cluster", command, prepare };
 
@@ -30,6 +31,8 @@ struct ClusterArgs {
     resources: ResourceArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    workers: WorkersArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -66,16 +69,19 @@ Examples:
   ferrite-migrate cluster -s redis://old-1:6379 -t redis://new-1:6379 --dry-run
   ferrite-migrate cluster -s redis://old-1:6379 -t redis://new-1:6379 --verify
   ferrite-migrate cluster -s redis://old-1:6379 -t redis://new-1:6379 --live --detach
+  ferrite-migrate cluster -s redis://old-1 -t redis://new-1 --workers-from etcd://etcd-1/move-1
 
 Each address names any one node; the others are found, and use the same user, password and TLS.
 Every slot must have an owner. Slots may move and replicas take over while it runs. Keys are copied
 once, and with --live followed. `migrate`, `sync` and `verify` take clusters as well, at one end or
-both. Exit codes are listed by `ferrite-migrate --help`.";
+both. With --workers-from, machines that run the same command share the job. Exit codes are listed
+by `ferrite-migrate --help`.";
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let args = ClusterArgs::from_arg_matches(matches)
         .map_err(|error| Failure::usage("the command line", error.to_string()))?;
-    let ClusterArgs { source, target, run: options, keys, state, resources, limits, .. } = args;
+    let ClusterArgs { source, target, run: options, keys, state, .. } = args;
+    let ClusterArgs { resources, limits, workers, .. } = args;
     let names_state_dir = matches.value_source("state_dir") == Some(ValueSource::CommandLine);
     if names_state_dir && !options.live {
         let cause = "--state-dir is for live migrations";
@@ -84,7 +90,8 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let store = if options.live { Some(state.store()?) } else { None };
     let parallel = resources.parallel();
     let config = configure(source, target, &keys, &resources, |config| {
-        let config = config
+        let config = workers
+            .apply(config)
             .clusters(true)
             .mode(if options.live { Mode::Live } else { Mode::Snapshot })
             .on_conflict(options.on_conflict.into())

@@ -21,6 +21,7 @@ use crate::render::Output;
 use crate::term::error::Failure;
 use crate::term::units::{parse_duration, parse_size};
 use crate::watch::Watch;
+use crate::workers::WorkersArgs;
 
 pub const VERB: Verb = Verb { name: "migrate", command, prepare };
 
@@ -44,6 +45,8 @@ struct MigrateArgs {
     resources: ResourceArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    workers: WorkersArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -83,7 +86,8 @@ pub struct LiveArgs {
     /// still writes to the source
     #[arg(long, requires = "resume")]
     traffic_stayed: bool,
-    /// With --mode incremental: run again that long after each run, such as 15m or 1h
+    /// With --mode incremental: run again that long after each run, such as 15m or 1h. With a
+    /// Memcached and --mode live: make a round that long after each round
     #[arg(long, value_name = "DURATION", value_parser = parse_pause, conflicts_with = "resume")]
     every: Option<u64>,
     /// With --resume, after a source that came back without its keys: the target is to lose them too
@@ -117,7 +121,7 @@ enum CheckpointArg {
 }
 
 /// What is as it was planned when a migration is resumed.
-const PLANNED: [&str; 16] = [
+const PLANNED: [&str; 17] = [
     "mode",
     "strategy",
     "on_conflict",
@@ -134,6 +138,7 @@ const PLANNED: [&str; 16] = [
     "checkpoint",
     "replica_source",
     "migrate_target",
+    "workers_from",
 ];
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -240,6 +245,8 @@ Examples:
   ferrite-migrate migrate -s rediss://old:6380 --source-tls-ca ca.pem -t unix:///run/new.sock
   ferrite-migrate migrate -s redis://old -t redis://new -f 'user:*' -e 'user:tmp:*' --type hash
   ferrite-migrate migrate -s memcached://one:11211,two:11211 -t redis://new:6379 --verify
+  ferrite-migrate migrate -s memcached://one:11211 -t redis://new:6379 --mode live --every 10s
+  ferrite-migrate migrate -s redis://old -t redis://new --workers-from etcd://etcd-1/move-1
   ferrite-migrate migrate -s redis://old/2 -t redis://new/2 --on-conflict replace -p 8 --json
 
 A live migration ends with `ferrite-migrate cutover`; `status` tells when it can. It outlives its
@@ -249,6 +256,9 @@ Limits hold the copy back, not what comes after: neither the writes of a live mi
 --verify. With psync, a slow copy keeps the source's snapshot process alive as long, and the source
 gives us up when it could send nothing for its repl-timeout. `ferrite-migrate throttle` changes the
 limits of a live migration.
+
+With --workers-from, all machines that run the same command share the job, whenever they begin and
+whoever of them dies; `status --workers-from` shows who does what. A job has a prefix of its own.
 
 Ctrl-C stops in order: what is on its way arrives, the report says what is done. A second one
 leaves at once. Exit codes are listed by `ferrite-migrate --help`.";
@@ -262,6 +272,13 @@ pub enum Wanted {
     Resume { id: String, source: SourceArgs, target: TargetArgs, live: LiveArgs, limits: LimitArgs },
 }
 
+impl Wanted {
+    /// Whether it is new, and its source is no server.
+    fn is_no_server(&self) -> bool {
+        matches!(self, Self::New { config, .. } if config.source.server().is_none())
+    }
+}
+
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let args = MigrateArgs::from_arg_matches(matches)
         .map_err(|error| Failure::usage("the command line", error.to_string()))?;
@@ -270,10 +287,6 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     if !is_live {
         refuse_live_options(matches)?;
     }
-    if args.live.every.is_some() && mode != Mode::Incremental {
-        let failure = Failure::usage("the command line", "--every is for incremental migrations");
-        return Err(failure.with_hint("--mode incremental"));
-    }
     if matches!(args.run.strategy, StrategyArg::Replica) {
         refuse_copy_options(matches)?;
     }
@@ -281,6 +294,11 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let background = args.live.detach;
     let parallel = args.resources.parallel();
     let wanted = wanted(args, store.as_ref())?;
+    let is_followed = is_live && wanted.is_no_server();
+    if is_followed {
+        refuse_job_options(matches)?;
+    }
+    let store = store.filter(|_| !is_followed);
     Ok(Job {
         parallel,
         run: Box::new(move |output| Box::pin(run(wanted, store, background, output))),
@@ -289,13 +307,7 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
 
 /// Options that would have no effect.
 fn refuse_live_options(matches: &ArgMatches) -> Result<(), Failure> {
-    for (id, option) in [
-        ("detach", "--detach"),
-        ("spool_limit", "--spool-limit"),
-        ("state_dir", "--state-dir"),
-        ("no_undo", "--no-undo"),
-        ("checkpoint", "--checkpoint"),
-    ] {
+    for (id, option) in JOB_OPTIONS {
         if matches.value_source(id) == Some(ValueSource::CommandLine) {
             let cause = format!("{option} is for live migrations");
             return Err(Failure::usage("the command line", cause).with_hint("--mode live"));
@@ -303,6 +315,29 @@ fn refuse_live_options(matches: &ArgMatches) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// Options about what is kept of a live migration, where nothing is.
+fn refuse_job_options(matches: &ArgMatches) -> Result<(), Failure> {
+    for (id, option) in JOB_OPTIONS {
+        if matches.value_source(id) == Some(ValueSource::CommandLine) {
+            let cause = format!(
+                "{option} has no effect with a Memcached: it is followed by this \
+                                 process alone"
+            );
+            return Err(Failure::usage("the command line", cause).with_hint("leave it out"));
+        }
+    }
+    Ok(())
+}
+
+/// Options about what is kept of a live migration.
+const JOB_OPTIONS: [(&str, &str); 5] = [
+    ("detach", "--detach"),
+    ("spool_limit", "--spool-limit"),
+    ("state_dir", "--state-dir"),
+    ("no_undo", "--no-undo"),
+    ("checkpoint", "--checkpoint"),
+];
 
 /// Options about copying, which a replica does by itself.
 fn refuse_copy_options(matches: &ArgMatches) -> Result<(), Failure> {
@@ -326,14 +361,15 @@ fn refuse_copy_options(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn wanted(args: MigrateArgs, store: Option<&JobStore>) -> Result<Wanted, Failure> {
-    let MigrateArgs { source, target, run, keys, memcached, live, resources, limits, .. } = args;
+    let MigrateArgs { source, target, run, keys, memcached, live, .. } = args;
+    let MigrateArgs { resources, limits, workers, .. } = args;
     if let Some(id) = live.resume.clone() {
         limits.limits(Limits::default()).check()?;
         return Ok(Wanted::Resume { id, source, target, live, limits });
     }
     let config = configure(source, target, &keys, &resources, |config| {
         let config = memcached
-            .apply(config)
+            .apply(workers.apply(config))
             .mode(run.mode)
             .strategy(run.strategy.into())
             .on_conflict(run.on_conflict.into())
@@ -425,7 +461,7 @@ async fn migrate(
 ) -> Result<Report, Failure> {
     let mut watch = Watch::new(&mut migration, output, is_everything)?;
     output.begin(migration.id(), config);
-    if config.mode != Mode::Snapshot {
+    if config.mode != Mode::Snapshot && config.source.server().is_some() {
         watch = watch.resumable(migration.id());
     }
     watch.start(&mut migration).await?;

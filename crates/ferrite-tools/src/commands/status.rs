@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ferrite_migrate::control::{self, Request};
-use ferrite_migrate::{JobStatus, JobStore};
+use ferrite_migrate::{JobStatus, JobStore, Workers, shared_status};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{Job, Verb};
@@ -14,6 +14,7 @@ use crate::order::WhichArgs;
 use crate::render::Output;
 use crate::term::error::Failure;
 use crate::term::signals::Signals;
+use crate::workers::WorkersArgs;
 
 pub const VERB: Verb = Verb { name: "status", command, prepare };
 
@@ -26,6 +27,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 struct StatusArgs {
     #[command(flatten)]
     which: WhichArgs,
+    #[command(flatten)]
+    workers: WorkersArgs,
     #[command(flatten)]
     look: LookArgs,
     #[command(flatten)]
@@ -44,6 +47,7 @@ struct LookArgs {
 
 fn command() -> Command {
     StatusArgs::augment_args(Command::new("status"))
+        .mut_arg("workers_from", |arg| arg.conflicts_with("id"))
         .about("Shows how far a live migration is, and what to do next")
         .after_help(AFTER_HELP)
 }
@@ -53,9 +57,11 @@ Examples:
   ferrite-migrate status
   ferrite-migrate status --id mig_abc123 --watch
   ferrite-migrate status --id mig_abc123 --json
+  ferrite-migrate status --workers-from etcd://etcd-1:2379/move-1
 
 Looking changes nothing: --watch ends with the migration's process or with Ctrl-C, and Ctrl-C
-does not end the migration. `ferrite-migrate list` shows the ids.";
+does not end the migration. `ferrite-migrate list` shows the ids. A job that machines share is in
+their etcd: --workers-from shows it from anywhere.";
 
 fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let args = StatusArgs::from_arg_matches(matches)
@@ -71,9 +77,13 @@ async fn run(args: StatusArgs, output: Output) -> u8 {
 }
 
 async fn show(args: StatusArgs, output: &Output) -> Result<(), Failure> {
+    let (which, watched) = (args.which, args.look.watch);
+    if let Some(workers) = args.workers.workers()? {
+        return watch_shared(&workers, watched, output).await;
+    }
     let store = args.state.store()?;
-    let id = args.which.id(&store, "status")?;
-    if args.look.watch {
+    let id = which.id(&store, "status")?;
+    if watched {
         return watch(&store, &id, output).await;
     }
     output.job(&latest(&store, &id).await?);
@@ -97,6 +107,35 @@ async fn watch(store: &JobStore, id: &str, output: &Output) -> Result<(), Failur
         };
         output.watched_job(&status);
         if status.pid.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Shows a job that several machines share, once or until it is over.
+async fn watch_shared(workers: &Workers, watched: bool, output: &Output) -> Result<(), Failure> {
+    let mut signals = Signals::new()
+        .map_err(|error| Failure::system("taking over the handling of signals", &error))?;
+    let mut ticks = interval(WATCH_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        let look = async {
+            ticks.tick().await;
+            shared_status(workers).await
+        };
+        let status = tokio::select! {
+            biased;
+            () = signals.next() => return Ok(()),
+            status = look => status?,
+        };
+        let Some(status) = status else {
+            let cause = format!("there is no job in {}", workers.place);
+            return Err(Failure::usage("", cause).with_hint(
+                "ferrite-migrate migrate … --workers-from with this address begins one",
+            ));
+        };
+        output.shared(&status);
+        if !watched || status.is_over() {
             return Ok(());
         }
     }

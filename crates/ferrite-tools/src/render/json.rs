@@ -63,6 +63,7 @@ mod tests {
             elapsed_ms,
             following,
             throttle,
+            shared: None,
         };
         assert_eq!(
             line(&Tagged::new("status", &status)),

@@ -1,9 +1,9 @@
 //! The report of a migration, for people.
 
-use ferrite_migrate::{ExitCode, OnConflict, Replayed, Report, Skip, State};
+use ferrite_migrate::{ExitCode, JobRounds, OnConflict, Replayed, Report, Skip, State, rfc3339};
 
 use super::table::Sheet;
-use super::{Route, live, verification};
+use super::{Route, live, shared, verification};
 use crate::term::clean::clean;
 use crate::term::color::Palette;
 use crate::term::units::{bytes, count, duration, per_second};
@@ -21,6 +21,12 @@ pub fn text(report: &Report, route: &Route, retry: &str, palette: Palette) -> St
     }
     if let Some(followed) = &report.live {
         live::followed(followed, &mut sheet);
+    }
+    if let Some(rounds) = &report.rounds {
+        rounds_of(rounds, &mut sheet);
+    }
+    if let Some(shared) = &report.shared {
+        shared::report(shared, &mut sheet);
     }
     if !report.skipped.is_empty() {
         skipped(&report.skipped, &mut sheet);
@@ -105,6 +111,28 @@ fn counts(report: &Report, sheet: &mut Sheet) {
     }
     for held in &report.throttled {
         sheet.pair("Throttled", format!("{} by --{}", duration(held.ms), held.by));
+    }
+}
+
+/// What rounds over a source brought that tells no changes.
+fn rounds_of(rounds: &JobRounds, sheet: &mut Sheet) {
+    let JobRounds { complete, keys, differing, deleted, took_ms, .. } = *rounds;
+    sheet.pair(
+        "Consistency",
+        "eventual: what was written since the last round began may be missing",
+    );
+    let (keys, differing) = (count(keys), count(differing));
+    let last = format!("{keys} keys, {differing} copied, {} deleted", count(deleted));
+    let took = duration(took_ms);
+    sheet.pair(
+        "Rounds",
+        match complete {
+            0 => String::from("none was completed"),
+            _ => format!("{}; the last: {last}, {took}", count(complete)),
+        },
+    );
+    if complete > 0 {
+        sheet.pair("Last began", rfc3339(rounds.began_at_ms));
     }
 }
 
@@ -235,6 +263,8 @@ mod tests {
             verification: None,
             live: None,
             replayed: None,
+            shared: None,
+            rounds: None,
         }
     }
 

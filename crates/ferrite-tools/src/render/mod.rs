@@ -10,6 +10,7 @@ mod json;
 mod live;
 mod migration;
 mod rdb_file;
+mod shared;
 mod source_analysis;
 mod table;
 mod verification;
@@ -18,13 +19,16 @@ use std::io::{self, IsTerminal};
 
 pub use analysis::KeyTable;
 pub use analysis_html::analysis_page;
-use ferrite_migrate::{Config, Event, Report, Status, VerificationReport};
+use ferrite_migrate::{Config, Event, Report, SharedStatus, Status, VerificationReport};
 
 use crate::args::OutputArgs;
 use crate::term::clean::clean;
 use crate::term::color::Palette;
 use crate::term::error::Failure;
 use crate::term::screen::Screen;
+
+/// How a worker that was interrupted is taken up again.
+const SHARED_RETRY: &str = "the others go on; the same command takes part again";
 
 /// Both ends of a run, as they may be shown.
 pub struct Route {
@@ -125,12 +129,21 @@ impl Output {
         } else {
             let route = Route::new(config);
             let retry = match report.live {
+                _ if report.shared.is_some() => String::from(SHARED_RETRY),
                 Some(_) => format!("ferrite-migrate migrate --resume {}", clean(&report.id)),
                 None => migration::retry(config.on_conflict, config.dry_run).to_owned(),
             };
             self.screen.result(&migration::text(report, &route, &retry, self.result_palette));
         }
         exit_code
+    }
+
+    /// How far a job is that several machines share.
+    pub fn shared(&self, status: &SharedStatus) {
+        match self.json {
+            true => self.object(&json::Tagged::new("shared", status)),
+            false => self.screen.result(&shared::status(status, self.result_palette)),
+        }
     }
 
     /// A comparison reached its end; gives the exit code.

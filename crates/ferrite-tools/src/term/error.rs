@@ -171,6 +171,7 @@ fn kind_name(kind: ErrorKind) -> &'static str {
         ErrorKind::NotReady => NOT_READY,
         ErrorKind::Source => "source",
         ErrorKind::Target => "target",
+        ErrorKind::Coordinator => "coordinator",
         ErrorKind::Data => "data",
         _ => "internal",
     }

@@ -59,6 +59,8 @@ pub struct Figures {
     pub following: Option<Following>,
     /// Why it goes slower than it could, where it does.
     pub throttled: Option<String>,
+    /// How many share the job, and how many of its parts are done.
+    pub shared: Option<String>,
 }
 
 impl Meter {
@@ -96,6 +98,10 @@ impl Meter {
             eta_ms: eta(status, percent, keys_rate),
             following: status.following,
             throttled: status.throttle.why.clone().filter(|_| status.throttle.active),
+            shared: status.shared.as_ref().map(|shared| {
+                let (done, all) = (shared.done, shared.partitions);
+                format!("{} workers, {done}/{all} partitions", shared.alive.len())
+            }),
         }
     }
 
@@ -188,6 +194,7 @@ impl Figures {
             parts.push(format!("ETA {}", duration(eta_ms)));
         }
         // What does not fit is cut off.
+        parts.extend(self.shared.iter().map(|shared| format!("· {shared}")));
         parts.extend(self.throttled.iter().map(|why| format!("· {}", clean(why))));
         parts.join(" ")
     }
@@ -199,15 +206,17 @@ impl Figures {
         }
         let share = self.percent.map(|percent| format!(" ({percent}%)")).unwrap_or_default();
         let eta = self.eta_ms.map(|eta| format!(" · ETA {}", duration(eta))).unwrap_or_default();
+        let shared = self.shared.as_ref().map(|shared| format!(" · {shared}"));
         let why = self.throttled.as_ref().map(|why| format!(" · {}", clean(why)));
         format!(
-            "{} {} of {} keys{share} · {} · {} keys/s · {}/s{eta}{}",
+            "{} {} of {} keys{share} · {} · {} keys/s · {}/s{eta}{}{}",
             self.phase_name(),
             count(self.keys),
             count(self.keys_total),
             bytes(self.bytes),
             count(self.keys_rate),
             bytes(self.bytes_rate),
+            shared.unwrap_or_default(),
             why.unwrap_or_default(),
         )
     }
@@ -215,15 +224,25 @@ impl Figures {
 
 #[cfg(test)]
 mod tests {
-    use ferrite_migrate::Throttle;
+    use ferrite_migrate::{SharedStatus, Throttle};
 
     use super::*;
 
     fn status(elapsed_ms: u64, keys_done: u64, bytes_done: u64) -> Status {
         let (id, phase) = ("mig_x".to_owned(), Phase::Copying);
         let (keys_total, following) = (1_000_000, None);
-        let throttle = Throttle::default();
-        Status { id, phase, keys_done, keys_total, bytes_done, elapsed_ms, following, throttle }
+        let (throttle, shared) = (Throttle::default(), None);
+        Status {
+            id,
+            phase,
+            keys_done,
+            keys_total,
+            bytes_done,
+            elapsed_ms,
+            following,
+            throttle,
+            shared,
+        }
     }
 
     fn live(elapsed_ms: u64, commands: u64) -> Status {
@@ -270,6 +289,16 @@ mod tests {
         let throttle = Throttle { active: false, ..throttle };
         let figures = meter.measure(&Status { throttle, ..status(2000, 2, 0) });
         assert!(figures.line().ends_with("0 B/s"), "{}", figures.line());
+    }
+
+    #[test]
+    fn who_shares_the_job_is_said() {
+        let alive = vec![String::from("a"), String::from("b")];
+        let shared = SharedStatus { partitions: 8, done: 3, alive, ..SharedStatus::default() };
+        let status = Status { shared: Some(shared), ..status(1000, 20_000, 0) };
+        let figures = Meter::new(true).measure(&status);
+        assert!(figures.line().ends_with("· 2 workers, 3/8 partitions"), "{}", figures.line());
+        assert!(figures.bar().ends_with("· 2 workers, 3/8 partitions"), "{}", figures.bar());
     }
 
     #[test]
@@ -329,6 +358,7 @@ mod tests {
             eta_ms: Some(59 * 60_000 + 59_000),
             following: None,
             throttled: None,
+            shared: None,
         };
         assert_eq!(
             figures.bar(),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ferrite_testkit::{Peer, Proxy, Server, snapshot};
+use ferrite_testkit::{Cluster, Dataset, Memcached, Peer, Proxy, Server, snapshot};
 use serde_json::Value;
 
-use crate::command::{Ended, run};
+use crate::command::{Ended, migrate, run};
 use crate::{empty, start, with_everything, with_keys};
 
 fn analyze(source: &str, options: &[&str]) -> Ended {
@@ -149,4 +149,40 @@ fn a_file_is_looked_at_as_such() {
     let found = analyze(file, &[]).exits(0);
     assert_eq!(found.stdout, run(&["analyze-rdb", file]).exits(0).stdout);
     analyze(file, &["-t", &source.url()]).exits(1).explains(&["without a target"]);
+}
+
+#[test]
+fn all_primaries_of_a_cluster_are_looked_at() {
+    let (server, cluster) = (empty(), Cluster::builder(Server::Redis70).start().unwrap());
+    Dataset::mixed(2000).load(&mut server.client()).unwrap();
+    migrate(&server.url(), &cluster.url(), &[]).exits(0);
+    let ended = analyze(&cluster.node(1).url(), &["--json"]).exits(0);
+    let found = report(&ended);
+    assert_eq!((&found["keys_total"], &found["sampled"]), (&2000.into(), &2000.into()));
+    assert_eq!(types(&found), real_types(&server));
+    assert!(found["server"].as_str().unwrap().ends_with("a cluster of 3 primaries"), "{found}");
+    assert!(found["speed"].is_null(), "{}", found["speed"]);
+}
+
+#[test]
+fn a_memcached_is_looked_at_by_what_its_crawler_tells() {
+    let (one, two, target) =
+        (Memcached::start(&[]).unwrap(), Memcached::start(&[]).unwrap(), empty());
+    let mut client = one.client();
+    for number in 0..300 {
+        client.set(&format!("session:{number}"), 0, 3000, &[b'x'; 100]);
+    }
+    two.client().set("big", 0, 0, &vec![b'y'; 100_000]);
+    let source = format!("{},{}", one.url(), two.addr());
+    let found = report(&analyze(&source, &["--json", "-t", &target.url()]).exits(0));
+    assert_eq!((&found["keys_total"], &found["sampled"]), (&301.into(), &301.into()));
+    assert_eq!(types(&found), BTreeMap::from([("string".to_owned(), 301)]));
+    assert_eq!(found["analysis"]["biggest"][0]["key"], "big");
+    assert!(found["server"].as_str().unwrap().ends_with("2 servers"), "{found}");
+    assert_eq!(ladder(&found, "snapshot"), ["memcached!"]);
+    assert_eq!(ladder(&found, "live"), ["memcached"]);
+    let ended = analyze(&source, &[]).exits(0);
+    ended.reports(&["Memcached 1.", "session:", "Next: ferrite-migrate -s memcached://"]);
+    drop(two);
+    analyze(&source, &[]).exits(3).reports(&["cannot reach"]);
 }

@@ -22,8 +22,9 @@ fn a_cluster_is_copied_to_another() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     let refused = run(&["cluster", "-s", &server.url(), "-t", &to]).exits(3).without_result();
     refused.explains(&["source topology", "no node of a cluster", "ferrite-migrate migrate"]);
-    let live = migrate(&server.url(), &to, &["--mode", "live", "--on-conflict", "replace"]);
-    live.exits(3).explains(&["target topology", "`live` cannot follow yet", "--mode snapshot"]);
+    let psync = ["--mode", "live", "--strategy", "psync", "--on-conflict", "replace"];
+    let live = migrate(&server.url(), &to, &psync);
+    live.exits(3).explains(&["target topology", "`psync` cannot follow", "--mode snapshot"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! imports.rs    keys out of files
 //! json.rs       the interface for programs
 //! live/         live migrations, from the first command to the cutover
+//! shared.rs     machines that share a job
 //! signals.rs    Ctrl-C at every stage
 //! memcached.rs  another kind of server as the source
 //! memory.rs     values larger than the memory limit
@@ -33,6 +34,7 @@ mod live;
 mod memcached;
 mod memory;
 mod rdb_files;
+mod shared;
 mod signals;
 mod terminal;
 

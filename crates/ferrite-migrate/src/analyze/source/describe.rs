@@ -48,21 +48,27 @@ pub struct Sample {
 /// A reply of a pipeline.
 type Reply = Result<Value, ReplyError>;
 
-/// Looks at keys of every database, as many of each as it has its share of all.
+/// Looks at keys of every database of every server, as many of each as it has its share of all.
 ///
 /// # Errors
 /// The loss of the source.
-pub async fn sample(job: &Job, source: &mut Server, top: usize) -> Result<Sample, MigrateError> {
+pub async fn sample(
+    job: &Job,
+    servers: &mut [&mut Server],
+    top: usize,
+) -> Result<Sample, MigrateError> {
     let mut sampler =
         Sampler { tally: Tally::new(top, now_ms()), memory_told: true, has_expiretime: false };
-    sampler.has_expiretime = source.has_expiretime();
-    let total = source.keys_total(&job.config).max(1);
-    let dbs = job.config.source_db().map_or_else(|| source.dbs(), |only| vec![only]);
-    for db in dbs {
-        let keys = source.info.keyspace.get(&db).map_or(0, |keyspace| keyspace.keys);
-        let share = keys as f64 / total as f64;
-        let most = ((SAMPLE_MAX as f64 * share) as u64).max(OF_EACH_MIN);
-        sampler.database(job, source, (db, most), LASTS.mul_f64(share.min(1.0))).await?;
+    let total: u64 = servers.iter().map(|server| server.keys_total(&job.config)).sum();
+    for source in servers {
+        sampler.has_expiretime = source.has_expiretime();
+        let dbs = job.config.source_db().map_or_else(|| source.dbs(), |only| vec![only]);
+        for db in dbs {
+            let keys = source.info.keyspace.get(&db).map_or(0, |keyspace| keyspace.keys);
+            let share = keys as f64 / total.max(1) as f64;
+            let most = ((SAMPLE_MAX as f64 * share) as u64).max(OF_EACH_MIN);
+            sampler.database(job, source, (db, most), LASTS.mul_f64(share.min(1.0))).await?;
+        }
     }
     let Sampler { tally, memory_told, .. } = sampler;
     Ok(Sample { analysis: tally.finish(), memory_told })

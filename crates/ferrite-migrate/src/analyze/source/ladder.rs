@@ -1,8 +1,10 @@
 //! Which ways of moving a source there are, best first, and why not the others.
 
+use ferrite_client::ClientError;
 use serde::Serialize;
 
 use crate::config::{Mode, Strategy};
+use crate::fetch::is_elsewhere;
 use crate::live::why_not_fenced_at;
 use crate::preflight::{Server, why_no_replica, why_not_replicated};
 
@@ -31,9 +33,9 @@ pub async fn climb(source: &mut Server, target: Option<&Server>) -> Vec<Rung> {
     let is_cluster =
         source.cluster.is_some() || target.is_some_and(|target| target.cluster.is_some());
     let rung = |mode: Mode, strategy: Strategy, why_not: Option<String>, what: &str| {
-        let is_out = is_cluster && mode == Mode::Live;
+        let is_out = is_cluster && mode == Mode::Live && strategy != Strategy::Fenced;
         let why_not = match is_out {
-            true => Some(String::from("a cluster cannot be followed yet")),
+            true => Some(String::from("a cluster is followed by `fenced` alone")),
             false => why_not,
         };
         Rung {
@@ -123,7 +125,9 @@ async fn why_unreadable(source: &mut Server) -> Option<String> {
             return Some(format!("{command} is refused: {told}"));
         }
         let call = [&[command], arguments].concat();
-        if let Err(error) = source.control.call(&call).await {
+        // A key that is on another node was looked for.
+        let is_elsewhere = |error: &ClientError| error.reply().is_some_and(is_elsewhere);
+        if let Some(error) = source.control.call(&call).await.err().filter(|it| !is_elsewhere(it)) {
             return Some(format!("{command} is refused: {error}"));
         }
     }

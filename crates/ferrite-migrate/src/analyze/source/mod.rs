@@ -23,11 +23,12 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::{Analysis, PatternCount, TypeShare};
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::engine::throttle::{Reason, ping};
 use crate::engine::{Job, now_ms};
 use crate::error::{ErrorKind, MigrateError};
-use crate::preflight::{Server, check, check_source, reach_fix};
+use crate::inputs::{Described, Input};
+use crate::preflight::{Destination, Server, check, check_source, reach_fix};
 use crate::report::PreflightReport;
 
 pub use ladder::Rung;
@@ -92,12 +93,9 @@ pub struct SourceAnalysis {
 pub async fn analyze_source(config: Config, look: Look) -> Result<SourceAnalysis, MigrateError> {
     let (events, _) = mpsc::unbounded_channel();
     let job = Arc::new(Job::new(config, events));
-    let Some(endpoint) = job.config.source.server() else {
-        let doing = format!("looking at {}", job.config.source);
-        let error = MigrateError::new(ErrorKind::Config, doing, "it is no server of the family");
-        return Err(
-            error.with_hint("`migrate --dry-run` reads it, counts its keys, writes nothing")
-        );
+    let endpoint = match &job.config.source {
+        Origin::Server(endpoint) => endpoint,
+        Origin::Input(input) => return analyze_input(&job, input, look).await,
     };
     let source = Server::connect(&job, endpoint).await;
     let mut source = source.map_err(|error| {
@@ -105,15 +103,28 @@ pub async fn analyze_source(config: Config, look: Look) -> Result<SourceAnalysis
         MigrateError::new(ErrorKind::Source, doing, &error).with_hint(reach_fix(&error))
     })?;
     let (preflight, mut target) = checks(&job, &mut source, look).await?;
-    let written = Written::begin(&mut source).await;
-    let sample = describe::sample(&job, &mut source, look.top).await?;
-    let speed = speed::measure(&job, &mut source).await?;
-    let write_bytes_s = written.end(&mut source).await;
+    let primaries = source.primaries().await;
+    let mut primaries = primaries.map_err(|error| lost(&source, &error))?;
+    let (count, mut nodes) = (primaries.len(), primaries.iter_mut().collect::<Vec<_>>());
+    if nodes.is_empty() {
+        nodes.push(&mut source);
+    }
+    let written = Written::begin(&mut nodes).await;
+    let sample = describe::sample(&job, &mut nodes, look.top).await?;
+    // How fast a cluster is read is not measured: its primaries are read at the same time.
+    let speed = match nodes.as_mut_slice() {
+        [only] if count == 0 => speed::measure(&job, only).await?,
+        _ => None,
+    };
+    let write_bytes_s = written.end(&mut nodes).await;
     let keys_total = source.keys_total(&job.config);
     let ladder = ladder::climb(&mut source, target.as_ref()).await;
     let mut found = SourceAnalysis {
         source: endpoint.address.to_string(),
-        server: source.describe(),
+        server: match count {
+            0 => source.describe(),
+            count => format!("{}, a cluster of {count} primaries", source.describe()),
+        },
         target: look.target.then(|| job.config.target.address.to_string()),
         target_server: target.as_ref().map(Server::describe),
         keys_total,
@@ -132,6 +143,45 @@ pub async fn analyze_source(config: Config, look: Look) -> Result<SourceAnalysis
         advice::commands(&mut source, target, &mut found.preflight).await;
     }
     advice::backlog(&mut source, write_bytes_s, &mut found.preflight).await;
+    found.recommendations = advice::recommend(&found, &job.config);
+    Ok(found)
+}
+
+/// Looks at a source that is no server of the family.
+async fn analyze_input(
+    job: &Arc<Job>,
+    input: &Input,
+    look: Look,
+) -> Result<SourceAnalysis, MigrateError> {
+    let mut preflight = PreflightReport::default();
+    let described = input.kind().describe(&mut preflight, look.top).await?;
+    let Some(Described { server, keys_total, used_memory, analysis, ladder }) = described else {
+        let doing = format!("looking at {input}");
+        let error = MigrateError::new(ErrorKind::Config, doing, "it is no server of the family");
+        return Err(
+            error.with_hint("`migrate --dry-run` reads it, counts its keys, writes nothing")
+        );
+    };
+    let target = match look.target {
+        true => Destination::check(job, &mut preflight).await?,
+        false => None,
+    };
+    let mut found = SourceAnalysis {
+        source: input.to_string(),
+        server,
+        target: look.target.then(|| job.config.target.address.to_string()),
+        target_server: target.map(|target| target.target.describe()),
+        keys_total,
+        used_memory,
+        sampled: analysis.keys,
+        memory_told: true,
+        analysis: made_up(analysis, keys_total),
+        preflight,
+        ladder,
+        speed: None,
+        write_bytes_s: None,
+        recommendations: Vec::new(),
+    };
     found.recommendations = advice::recommend(&found, &job.config);
     Ok(found)
 }
@@ -204,20 +254,27 @@ fn made_up(mut sample: Analysis, keys_total: u64) -> Analysis {
     sample
 }
 
-/// How much the source wrote into its replication stream.
+/// How much servers wrote into their replication streams.
 struct Written {
-    offset: Option<u64>,
+    offsets: Vec<Option<u64>>,
     began_ms: u64,
 }
 
 impl Written {
-    async fn begin(source: &mut Server) -> Self {
-        Self { offset: offset(source).await, began_ms: now_ms() }
+    async fn begin(servers: &mut [&mut Server]) -> Self {
+        let mut offsets = Vec::with_capacity(servers.len());
+        for server in servers {
+            offsets.push(offset(server).await);
+        }
+        Self { offsets, began_ms: now_ms() }
     }
 
-    /// Bytes a second since it began; `None` where the source does not tell.
-    async fn end(&self, source: &mut Server) -> Option<u64> {
-        let bytes = offset(source).await?.checked_sub(self.offset?)?;
+    /// Bytes a second since it began, of all together; `None` where one does not tell.
+    async fn end(&self, servers: &mut [&mut Server]) -> Option<u64> {
+        let mut bytes = 0_u64;
+        for (server, before) in servers.iter_mut().zip(&self.offsets) {
+            bytes = bytes.saturating_add(offset(server).await?.checked_sub((*before)?)?);
+        }
         let passed_ms = now_ms().saturating_sub(self.began_ms).max(1);
         Some(bytes.saturating_mul(1000) / passed_ms)
     }

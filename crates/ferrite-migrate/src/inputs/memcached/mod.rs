@@ -10,7 +10,9 @@
 //! such. A key becomes a string, or what the [policy for flags](MemcachedFlags) makes of it.
 
 mod compare;
+mod describe;
 mod flags;
+mod follow;
 mod read;
 mod record;
 mod server;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use ferrite_client::memcached;
 use ferrite_client::{AddressError, Connector, TlsOptions};
 
-use super::{Comparing, Kind, Opened};
+use super::{Comparing, Describing, Kind, Opened, Rounds};
 use crate::engine::Job;
 use crate::error::MigrateError;
 use crate::report::{PreflightReport, VerificationReport};
@@ -82,6 +84,18 @@ impl Kind for Memcacheds {
         true
     }
 
+    fn describe<'a>(&'a self, report: &'a mut PreflightReport, top: usize) -> Describing<'a> {
+        Box::pin(async move { describe::describe(&self.connectors, report, top).await.map(Some) })
+    }
+
+    fn is_followable(&self) -> bool {
+        true
+    }
+
+    fn rounds(&self, job: Arc<Job>) -> Option<Box<dyn Rounds>> {
+        Some(Box::new(follow::MemcachedRounds::new(job, &self.connectors, self.flags)))
+    }
+
     fn compare(&self, job: Arc<Job>, target: WrittenTo) -> Comparing<'_> {
         // Each comparer has a connection of its own.
         drop(target);
@@ -96,7 +110,7 @@ impl Kind for Memcacheds {
     ) -> BoxFuture<'a, Result<Opened, MigrateError>> {
         Box::pin(async move {
             let (servers, keys_total) = server::check(&self.connectors, report).await?;
-            let source = Box::new(read::MemcachedSource { servers, flags: self.flags });
+            let source = Box::new(read::MemcachedSource { servers, flags: self.flags, only: None });
             Ok(Opened { source, keys_total, then: None })
         })
     }

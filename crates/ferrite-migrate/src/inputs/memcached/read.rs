@@ -11,6 +11,7 @@ use tokio::time::{Duration, sleep};
 
 use super::MemcachedFlags;
 use super::flags::Seen;
+use super::follow::Dirty;
 use super::record::{FORMAT, Records, head};
 use super::server::{Server, lost};
 use crate::engine::throttle::Reason;
@@ -33,6 +34,8 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub struct MemcachedSource {
     pub servers: Arc<Vec<Server>>,
     pub flags: MemcachedFlags,
+    /// The keys to read, if not all.
+    pub only: Option<Dirty>,
 }
 
 impl Source for MemcachedSource {
@@ -59,6 +62,7 @@ impl MemcachedSource {
                 server: server.clone(),
                 feed: feed.clone(),
                 flags: self.flags,
+                only: self.only.clone(),
                 seen: Arc::clone(&seen),
             };
             reading.spawn(whole.read(readers));
@@ -68,6 +72,9 @@ impl MemcachedSource {
             one(&mut reading).await?;
         }
         let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.only.is_some() {
+            return Ok(());
+        }
         seen.sentences(self.flags).into_iter().for_each(|sentence| job.warn(sentence));
         evicted(&job, &self.servers).await;
         Ok(())
@@ -130,6 +137,7 @@ struct Whole {
     server: Server,
     feed: Feed,
     flags: MemcachedFlags,
+    only: Option<Dirty>,
     seen: Arc<std::sync::Mutex<Seen>>,
 }
 
@@ -152,7 +160,9 @@ impl Whole {
         drop(waiting);
         let feed = self.feed;
         let stop = Arc::clone(&feed.job.stop);
-        let is_wanted = |key: &[u8]| feed.accepts(key);
+        let only = self.only;
+        let is_wanted =
+            |key: &[u8]| only.as_ref().is_none_or(|dirty| dirty.has(key)) && feed.accepts(key);
         list(&self.server, &stop, is_wanted, &names).await?;
         drop(names);
         while !tasks.is_empty() {

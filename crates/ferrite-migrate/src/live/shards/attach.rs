@@ -69,8 +69,9 @@ impl Live {
                 return Ok(None);
             }
         }
-        let known = Places::read(self.dir.path()).or_else(|| self.recorded_back());
-        let known = known.filter(|places| places.reversed == self.is_reversed);
+        let is_ours = |places: &Places| places.reversed == self.is_reversed;
+        let known = Places::read(self.dir.path()).filter(is_ours);
+        let known = known.or_else(|| self.recorded_back().filter(is_ours));
         let attaching = Attaching {
             known: known.clone().unwrap_or_default(),
             checked: Arc::clone(&self.checked),

@@ -34,6 +34,7 @@ mod nodes;
 mod places;
 mod watch;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -53,6 +54,7 @@ use self::attach::Attached;
 use self::back::Back;
 use self::copy::Copied;
 use self::nodes::Node;
+use self::places::Places;
 
 /// What is known of the streams that are followed.
 #[derive(Debug, Default)]
@@ -74,6 +76,12 @@ struct Source {
     slots: Option<String>,
     /// Its history when it was attached to.
     replid: String,
+}
+
+/// Whether the job in a directory followed streams this way.
+#[must_use]
+pub fn has_places(job_dir: &Path) -> bool {
+    Places::read(job_dir).is_some()
 }
 
 /// Whether an end is a cluster.

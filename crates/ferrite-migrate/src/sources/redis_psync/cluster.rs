@@ -29,7 +29,7 @@ pub async fn open(
     checked: Arc<Checked>,
     cluster: Arc<Cluster>,
 ) -> Result<Box<dyn Source>, OpenError> {
-    let moved = Moved::begin(&job, &checked).await.map_err(OpenError::Failed)?;
+    let moved = Moved::begin(&job, &checked, None).await.map_err(OpenError::Failed)?;
     let shards = cluster.map().shards().to_vec();
     let (Some(moved), Some(shard)) = (moved, shards.first()) else {
         return Err(OpenError::Refused(String::from("the cluster has no nodes")));

@@ -50,11 +50,7 @@ fn open(job: Arc<Job>, checked: Arc<Checked>) -> Opening {
         let refused = String::from("the source refuses a command that reads keys one by one");
         return Box::pin(async { Err(OpenError::Refused(refused)) });
     }
-    Box::pin(async move {
-        let differing = job.config.only_differing;
-        let (part, dbs) = (None, checked.source_dbs(&job.config));
-        Ok(Box::new(ScanSource { job, checked, part, dbs, differing }) as Box<dyn Source>)
-    })
+    Box::pin(async move { Ok(Box::new(ScanSource::of(job, checked)) as Box<dyn Source>) })
 }
 
 /// What is read at a time in a copy that is followed.
@@ -81,7 +77,7 @@ pub struct Part {
 pub fn part(job: &Arc<Job>, checked: &Arc<Checked>, part: Part) -> Box<dyn Source> {
     let (job, checked) = (Arc::clone(job), Arc::clone(checked));
     let (dbs, differing) = (part.dbs.clone(), part.differing);
-    Box::new(ScanSource { job, checked, part: Some(part), dbs, differing })
+    Box::new(ScanSource { part: Some(part), dbs, differing, ..ScanSource::of(job, checked) })
 }
 
 /// All of these databases of the source, or what differs there.
@@ -93,7 +89,21 @@ pub fn whole(
     differing: bool,
 ) -> Box<dyn Source> {
     let (job, checked) = (Arc::clone(job), Arc::clone(checked));
-    Box::new(ScanSource { job, checked, part: None, dbs, differing })
+    Box::new(ScanSource { dbs, differing, ..ScanSource::of(job, checked) })
+}
+
+/// The keys of some slots; of a server without slots, those whose keys would be in them. The
+/// functions as well, if told so.
+#[must_use]
+pub fn slots(
+    job: &Arc<Job>,
+    checked: &Arc<Checked>,
+    slots: SlotSet,
+    functions: bool,
+) -> Box<dyn Source> {
+    let (job, checked) = (Arc::clone(job), Arc::clone(checked));
+    let slots = Some(Arc::new(slots));
+    Box::new(ScanSource { slots, functions, ..ScanSource::of(job, checked) })
 }
 
 struct ScanSource {
@@ -101,6 +111,10 @@ struct ScanSource {
     checked: Arc<Checked>,
     /// What to read, if not everything.
     part: Option<Part>,
+    /// The slots to read, if not all.
+    slots: Option<Arc<SlotSet>>,
+    /// Whether functions are read, too, where it begins at the beginning.
+    functions: bool,
     /// The databases to read where everything is read.
     dbs: Vec<u32>,
     /// Whether only keys are read that differ on the target.
@@ -191,13 +205,28 @@ async fn ended(mut tasks: JoinSet<Result<(), MigrateError>>) -> Result<(), Migra
 
 type SharedNames = Arc<Mutex<mpsc::Receiver<Names>>>;
 
+/// The names in these slots, if only some are wanted.
+fn within(names: Names, slots: Option<&SlotSet>) -> Names {
+    match slots {
+        Some(slots) => names.in_slots(slots),
+        None => names,
+    }
+}
+
 impl ScanSource {
+    /// Reads everything.
+    fn of(job: Arc<Job>, checked: Arc<Checked>) -> Self {
+        let (dbs, differing) = (checked.source_dbs(&job.config), job.config.only_differing);
+        Self { job, checked, part: None, dbs, differing, slots: None, functions: true }
+    }
+
     async fn run(mut self, feed: Feed) -> Result<(), MigrateError> {
-        let moved = Moved::begin(&self.job, &self.checked).await?;
+        let only = self.slots.as_deref().cloned();
+        let moved = Moved::begin(&self.job, &self.checked, only).await?;
         let connector = self.checked.source.connector.clone();
         let holds = self.part.as_ref().is_some_and(|part| part.holds);
         let is_first = self.part.as_ref().is_none_or(|part| part.from.is_none());
-        if is_first && functions(&self.checked, &feed).await?.is_err() {
+        if is_first && self.functions && functions(&self.checked, &feed).await?.is_err() {
             return Ok(());
         }
         let (mut names, waiting) = mpsc::channel(NAMES_MAX);
@@ -240,10 +269,13 @@ impl ScanSource {
         let scanner = Scanner::connect(&connector, &self.job.config).await;
         let mut scanner = scanner.map_err(|error| source_error(&connector, "scanning", &error))?;
         let stop = Arc::clone(&self.job.stop);
-        let part = self.part.take();
+        let (part, slots) = (self.part.take(), self.slots.clone());
         tasks.spawn(async move {
             let scanned = match part {
-                None => scanner.all(&dbs, &stop, |found| names.send(found)).await,
+                None => {
+                    let found = |found| names.send(within(found, slots.as_deref()));
+                    scanner.all(&dbs, &stop, found).await
+                }
                 Some(Part { dbs, from, lasts, ended, .. }) => {
                     let began = Instant::now();
                     let is_enough = || stop.is_stopped() || began.elapsed() >= lasts;
@@ -269,8 +301,10 @@ impl ScanSource {
         tasks: &mut JoinSet<Result<(), MigrateError>>,
     ) {
         let at_once = Arc::new(Semaphore::new(self.job.config.parallel));
-        for shard in cluster.map().shards() {
+        let is_read = |ranges| self.slots.as_ref().is_none_or(|slots| slots.overlaps(ranges));
+        for shard in cluster.map().shards().iter().filter(|shard| is_read(&shard.slots)) {
             let connector = cluster.connector(&shard.primary);
+            let only = self.slots.clone();
             let (job, dbs, names) = (Arc::clone(&self.job), dbs.to_vec(), names.clone());
             let (at_once, missed, slots) =
                 (Arc::clone(&at_once), missed.clone(), shard.slots.clone());
@@ -278,7 +312,8 @@ impl ScanSource {
                 let _permit = at_once.acquire().await;
                 let scanning = async {
                     let mut scanner = Scanner::connect(&connector, &job.config).await?;
-                    scanner.all(&dbs, &job.stop, |found| names.send(found)).await
+                    let found = |found| names.send(within(found, only.as_deref()));
+                    scanner.all(&dbs, &job.stop, found).await
                 };
                 match scanning.await {
                     Err(error) if passes(&error) => {

@@ -216,7 +216,7 @@ impl Worker {
             None => String::from("writing keys"),
         };
         let waited = patience.wait(error).await.map(drop);
-        // Another time may be the right one: it is not waited for one that cannot come.
+        // Whoever is still there later, as a live migration is, may try again.
         waited.map_err(|error| target_error(doing, &self.target.connector, &error).passing(true))
     }
 

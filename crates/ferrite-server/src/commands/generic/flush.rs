@@ -14,6 +14,8 @@ pub(super) fn flushall(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let removed: usize = databases.map(|db| empty(ctx, db, later)).sum();
     // Replicas are told even where there was nothing: they may have something.
     ctx.effects.dirty += removed as u64 + 1;
+    ctx.held.shards_mut().for_each(|shard| shard.tracked.clear());
+    ctx.shared.tracking.flushed(ctx.shared);
     ctx.reply.ok();
     Ok(())
 }
@@ -22,6 +24,7 @@ pub(super) fn flushdb(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let later = is_later(words)?;
     let removed = empty(ctx, ctx.db(), later);
     ctx.effects.dirty += removed as u64 + 1;
+    ctx.shared.tracking.flushed(ctx.shared);
     ctx.reply.ok();
     Ok(())
 }

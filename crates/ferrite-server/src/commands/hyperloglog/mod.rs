@@ -45,6 +45,7 @@ fn pfadd(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         changes += u64::from(hyperloglog::add(bytes, element, most).map_err(invalid)?);
     }
     if changes > 0 {
+        hyperloglog::outdate(bytes);
         ctx.changed(Class::String, "pfadd", key);
         ctx.effects.dirty += changes - 1;
     }

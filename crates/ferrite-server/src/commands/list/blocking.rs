@@ -34,7 +34,7 @@ fn wait(
 
 /// The keys of a command that may be run again: one that has become something else meanwhile is
 /// no reason to answer, the others are still waited for.
-fn lists<'w, 'b>(ctx: &mut Ctx<'_>, keys: &'w [&'b [u8]]) -> Vec<&'b [u8]> {
+fn lists<'b>(ctx: &mut Ctx<'_>, keys: &[&'b [u8]]) -> Vec<&'b [u8]> {
     if ctx.within != Within::Retry {
         return keys.to_vec();
     }

@@ -7,6 +7,7 @@ use crate::ctx::{Ctx, Outcome, Stop, Within, count};
 use crate::dispatch::block::Park;
 use crate::error::CommandError;
 use crate::number;
+use crate::scripting::flags::Flags;
 use crate::scripting::{Invocation, Job, Protocol, Purpose, QUICK, ScriptError};
 
 const NO_SUCH_SCRIPT: CommandError =
@@ -66,6 +67,9 @@ fn run(ctx: &mut Ctx<'_>, words: &[&[u8]], name: &str, keys: usize, read_only: b
         )
         .into());
     }
+    if script.flags.declared {
+        check_memory(ctx, script.flags)?;
+    }
     if ctx.may_park() && script.slowest.is_none_or(|slowest| slowest > QUICK) {
         return hand_over(ctx, words);
     }
@@ -83,6 +87,7 @@ fn run(ctx: &mut Ctx<'_>, words: &[&[u8]], name: &str, keys: usize, read_only: b
     let db = ctx.session.db;
     let mut host = ScriptHost {
         read_only: read_only || script.flags.no_writes,
+        out_of_memory: shared.eviction.is_over() && !script.flags.allow_oom,
         wrote: Arc::clone(&running.wrote),
         listening: ctx.effects.listening,
         ctx,
@@ -93,6 +98,15 @@ fn run(ctx: &mut Ctx<'_>, words: &[&[u8]], name: &str, keys: usize, read_only: b
     shared.scripting.end();
     finish(ctx, db, name, &reply, result);
     Ok(())
+}
+
+/// Refuses what says of itself that it may write and not that it may do so without memory.
+pub(super) fn check_memory(ctx: &Ctx<'_>, flags: Flags) -> Result<(), CommandError> {
+    let harmless = flags.allow_oom || flags.no_writes;
+    match ctx.shared.eviction.is_over() && !harmless {
+        true => Err(CommandError::OUT_OF_MEMORY),
+        false => Ok(()),
+    }
 }
 
 /// Writes the reply of what has run, and restores what it may have changed.

@@ -34,9 +34,11 @@ fn call(ctx: &mut Ctx<'_>, words: &[&[u8]], read_only: bool) -> Outcome {
         )
         .into());
     }
+    super::eval::check_memory(ctx, function.flags)?;
     if ctx.may_park() && function.slowest.is_none_or(|slowest| slowest > QUICK) {
         return hand_over(ctx, words);
     }
+    let name = &function.name.clone();
     let running = shared.scripting.begin(Purpose::Functions, name, words);
     let (keys, arguments) = words.get(3..).unwrap_or_default().split_at(keys);
     let invocation = Invocation {
@@ -50,6 +52,7 @@ fn call(ctx: &mut Ctx<'_>, words: &[&[u8]], read_only: bool) -> Outcome {
     let db = ctx.session.db;
     let mut host = ScriptHost {
         read_only: function.flags.no_writes,
+        out_of_memory: shared.eviction.is_over() && !function.flags.allow_oom,
         wrote: Arc::clone(&running.wrote),
         listening: ctx.effects.listening,
         ctx,

@@ -15,6 +15,8 @@ pub(super) struct ScriptHost<'c, 's> {
     pub(super) ctx: &'c mut Ctx<'s>,
     /// Whether commands that write are refused.
     pub(super) read_only: bool,
+    /// Whether commands that may need more memory are refused, until one has written.
+    pub(super) out_of_memory: bool,
     /// Raised by the first command that writes.
     pub(super) wrote: Arc<AtomicBool>,
     /// Whether replicas are told of effects, where anybody wants to know.
@@ -40,7 +42,7 @@ fn admit(words: &[&[u8]]) -> Result<&'static Entry, AccessProblem> {
 }
 
 impl ScriptHost<'_, '_> {
-    fn allowed(&self, words: &[&[u8]]) -> Result<&'static Entry, CommandError> {
+    fn allowed(&mut self, words: &[&[u8]]) -> Result<&'static Entry, CommandError> {
         let entry = admit(words).map_err(|problem| {
             CommandError::text(match problem {
                 AccessProblem::UnknownCommand => "ERR Unknown Redis command called from script",
@@ -52,10 +54,25 @@ impl ScriptHost<'_, '_> {
         if entry.spec.flags.contains(Flag::NoScript) {
             return Err(CommandError::text("ERR This Redis command is not allowed from script"));
         }
-        if self.read_only && entry.spec.is_write() {
-            return Err(CommandError::text(
-                "ERR Write commands are not allowed from read-only scripts.",
-            ));
+        self.ctx.permit(entry.spec, words).map_err(|error| {
+            let line = error.line();
+            let text = line.split_once(' ').map_or(line, |(_, text)| text);
+            CommandError::new(format!("ERR ACL failure in script: {text}"))
+        })?;
+        if entry.spec.is_write() {
+            if self.read_only {
+                return Err(CommandError::text(
+                    "ERR Write commands are not allowed from read-only scripts.",
+                ));
+            }
+            if self.ctx.shared.replicas.too_few(self.ctx.now) {
+                return Err(CommandError::text("NOREPLICAS Not enough good replicas to write."));
+            }
+        }
+        // What has been begun is brought to its end.
+        let begun = self.wrote.load(Ordering::Relaxed);
+        if self.out_of_memory && !begun && entry.spec.flags.contains(Flag::DenyOom) {
+            return Err(CommandError::OUT_OF_MEMORY);
         }
         Ok(entry)
     }
@@ -66,21 +83,21 @@ impl Host for ScriptHost<'_, '_> {
         let resp3 = protocol == Protocol::Three;
         let own = Reply::onto(std::mem::take(reply), resp3);
         let outer = std::mem::replace(&mut self.ctx.reply, own);
+        let within = std::mem::replace(&mut self.ctx.within, Within::Script);
         match self.allowed(words) {
             Ok(entry) => {
                 if entry.spec.is_write() {
                     self.wrote.store(true, Ordering::Release);
                 }
                 count(&self.ctx.counts.commands, 1);
-                let within = std::mem::replace(&mut self.ctx.within, Within::Script);
                 self.ctx.call(entry, words);
-                self.ctx.within = within;
             }
             Err(error) => {
                 count(&self.ctx.counts.errors, 1);
                 self.ctx.reply.error(&error);
             }
         }
+        self.ctx.within = within;
         *reply = std::mem::replace(&mut self.ctx.reply, outer).into_bytes();
     }
 
@@ -101,6 +118,9 @@ impl Host for ScriptHost<'_, '_> {
     }
 
     fn may_execute(&mut self, words: &[&[u8]]) -> Result<bool, AccessProblem> {
-        admit(words).map(|_| true)
+        let entry = admit(words)?;
+        let Some(account) = self.ctx.session.account.clone() else { return Ok(false) };
+        let id = self.ctx.shared.acl.commands().id(entry.spec);
+        Ok(id.is_none_or(|id| account.check(entry.spec, id, words).is_ok()))
     }
 }

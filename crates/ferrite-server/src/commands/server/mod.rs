@@ -1,9 +1,14 @@
 //! Administration and introspection.
 
 mod access;
+mod commands;
 mod configuration;
+mod debug;
 pub(super) mod help;
+mod info;
+mod memory;
 mod shutdown;
+mod slow_log;
 mod time;
 
 pub use shutdown::End;
@@ -24,12 +29,28 @@ pub(super) const COMMANDS: &[Handler] = &[
     handler("acl|setuser", access::setuser),
     handler("acl|users", access::users),
     handler("acl|whoami", access::whoami),
+    handler("command", commands::all),
+    handler("command|count", commands::count),
+    handler("command|docs", commands::docs),
+    handler("command|getkeys", commands::getkeys),
+    handler("command|getkeysandflags", commands::getkeysandflags),
+    handler("command|help", commands::help),
+    handler("command|info", commands::info),
+    handler("command|list", commands::list),
     handler("config|get", configuration::get),
     handler("config|help", configuration::help),
     handler("config|resetstat", configuration::resetstat),
     handler("config|rewrite", configuration::rewrite),
     handler("config|set", configuration::set),
+    handler("debug", debug::debug).all(),
+    handler("info", info::info).all(),
     handler("lolwut", time::lolwut),
+    handler("memory|help", memory::help),
+    handler("memory|usage", memory::usage),
     handler("shutdown", shutdown::shutdown),
+    handler("slowlog|get", slow_log::get),
+    handler("slowlog|help", slow_log::help),
+    handler("slowlog|len", slow_log::len),
+    handler("slowlog|reset", slow_log::reset),
     handler("time", time::time),
 ];

@@ -67,8 +67,9 @@ fn check(options: &Options, words: &[&[u8]]) -> Result<(), CommandError> {
         let text = "ERR XX and NX options at the same time are not compatible";
         return Err(CommandError::text(text));
     }
-    let (greater, less, new) = (options.only_greater, options.only_less, options.only_new);
-    if (greater && new) || (less && new) || (greater && less) {
+    // Each of the three shuts the other two out.
+    let conditions = [options.only_greater, options.only_less, options.only_new];
+    if conditions.into_iter().filter(|asked| *asked).count() > 1 {
         let text = "ERR GT, LT, and/or NX options at the same time are not compatible";
         return Err(CommandError::text(text));
     }

@@ -70,12 +70,12 @@ fn merged(mut mode: Mode, current: Option<Mode>) -> Result<Mode, CommandError> {
     if !mode.broadcast && !mode.prefixes.is_empty() {
         return Err(error("ERR PREFIX option requires BCAST mode to be enabled"));
     }
-    if let Some(current) = &current {
-        if current.broadcast != mode.broadcast {
-            return Err(error(
-                "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.",
-            ));
-        }
+    if let Some(current) = &current
+        && current.broadcast != mode.broadcast
+    {
+        return Err(error(
+            "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.",
+        ));
     }
     if mode.broadcast && mode.choice != Choice::All {
         return Err(error("ERR OPTIN and OPTOUT are not compatible with BCAST"));
@@ -95,6 +95,7 @@ fn merged(mut mode: Mode, current: Option<Mode>) -> Result<Mode, CommandError> {
             mode.prefixes.push(Vec::new());
         }
         mode.prefixes.extend(old);
+        mode.prefixes.sort_unstable();
     }
     Ok(mode)
 }

@@ -15,11 +15,14 @@ section! {
         /// The name of the file.
         dbfilename: Structured<FileName> = text("dbfilename", "dump.rdb").protected();
         /// Whether strings are compressed.
-        rdbcompression: Number<bool> = yes_no("rdbcompression", "yes");
+        rdbcompression: Number<bool> = yes_no("rdbcompression", "yes")
+            .stored("this version does not look at it yet");
         /// Whether the file ends with a checksum.
-        rdbchecksum: Number<bool> = yes_no("rdbchecksum", "yes").at_start();
+        rdbchecksum: Number<bool> = yes_no("rdbchecksum", "yes").at_start()
+            .stored("this version does not look at it yet");
         /// Whether writes are refused after a snapshot that failed.
-        stop_writes_on_bgsave_error: Number<bool> = yes_no("stop-writes-on-bgsave-error", "yes");
+        stop_writes_on_bgsave_error: Number<bool> = yes_no("stop-writes-on-bgsave-error", "yes")
+            .stored("writes go on after a snapshot that failed; log and INFO tell of it");
         /// Whether files that came from a primary are deleted.
         rdb_del_sync_files: Number<bool> =
             yes_no("rdb-del-sync-files", "no").stored("what a primary sends becomes no file");
@@ -31,10 +34,12 @@ section! {
             .stored("all of them always are");
         /// Microseconds to wait after each key, for tests.
         rdb_key_save_delay: Number<i64> =
-            integer("rdb-key-save-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden();
+            integer("rdb-key-save-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden()
+            .stored("this version does not look at it yet");
         /// Microseconds to wait while loading each key, for tests.
         key_load_delay: Number<i64> =
-            integer("key-load-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden();
+            integer("key-load-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden()
+            .stored("this version does not look at it yet");
         /// After how many bytes of a load others have their turn.
         loading_process_events_interval_bytes: Number<u64> =
             integer("loading-process-events-interval-bytes", "2097152", 1024, i64::MAX).hidden()

@@ -18,6 +18,8 @@ const LOAD_LIMIT: Duration = Duration::from_millis(500);
 /// One function.
 #[derive(Debug, Clone)]
 pub struct Function {
+    /// Its name, as its author wrote it.
+    pub name: String,
     /// Whose it is.
     pub library: String,
     /// What it is for, in its author's words.
@@ -54,6 +56,7 @@ pub struct Functions {
     interpreter: Interpreter,
     settings: Settings,
     libraries: BTreeMap<String, Library>,
+    /// By name in lower case: callers may write it in any.
     functions: BTreeMap<String, Function>,
 }
 
@@ -75,7 +78,7 @@ impl Functions {
 
     /// What is known of a function.
     pub fn function(&self, name: &str) -> Option<&Function> {
-        self.functions.get(name)
+        self.functions.get(&name.to_ascii_lowercase())
     }
 
     /// How many functions there are.
@@ -109,7 +112,10 @@ impl Functions {
             return Err("ERR No functions registered".to_owned());
         }
         for one in &registered {
-            let other = self.functions.get(&one.name).filter(|other| other.library != name);
+            let other = self
+                .functions
+                .get(&one.name.to_ascii_lowercase())
+                .filter(|other| other.library != name);
             if other.is_some() {
                 return Err(format!("ERR Function {} already exists", one.name));
             }
@@ -121,9 +127,10 @@ impl Functions {
                 .keep(&one.name, one.callback)
                 .map_err(|error| String::from_utf8_lossy(&error.message).into_owned())?;
             let (description, flags) = (one.description, one.flags);
-            let function = Function { library: name.clone(), description, flags, slowest: None };
+            let (library, own) = (name.clone(), one.name.clone());
+            let function = Function { name: own, library, description, flags, slowest: None };
             functions.push(one.name.clone());
-            self.functions.insert(one.name, function);
+            self.functions.insert(one.name.to_ascii_lowercase(), function);
         }
         functions.sort_unstable();
         self.libraries.insert(name.clone(), Library { code, functions });
@@ -134,7 +141,7 @@ impl Functions {
     pub fn delete(&mut self, name: &str) -> bool {
         let Some(library) = self.libraries.remove(name) else { return false };
         for function in library.functions {
-            self.functions.remove(&function);
+            self.functions.remove(&function.to_ascii_lowercase());
             self.interpreter.forget(&function);
         }
         true
@@ -177,7 +184,7 @@ impl Functions {
 
     /// A function that is called now, its library's text, and the interpreter.
     pub fn take(&mut self, name: &str) -> Option<(&mut Function, Arc<[u8]>, &mut Interpreter)> {
-        let function = self.functions.get_mut(name)?;
+        let function = self.functions.get_mut(&name.to_ascii_lowercase())?;
         let code = Arc::clone(&self.libraries.get(&function.library)?.code);
         Some((function, code, &mut self.interpreter))
     }

@@ -36,7 +36,8 @@ pub(super) fn run(
         if !matches!(&operation, Some(Value::String(name)) if &*name.as_bytes() == b"register") {
             return Ok((true, Value::Nil));
         }
-        match register(lua, &all.borrow(), arguments) {
+        let registered = register(lua, &all.borrow(), arguments);
+        match registered {
             Ok(one) => {
                 all.borrow_mut().push(one);
                 Ok((true, Value::Nil))
@@ -85,12 +86,12 @@ fn by_name(lua: &Lua, named: &Table) -> Result<Registered, String> {
     let mut flags = Flags::default();
     for pair in named.pairs::<Value, Value>() {
         let (key, value) = pair.map_err(|error| first_line(&error))?;
-        let Value::String(key) = key else {
+        let Some(key) = text(lua, &key) else {
             return Err(
                 "named argument key given to redis.register_function is not a string".into()
             );
         };
-        match &*key.as_bytes() {
+        match key.as_slice() {
             b"function_name" => {
                 name = Some(text(lua, &value).ok_or("function_name argument given to redis.register_function must be a string")?);
             }

@@ -8,10 +8,10 @@ use crate::scripting::builtins::Outcome;
 /// The value of one text.
 pub(super) fn decode(lua: &Lua, options: &Options, text: &[u8]) -> Outcome<Value> {
     // Two zero bytes among the first four: another encoding than UTF-8.
-    if let [first, second, ..] = text {
-        if *first == 0 || *second == 0 {
-            return Err("JSON parser does not support UTF-16 or UTF-32".into());
-        }
+    if let [first, second, ..] = text
+        && (*first == 0 || *second == 0)
+    {
+        return Err("JSON parser does not support UTF-16 or UTF-32".into());
     }
     let mut decoder = Decoder { lua, options, text, at: 0, token_at: 0 };
     let token = decoder.token();

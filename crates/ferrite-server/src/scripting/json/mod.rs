@@ -131,6 +131,11 @@ fn settings(lua: &Lua, module: &Table, shared: &Shared) -> mlua::Result<()> {
             options.decode_invalid
         }))
     })?;
+    special_values(lua, module, shared)
+}
+
+/// The options about numbers that JSON has not, and about sparse arrays.
+fn special_values(lua: &Lua, module: &Table, shared: &Shared) -> mlua::Result<()> {
     let known = Arc::clone(shared);
     define(lua, module, "encode_invalid_numbers", move |lua, arguments| {
         let chosen = match arguments.get(0) {

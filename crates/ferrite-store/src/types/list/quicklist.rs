@@ -224,10 +224,13 @@ impl Quicklist {
         let large = limits.list_is_large(element.len());
         match (&mut self.nodes[at], spot) {
             (Node::Packed(packed), Spot::In(here)) if !large => packed.replace(here, element),
-            (node @ Node::Plain(_), _) => {
-                *node = Node::of(element, limits);
-                self.merge_around(at, limits);
-            }
+            (Node::Plain(_), _) => match self.nodes.get_mut(at + 1) {
+                Some(next) if next.takes(element.len(), limits) => {
+                    push(next, End::Left, element);
+                    self.nodes.remove(at);
+                }
+                _ => self.nodes[at] = Node::of(element, limits),
+            },
             (node, _) => {
                 let index = index_of(node, spot);
                 let is_last = index + 1 == node.len();

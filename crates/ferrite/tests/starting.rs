@@ -1,0 +1,152 @@
+//! The binary as an operator meets it: configuration, log, signals, exit codes.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use ferrite_testkit::Client;
+use rustix::process::{Pid, Signal, kill_process};
+
+fn ferrite(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ferrite")).args(words).output().unwrap()
+}
+
+/// A server and its log; it is killed when the test ends early.
+struct Running {
+    child: Child,
+    log: BufReader<std::process::ChildStdout>,
+    seen: String,
+}
+
+impl Running {
+    fn start(words: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ferrite"))
+            .args(words)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stdout.take().unwrap());
+        let mut running = Self { child, log, seen: String::new() };
+        running.wait_for("Ready to accept connections");
+        running
+    }
+
+    fn wait_for(&mut self, what: &str) {
+        let from = self.seen.len();
+        while !self.seen[from..].contains(what) {
+            let read = self.log.read_line(&mut self.seen).unwrap();
+            assert!(read > 0, "the log ended before {what:?}:\n{}", self.seen);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already where the test went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn client(port: u16) -> Client {
+    Client::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap()
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn it_serves_with_a_redis_conf_and_ends_by_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().display().to_string();
+    let file = write(folder.path(), "redis.conf", "save 3600 1\npidfile f.pid\nport 1\n");
+    let port = free_port().to_string();
+    let mut server = Running::start(&[&file, "--port", &port, "--dir", &dir]);
+    let pid = server.child.id();
+    assert!(server.seen.lines().all(|line| line.starts_with(&format!("{pid}:M "))));
+    let written = std::fs::read_to_string(folder.path().join("f.pid")).unwrap();
+    assert_eq!(written, format!("{pid}\n"));
+    let mut client = client(port.parse().unwrap());
+    client.ok(&["SET", "key", "value"]);
+    assert_eq!(client.ok(&["CONFIG", "GET", "port"]).items()[1].text(), port);
+    server.signal(Signal::TERM);
+    server.wait_for("bye bye");
+    assert!(server.child.wait().unwrap().success());
+    assert!(folder.path().join("dump.rdb").exists(), "a save point is set, so it is saved");
+    assert!(!folder.path().join("f.pid").exists());
+}
+
+#[test]
+fn it_serves_with_a_ferrite_toml_and_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let text = format!(
+        "[network]\nport = {port}\n[persistence.rdb]\nsave = []\n[security]\nrequirepass = \"pw\"\n\
+         users = [\"alice on >secret ~a* +get\"]\n"
+    );
+    let file = write(folder.path(), "ferrite.toml", &text);
+    let server = Running::start(&["--config", &file]);
+    let mut client = client(port);
+    assert!(client.call(&["PING"]).text().contains("NOAUTH"));
+    assert!(client.call(&["AUTH", "wrong"]).text().contains("WRONGPASS"));
+    client.ok(&["AUTH", "alice", "secret"]);
+    client.ok(&["GET", "a1"]);
+    assert!(client.call(&["GET", "b1"]).text().contains("NOPERM No permissions to access a key"));
+    assert!(client.call(&["SET", "a1", "v"]).text().contains("NOPERM User alice has no perm"));
+    client.ok(&["AUTH", "pw"]);
+    let log = client.ok(&["ACL", "LOG"]);
+    assert_eq!(log.items().len(), 3);
+    drop(server);
+}
+
+#[test]
+fn a_wrong_configuration_ends_it_with_the_line() {
+    let output = ferrite(&["--port", "abc"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("*** FATAL CONFIG FILE ERROR (Redis"), "{error}");
+    assert!(error.contains(">>> 'port \"abc\"'"), "{error}");
+    let refused = ferrite(&["--appendonly", "yes"]);
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("no append-only file"));
+}
+
+#[test]
+fn configurations_can_be_tested_and_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.toml").display().to_string();
+    assert!(ferrite(&["init", &path]).status.success());
+    assert_eq!(ferrite(&["init", &path]).status.code(), Some(1), "it replaces nothing");
+    let tested = ferrite(&["--config", &path, "--test-config"]);
+    assert_eq!(String::from_utf8(tested.stdout).unwrap(), "Configuration OK\n");
+    let version = String::from_utf8(ferrite(&["--version"]).stdout).unwrap();
+    assert!(version.starts_with("Ferrite server v="), "{version}");
+}
+
+#[test]
+fn standard_input_is_configuration_behind_a_dash() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ferrite"))
+        .args(["--test-config", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"maxmemory 1gb\nnosuch 1\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("at line 2\n>>> 'nosuch 1'"), "{error}");
+}
