@@ -1,5 +1,7 @@
 //! What is kept in a real etcd, and for how long.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use ferrite_client::etcd::{Etcd, EtcdPlace};
