@@ -18,6 +18,7 @@ use crate::client::{Client, ClientError, Reply};
 
 pub use crate::client::PipelineError;
 pub use listing::{Blob, Entry, Expiry, Listing, Value};
+pub use random::Random;
 pub use reader::{SnapshotError, snapshot};
 
 /// The seed of data sets that were given no other.
