@@ -14,6 +14,11 @@ pub enum Change {
     At(i64),
 }
 
+/// Whether a word is one of the options EX, PX, EXAT and PXAT.
+pub fn is_unit(word: &[u8]) -> bool {
+    [b"ex".as_slice(), b"px", b"exat", b"pxat"].iter().any(|unit| word.eq_ignore_ascii_case(unit))
+}
+
 /// The option `unit` with its value, if `unit` is one.
 ///
 /// # Errors

@@ -40,8 +40,39 @@ pub fn parse(text: &[u8]) -> Option<f64> {
 /// The same, but a number too large is infinite and one too small is zero.
 #[must_use]
 pub fn parse_clamped(text: &[u8]) -> Option<f64> {
-    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let text = std::str::from_utf8(text).ok()?;
+    let value: f64 = text.parse().ok().or_else(|| hexadecimal(text))?;
     (!value.is_nan()).then_some(value)
+}
+
+/// A number written with base 16, as the C library reads it: `0x1.8p3` is 12.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+    let (digits, exponent) = match text.split_once(['p', 'P']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let (mut number, mut exponent) = (0_u64, exponent);
+    for (place, digit) in whole.chars().chain(fraction.chars()).enumerate() {
+        let digit = u64::from(digit.to_digit(16)?);
+        if number >> 60 == 0 {
+            number = number * 16 + digit;
+            exponent = exponent.saturating_sub(if place >= whole.len() { 4 } else { 0 });
+        } else {
+            // Beyond what a double holds it matters only whether anything is there.
+            number |= u64::from(digit != 0);
+            exponent = exponent.saturating_add(if place < whole.len() { 4 } else { 0 });
+        }
+    }
+    Some(sign * number as f64 * 2_f64.powi(exponent))
 }
 
 #[cfg(test)]
@@ -60,11 +91,16 @@ mod tests {
             ("inf", f64::INFINITY),
             ("-Infinity", f64::NEG_INFINITY),
             ("5e-324", 5e-324),
+            ("0x1p3", 8.0),
+            ("-0X1.8", -1.5),
+            ("0x.8p-1", 0.25),
         ] {
             assert_eq!(parse(text.as_bytes()), Some(value), "{text}");
         }
-        for text in ["", " 1", "1 ", "nan", "1e", "abc", "1,5", "1e400", "-1e400", "1e-400", "--1"]
-        {
+        for text in [
+            "", " 1", "1 ", "nan", "1e", "abc", "1,5", "1e400", "-1e400", "1e-400", "--1", "0x",
+            "0xg", "0x1p",
+        ] {
             assert_eq!(parse(text.as_bytes()), None, "{text:?}");
         }
         assert_eq!(parse_clamped(b"1e400"), Some(f64::INFINITY));

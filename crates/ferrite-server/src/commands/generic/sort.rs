@@ -194,9 +194,10 @@ fn weight(
     Ok(Weight::Number(number))
 }
 
-/// A number as SORT reads it: as the C library does, blanks in front are overlooked.
+/// A number as SORT reads it: as the C library does, blanks in front are overlooked, and whatever
+/// is behind a zero byte.
 fn score(text: &[u8]) -> Result<f64, CommandError> {
-    let text = text.trim_ascii_start();
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default().trim_ascii_start();
     let number = if text.is_empty() { Some(0.0) } else { number::parse_float(text) };
     // Minus nothing is nothing.
     number.map(|number| number + 0.0).ok_or(NOT_NUMBERS)

@@ -39,9 +39,13 @@ fn run_text(ctx: &mut Ctx<'_>, words: &[&[u8]], read_only: bool) -> Outcome {
 }
 
 fn run_named(ctx: &mut Ctx<'_>, words: &[&[u8]], read_only: bool) -> Outcome {
+    // What cannot be a checksum is not known, whatever follows.
+    if words[1].len() != CHECKSUM_LENGTH {
+        return Err(NO_SUCH_SCRIPT.into());
+    }
     let keys = key_count(words)?;
     let name = std::str::from_utf8(words[1]).map_err(|_| NO_SUCH_SCRIPT)?.to_ascii_lowercase();
-    if name.len() != CHECKSUM_LENGTH || !ctx.shared.scripting.cache()?.has(&name) {
+    if !ctx.shared.scripting.cache()?.has(&name) {
         return Err(NO_SUCH_SCRIPT.into());
     }
     run(ctx, words, &name, keys, read_only)

@@ -278,7 +278,10 @@ fn deliver(
             given.push((id, pending));
         }
     });
-    if let Some(consumer) = group.consumer_mut(consumer) {
+    // Whoever acknowledges nothing is not seen to be at work.
+    if !request.no_ack
+        && let Some(consumer) = group.consumer_mut(consumer)
+    {
         consumer.active_ms = now;
     }
     given

@@ -47,7 +47,8 @@ pub(super) fn incrbyfloat(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     }
     let text = number::fixed_text(sum);
     let expires_at = ctx.expires_at(key);
-    ctx.put_string(key, text.as_bytes(), expires_at);
+    // Also a whole number is kept as text, as OBJECT ENCODING tells.
+    ctx.put(key, Content::Bytes(text.as_bytes()), expires_at);
     // Another machine may add otherwise: replicas are told the sum.
     ctx.propagate_instead(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]);
     ctx.changed(Class::String, "incrbyfloat", key);

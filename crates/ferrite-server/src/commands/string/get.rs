@@ -1,6 +1,6 @@
 //! GET, GETDEL, GETEX, MGET.
 
-use crate::commands::expiry::{Change, option};
+use crate::commands::expiry::{Change, is_unit, option};
 use crate::ctx::{Ctx, Outcome, Text};
 use crate::error::CommandError;
 use crate::notify::Class;
@@ -44,15 +44,25 @@ pub(super) fn getdel(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 /// `GETEX key [EX seconds | PX ms | EXAT time | PXAT time | PERSIST]`.
 pub(super) fn getex(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let key = words[1];
-    let change = match words.get(2..).unwrap_or_default() {
-        [] => Change::Keep,
-        [persist] if persist.eq_ignore_ascii_case(b"persist") => Change::Remove,
-        [unit, time] => option(unit, time, ctx.now, "getex")?.ok_or(CommandError::SYNTAX)?,
-        _ => return Err(CommandError::SYNTAX.into()),
+    let options = words.get(2..).unwrap_or_default();
+    let known = match options {
+        [] => true,
+        [persist] => persist.eq_ignore_ascii_case(b"persist"),
+        [unit, _] => is_unit(unit),
+        _ => false,
     };
+    if !known {
+        return Err(CommandError::SYNTAX.into());
+    }
+    // Of a key that is not there no time is too long.
     if !answer(ctx, key)? {
         return Ok(());
     }
+    let change = match options {
+        [] => Change::Keep,
+        [unit, time] => option(unit, time, ctx.now, "getex")?.ok_or(CommandError::SYNTAX)?,
+        _ => Change::Remove,
+    };
     match change {
         Change::Keep => {}
         Change::At(time) if time <= ctx.now => {
