@@ -8,11 +8,13 @@ FUZZ_TOOLCHAIN ?= nightly
 CHAOS_ROUNDS ?= 100
 RUNG_OPERATIONS ?= 300000
 CHAOS_SEED ?= $(shell date +%s)
+DIFFER_STEPS ?= 300000
+DIFFER_SEED ?= $(shell date +%s)
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt peers bench chaos rungs fuzz fuzz-tools lint-tools
+.PHONY: help demo test lint fmt peers bench chaos differ rungs fuzz fuzz-tools lint-tools
 
 help: ## Say what there is
 	@echo "usage: make <verb>"
@@ -40,6 +42,9 @@ bench: ## Measure against other tools, side by side; see bench/
 
 chaos: ## CHAOS_ROUNDS (100) live migrations to which everything happens at once
 	$(CARGO) test -p ferrite-migrate --test chaos -- --rounds $(CHAOS_ROUNDS) --seed $(CHAOS_SEED)
+
+differ: ## DIFFER_STEPS (300000) random commands on real servers and ours, compared
+	$(CARGO) test -p ferrite-server --test differ -- --steps $(DIFFER_STEPS) --seed $(DIFFER_SEED)
 
 rungs: ## Live migrations by every strategy from every server, under 40,000 operations a second
 	$(CARGO) test -p ferrite-migrate --test chaos -- --rungs $(RUNG_OPERATIONS)

@@ -13,56 +13,17 @@
 //! A scenario begins with empty servers.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod common;
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use common::{Connection, shown, unordered};
+use ferrite_resp::Value;
 use ferrite_resp::request::split_words;
-use ferrite_resp::{Limits, Value, decode, encode};
 use ferrite_server::Server;
 use ferrite_testkit::{Peer, Server as Real};
-
-/// Longest wait for a reply.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Connection {
-    stream: TcpStream,
-    received: Vec<u8>,
-}
-
-impl Connection {
-    fn new(address: SocketAddr, resp3: bool) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut connection = Self { stream, received: Vec::new() };
-        if resp3 {
-            connection.send(&[b"HELLO".to_vec(), b"3".to_vec()]);
-            connection.reply();
-        }
-        connection
-    }
-
-    fn send(&mut self, words: &[Vec<u8>]) {
-        let mut bytes = Vec::new();
-        encode::command(&mut bytes, words);
-        self.stream.write_all(&bytes).unwrap();
-    }
-
-    fn reply(&mut self) -> Value {
-        loop {
-            if let Some((value, used)) = decode(&self.received, &Limits::default()).unwrap() {
-                self.received.drain(..used);
-                return value;
-            }
-            let mut buffer = [0; 65536];
-            let read = self.stream.read(&mut buffer).expect("a reply in time");
-            assert!(read > 0, "the connection was closed");
-            self.received.extend_from_slice(&buffer[..read]);
-        }
-    }
-}
 
 /// The connections of a scenario to one server.
 struct End {
@@ -91,31 +52,6 @@ fn comparable(value: Value, how: Compare) -> String {
         Compare::AnyOrder => unordered(&value),
         Compare::Kind => format!("{value:?}").split(['(', ' ']).next().unwrap().into(),
     }
-}
-
-/// A reply with its type, its bytes as text.
-fn shown(value: &Value) -> String {
-    let all = |items: &[Value]| items.iter().map(shown).collect::<Vec<_>>().join(", ");
-    match value {
-        Value::Bulk(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
-        Value::Simple(bytes) => format!("+{}", String::from_utf8_lossy(bytes)),
-        Value::Error(bytes) => format!("-{}", String::from_utf8_lossy(bytes)),
-        Value::Array(items) => format!("[{}]", all(items)),
-        Value::Set(items) => format!("set[{}]", all(items)),
-        Value::Push(items) => format!("push[{}]", all(items)),
-        Value::Map(pairs) => {
-            let pair = |(key, value): &(Value, Value)| format!("{}: {}", shown(key), shown(value));
-            format!("map[{}]", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-fn unordered(value: &Value) -> String {
-    let (Value::Array(items) | Value::Set(items)) = value else { return shown(value) };
-    let mut items: Vec<_> = items.iter().map(unordered).collect();
-    items.sort();
-    format!("{items:?}")
 }
 
 /// Runs a scenario on both; what differs.
