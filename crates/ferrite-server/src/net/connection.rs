@@ -71,8 +71,9 @@ impl Connection {
         &mut self.stream
     }
 
-    /// Reads what has come and executes it. `scratch` is the thread's buffer.
-    pub fn readable(&mut self, ctx: &mut Ctx<'_>, scratch: &mut [u8]) -> Fate {
+    /// Reads what has come and executes it. `scratch` is the thread's buffer; `ends` says that the
+    /// client sends nothing more, which is not told again: so all is read up to the end.
+    pub fn readable(&mut self, ctx: &mut Ctx<'_>, scratch: &mut [u8], ends: bool) -> Fate {
         loop {
             let read = match self.stream.read(scratch) {
                 Ok(0) => return Fate::Closed,
@@ -90,7 +91,7 @@ impl Connection {
                 tracing::warn!("client {}: closed, it sent too far ahead", self.session.client.id);
                 return Fate::Closed;
             }
-            if read < scratch.len() {
+            if read < scratch.len() && !ends {
                 return Fate::Open;
             }
         }

@@ -216,7 +216,8 @@ impl<'s> Worker<'s> {
             fate = connection.flush(self.ctx.counts);
         }
         if fate == Fate::Open && (event.is_readable() || event.is_read_closed()) {
-            fate = connection.readable(&mut self.ctx, &mut self.scratch);
+            let ends = event.is_read_closed();
+            fate = connection.readable(&mut self.ctx, &mut self.scratch, ends);
         }
         self.settle(seat, fate);
     }
