@@ -8,6 +8,9 @@ use crate::net::mail::Mail;
 use crate::persist::save;
 use crate::shared::Shared;
 
+/// How often the last snapshot is written while commands that had begun still write.
+const MOST_SAVES: usize = 3;
+
 /// How the server ends; the bits of `shutdown-on-sigterm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End(pub u32);
@@ -33,7 +36,7 @@ impl Shared {
         let points = !self.config.snapshots.save.get().0.is_empty();
         if end.has(End::SAVE) || (points && !end.has(End::NO_SAVE)) {
             tracing::info!("Saving the final RDB snapshot before exiting.");
-            match save::save(self) {
+            match self.save_the_last() {
                 Ok(()) => tracing::info!("DB saved on disk"),
                 Err(error) if end.has(End::FORCE) => tracing::error!("{error}"),
                 Err(error) => {
@@ -44,6 +47,23 @@ impl Shared {
         }
         self.stopping.store(true, Ordering::Relaxed);
         self.mail_all(|| Mail::Wake);
+        Ok(())
+    }
+
+    /// Saves with what was acknowledged up to the end: from now on writes wait, and what slipped in
+    /// beside the snapshot is saved once more.
+    fn save_the_last(&self) -> std::io::Result<()> {
+        let before = self.paused_until.swap(i64::MAX, Ordering::SeqCst);
+        for _ in 0..MOST_SAVES {
+            if let Err(error) = save::save(self) {
+                self.paused_until.store(before, Ordering::SeqCst);
+                self.mail_all(|| Mail::Wake);
+                return Err(error);
+            }
+            if self.dirty() == self.persistence.saved_dirty.load(Ordering::Relaxed) {
+                break;
+            }
+        }
         Ok(())
     }
 }
