@@ -25,8 +25,8 @@ pub use client::{Client, ClientError, Reply};
 pub use dataset::{Dataset, Listing, snapshot};
 pub use load::{Load, LoadReport};
 pub use peers::{
-    Binary, Cluster, ClusterBuilder, Etcd, Memcached, MemcachedClient, OtherServer, Peer,
-    PeerBuilder, PeerError, Script, Scripted, Sentinels, Server,
+    Binary, ClientLibrary, Cluster, ClusterBuilder, Etcd, Memcached, MemcachedClient, OtherServer,
+    Peer, PeerBuilder, PeerError, Script, Scripted, Sentinels, Server,
 };
 pub use proxy::{Direction, Proxy};
 pub use tls::TlsFiles;

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use ferrite_testkit::interrupt::on_interrupt;
-use ferrite_testkit::{OtherServer, Peer, Server};
+use ferrite_testkit::{ClientLibrary, OtherServer, Peer, Server};
 
 /// Real Redis and Valkey servers for tests, without root
 #[derive(Parser)]
@@ -71,7 +71,8 @@ fn run(action: Action) -> Result<(), Box<dyn std::error::Error>> {
     match action {
         Action::Fetch { servers } if servers.is_empty() => {
             fetch(&Server::ALL)?;
-            fetch_others()
+            fetch_others()?;
+            fetch_libraries()
         }
         Action::Fetch { servers } => fetch(&servers),
         Action::Path { server } => {
@@ -102,6 +103,14 @@ fn fetch_others() -> Result<(), Box<dyn std::error::Error>> {
             Some(version) => println!("{} works ({version})", server.name()),
             None => return Err(format!("{} does not tell its version", server.name()).into()),
         }
+    }
+    Ok(())
+}
+
+/// Gets the client libraries that tests use servers with.
+fn fetch_libraries() -> Result<(), Box<dyn std::error::Error>> {
+    for library in ClientLibrary::ALL {
+        println!("{} is in {}", library.name(), library.folder()?.display());
     }
     Ok(())
 }

