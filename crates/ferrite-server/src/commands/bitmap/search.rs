@@ -99,8 +99,8 @@ pub(super) fn bitpos(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         return Err(CommandError::SYNTAX.into());
     }
     let start = words.get(3).map_or(Ok(0), |start| number::int(start))?;
-    let end = words.get(4).map(|end| number::int(end)).transpose()?;
     let in_bits = unit(words.get(5))?;
+    let end = words.get(4).map(|end| number::int(end)).transpose()?;
     let Some(bytes) = read(ctx, words[1])? else {
         ctx.reply.int(if wanted { -1 } else { 0 });
         return Ok(());
