@@ -4,7 +4,8 @@ use ferrite_testkit::Reply;
 
 use crate::{connect, lives, server};
 
-/// Parameters that say where the server listens.
+/// Parameters that say where the server listens: most of these values are taken, and then nobody
+/// finds it.
 const LISTENING: [&[u8]; 2] = [b"port", b"bind"];
 
 #[test]
@@ -34,12 +35,9 @@ fn nonsense_for_every_parameter_is_refused_or_taken_back() {
         .collect();
     assert!(pairs.len() > 150, "{} parameters", pairs.len());
     let mut refused = 0;
-    for (name, before) in &pairs {
+    let others = pairs.iter().filter(|(name, _)| !LISTENING.contains(&name.as_slice()));
+    for (name, before) in others {
         for value in values {
-            // Where it listens is not changed: whoever looks for it would not find it.
-            if LISTENING.contains(&name.as_slice()) && [&b""[..], b"0", b"-1"].contains(&value) {
-                continue;
-            }
             let words: [&[u8]; 4] = [b"CONFIG", b"SET", name, value];
             let name = String::from_utf8_lossy(name);
             match client.call(&words) {
@@ -53,10 +51,8 @@ fn nonsense_for_every_parameter_is_refused_or_taken_back() {
                 }
             }
         }
-        if !LISTENING.contains(&name.as_slice()) {
-            let words: [&[u8]; 4] = [b"CONFIG", b"SET", name, before];
-            client.call(&words);
-        }
+        let words: [&[u8]; 4] = [b"CONFIG", b"SET", name, before];
+        client.call(&words);
     }
     assert!(refused > pairs.len() * 3, "{refused} refused");
     for nonsense in [

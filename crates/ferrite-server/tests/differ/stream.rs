@@ -149,6 +149,8 @@ const SAME: &[(&str, &str)] = &[
     ("Command not allowed inside a transaction", "WATCH inside MULTI is not allowed"),
     ("Command not allowed inside a transaction", "MULTI calls can not be nested"),
     ("Wrong number of args calling command", "Wrong number of args calling Redis command"),
+    // A hash none of whose fields expires.
+    ("\"listpackex\"", "\"listpack\""),
     ("NOSCRIPT No matching script.", "NOSCRIPT No matching script."),
     ("-ERR Command arguments must be", "-ERR Lua redis lib command arguments must be"),
     ("an ID, '+', or '$' must", "an ID or '$' must"),

@@ -110,6 +110,7 @@ pub fn word(hole: &str, random: &mut Random) -> Vec<u8> {
         "v" => return value(random),
         "m" => return member(random),
         "i" => return integer(random),
+        "sorted" => format!("sorted:{}", random.below(KEYS)),
         "exact" => format!("exact:{}", random.below(KEYS)),
         "alike" => format!("alike:{}", random.below(KEYS)),
         "missing" => "nothing".into(),

@@ -123,8 +123,7 @@ pub fn check(history: &[Operation]) -> Result<(), String> {
         furthest = furthest.max(found.first);
         // Those called later than the first of these is done cannot come next.
         let mut earliest = Nanoseconds::MAX;
-        for index in found.first..all {
-            let operation = &history[index];
+        for (index, operation) in history.iter().enumerate().skip(found.first) {
             if operation.span.call > earliest {
                 break;
             }
