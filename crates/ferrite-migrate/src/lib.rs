@@ -72,7 +72,7 @@ pub use inputs::{AofOptions, CsvMapping, CsvShape, Input, MemcachedFlags};
 pub use jobs::{
     JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobRounds, JobStatus,
     JobStore, JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State,
-    Throttle, TtlGuard, control,
+    Throttle, TtlGuard, WrittenBy, control,
 };
 pub use key_template::KeyTemplate;
 pub use live::{Guard, adopt};
