@@ -1,6 +1,7 @@
 //! OBJECT: how a value is kept, and when it was used.
 
 use ferrite_store::table::Value;
+use ferrite_store::types::Collection;
 
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
@@ -44,13 +45,18 @@ pub(super) fn help(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
-pub(super) fn encoding(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    let name = ctx.look(words[2]).map(|value| match value {
+/// How a value is kept, as Redis names it.
+pub(in crate::commands) fn encoding_of(value: Value<'_, Collection>) -> &'static str {
+    match value {
         Value::Int(_) => "int",
         Value::Bytes { bytes, raw: false } if bytes.len() <= EMBEDDED_MAX => "embstr",
         Value::Bytes { .. } => "raw",
         Value::Object(object) => object.encoding_name(),
-    });
+    }
+}
+
+pub(super) fn encoding(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    let name = ctx.look(words[2]).map(encoding_of);
     ctx.reply.bulk_or_null(name.map(str::as_bytes));
     Ok(())
 }
