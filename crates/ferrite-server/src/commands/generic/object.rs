@@ -62,8 +62,11 @@ pub(super) fn encoding(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 }
 
 pub(super) fn refcount(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    // Where each key's last access counts, each has an integer of its own.
+    let eviction = &ctx.shared.eviction;
+    let shares = eviction.limit() == 0 || !eviction.policy().by_access();
     let count = ctx.look(words[2]).map(|value| match value {
-        Value::Int(0..SHARED_INTEGERS) => i64::from(i32::MAX),
+        Value::Int(0..SHARED_INTEGERS) if shares => i64::from(i32::MAX),
         _ => 1,
     });
     answer(ctx, count)
