@@ -60,7 +60,7 @@ pub(super) fn populate(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 }
 
 fn positive(word: &[u8]) -> Result<i64, CommandError> {
-    Some(number::int(word)?).filter(|number| *number >= 0).ok_or(NOT_POSITIVE)
+    number::parse_int(word).filter(|number| *number >= 0).ok_or(NOT_POSITIVE)
 }
 
 /// `DEBUG OBJECT key`: where its entry is, and how its value is kept.

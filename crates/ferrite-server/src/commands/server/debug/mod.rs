@@ -92,7 +92,7 @@ fn protocol(ctx: &mut Ctx<'_>, kind: &[u8]) -> Outcome {
     match kind.to_ascii_lowercase().as_slice() {
         b"string" => reply.text("Hello World"),
         b"integer" => reply.int(12345),
-        b"double" => reply.double(3.25),
+        b"double" => reply.double(3.141),
         b"null" => reply.null(),
         b"array" => {
             reply.array(3);
