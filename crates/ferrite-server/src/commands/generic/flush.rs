@@ -96,7 +96,9 @@ pub(super) fn swapdb(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         for shard in 0..SHARDS as u8 {
             tell(ctx, shard, first, second);
             tell(ctx, shard, second, first);
-            ctx.held.shard_mut(shard).tables.swap(first, second);
+            let shard = ctx.held.shard_mut(shard);
+            shard.tables.swap(first, second);
+            shard.fields.swap(first, second);
         }
     }
     ctx.effects.dirty += 1;
