@@ -87,6 +87,7 @@ pub(super) fn debug(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
+#[expect(clippy::approx_constant, reason = "the number that Redis answers")]
 fn protocol(ctx: &mut Ctx<'_>, kind: &[u8]) -> Outcome {
     let reply = &mut ctx.reply;
     match kind.to_ascii_lowercase().as_slice() {
