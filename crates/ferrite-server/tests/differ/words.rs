@@ -149,6 +149,15 @@ pub fn word(hole: &str, random: &mut Random) -> Vec<u8> {
             0 => one(&["-", "+", "x", "[", "("], random).into(),
             _ => format!("{}m{}", one(&["[", "("], random), random.below(MEMBERS)),
         },
+        other if TYPES.contains(&other) => return key(other, random),
+        other => beside(other, random),
+    };
+    text.into_bytes()
+}
+
+/// Words that only some types have: ids, groups, times, places on the earth.
+fn beside(hole: &str, random: &mut Random) -> String {
+    match hole {
         "id" => id(random),
         "seconds" => random.below(60).to_string(),
         "from" => match random.below(3) {
@@ -180,8 +189,6 @@ pub fn word(hole: &str, random: &mut Random) -> Vec<u8> {
             _ => (100 + random.below(1000)).to_string(),
         },
         "unit" => one(&["m", "km", "ft", "mi", "km", "km"], random).into(),
-        other if TYPES.contains(&other) => return key(other, random),
         other => panic!("no hole is called {other}"),
-    };
-    text.into_bytes()
+    }
 }
