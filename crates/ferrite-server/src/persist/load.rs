@@ -17,6 +17,9 @@ const READ_SIZE: usize = 256 * 1024;
 /// The largest value that is taken in one piece: as large as a key of Redis can be.
 const LARGEST_VALUE: usize = 1 << 40;
 
+/// Keys that are put together.
+const TOGETHER: usize = 32;
+
 /// What was loaded.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Loaded {
@@ -45,41 +48,26 @@ pub fn load(shared: &Shared, path: &Path, now: i64) -> io::Result<Loaded> {
 /// What is wrong with the bytes, and where.
 pub fn read(shared: &Shared, input: &mut dyn Read, now: i64) -> io::Result<Loaded> {
     let mut reader = Reader::new(LARGEST_VALUE);
-    let (mut buffer, mut start, mut wanted) = (Vec::new(), 0, READ_SIZE);
-    let mut loaded = Loaded::default();
-    let mut held = Held::nothing(&shared.store);
-    held.acquire(ShardSet::ALL);
+    let (mut buffer, mut wanted) = (Vec::new(), READ_SIZE);
+    let mut loading = Loading {
+        limits: shared.limits(),
+        held: Held::nothing(&shared.store),
+        now,
+        loaded: Loaded::default(),
+    };
+    loading.held.acquire(ShardSet::ALL);
     loop {
-        let rest = buffer.get(start..).unwrap_or_default();
-        let step = reader.next(rest).map_err(io::Error::other)?;
-        let format = reader.format();
-        match step {
-            Step::NeedMore => {
-                buffer.drain(..start);
-                start = 0;
-                wanted = wanted.max(buffer.len() * 2);
-                if fill(input, &mut buffer, wanted)? == 0 {
-                    let text = format!("the file ends at byte {}, amid something", reader.offset());
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
-                }
-                wanted = READ_SIZE;
-            }
-            Step::Event { consumed, event } => {
-                match event {
-                    Event::End { .. } => return Ok(loaded),
-                    Event::Entry(entry) => {
-                        put(&shared.limits(), &mut held, format, &entry, now, &mut loaded)?;
-                    }
-                    Event::Large(head) => {
-                        let key = String::from_utf8_lossy(&head.key).into_owned();
-                        let text = format!("the value of {key:?} is larger than a server holds");
-                        return Err(io::Error::other(text));
-                    }
-                    _ => {}
-                }
-                start += consumed;
-            }
+        let (used, is_end) = loading.take_all(&mut reader, &buffer)?;
+        if is_end {
+            return Ok(loading.loaded);
         }
+        buffer.drain(..used);
+        wanted = wanted.max(buffer.len() * 2);
+        if fill(input, &mut buffer, wanted)? == 0 {
+            let text = format!("the file ends at byte {}, amid something", reader.offset());
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        wanted = READ_SIZE;
     }
 }
 
@@ -88,38 +76,88 @@ fn fill(input: &mut dyn Read, buffer: &mut Vec<u8>, wanted: usize) -> io::Result
     input.take(missing as u64).read_to_end(buffer)
 }
 
-fn put(
-    limits: &Limits,
-    held: &mut Held<'_>,
-    format: Format,
-    entry: &Entry<'_>,
+/// What a load goes with.
+struct Loading<'s> {
+    limits: Limits,
+    held: Held<'s>,
     now: i64,
-    loaded: &mut Loaded,
-) -> io::Result<()> {
-    let expires_at = entry.head.expires_at_ms.map(|time| i64::try_from(time).unwrap_or(i64::MAX));
-    if expires_at.is_some_and(|time| time <= now) {
-        loaded.expired += 1;
-        return Ok(());
+    loaded: Loaded,
+}
+
+impl Loading<'_> {
+    /// Puts all keys that are in `input` as a whole; how many bytes that were, and whether they
+    /// are the last.
+    fn take_all(&mut self, reader: &mut Reader, input: &[u8]) -> io::Result<(usize, bool)> {
+        let mut together = Vec::with_capacity(TOGETHER);
+        let mut at = 0;
+        loop {
+            let rest = input.get(at..).unwrap_or_default();
+            let Step::Event { consumed, event } = reader.next(rest).map_err(io::Error::other)?
+            else {
+                self.put_all(&mut together)?;
+                return Ok((at, false));
+            };
+            at += consumed;
+            match event {
+                Event::End { .. } => {
+                    self.put_all(&mut together)?;
+                    return Ok((at, true));
+                }
+                Event::Entry(entry) => {
+                    let hash = table::hash(&entry.head.key);
+                    together.push((hash, reader.format(), entry));
+                }
+                Event::Large(head) => {
+                    let key = String::from_utf8_lossy(&head.key).into_owned();
+                    let text = format!("the value of {key:?} is larger than a server holds");
+                    return Err(io::Error::other(text));
+                }
+                _ => {}
+            }
+            if together.len() == TOGETHER {
+                self.put_all(&mut together)?;
+            }
+        }
     }
-    let key = &*entry.head.key;
-    let (hash, db) = (table::hash(key), entry.head.db);
-    let failed = |error: ferrite_rdb::Error| io::Error::other(error.with_key(key));
-    let tables = &mut held.shard_mut(shard_of(hash)).tables;
-    let table = usize::try_from(db).ok().and_then(|db| tables.get_mut(db));
-    let Some(table) = table else {
-        return Err(io::Error::other(format!("the file has database {db}, this server has not")));
-    };
-    let type_byte = entry.head.type_byte;
-    if ValueKind::of(format, type_byte) == Some(ValueKind::String) {
-        let mut body = Body::new(entry.value);
-        let text = body.string().map_err(failed)?;
-        table.insert(hash, key, string_content(&text), expires_at);
-    } else {
-        let collection = Collection::from_rdb(format, type_byte, entry.value, limits);
-        table.insert(hash, key, Content::Object(collection.map_err(failed)?), expires_at);
+
+    /// Puts keys, whose places in memory are fetched together before.
+    fn put_all(&mut self, together: &mut Vec<(u64, Format, Entry<'_>)>) -> io::Result<()> {
+        for (hash, _, entry) in together.iter() {
+            let db = usize::try_from(entry.head.db).unwrap_or(usize::MAX);
+            if let Some(table) = self.held.shard(shard_of(*hash)).tables.get(db) {
+                table.prefetch(*hash);
+            }
+        }
+        together.drain(..).try_for_each(|(hash, format, entry)| self.put(hash, format, &entry))
     }
-    loaded.keys += 1;
-    Ok(())
+
+    fn put(&mut self, hash: u64, format: Format, entry: &Entry<'_>) -> io::Result<()> {
+        let expires_at =
+            entry.head.expires_at_ms.map(|time| i64::try_from(time).unwrap_or(i64::MAX));
+        if expires_at.is_some_and(|time| time <= self.now) {
+            self.loaded.expired += 1;
+            return Ok(());
+        }
+        let (key, db) = (&*entry.head.key, entry.head.db);
+        let failed = |error: ferrite_rdb::Error| io::Error::other(error.with_key(key));
+        let tables = &mut self.held.shard_mut(shard_of(hash)).tables;
+        let table = usize::try_from(db).ok().and_then(|db| tables.get_mut(db));
+        let Some(table) = table else {
+            let text = format!("the file has database {db}, this server has not");
+            return Err(io::Error::other(text));
+        };
+        let type_byte = entry.head.type_byte;
+        if ValueKind::of(format, type_byte) == Some(ValueKind::String) {
+            let mut body = Body::new(entry.value);
+            let text = body.string().map_err(failed)?;
+            table.insert(hash, key, string_content(&text), expires_at);
+        } else {
+            let collection = Collection::from_rdb(format, type_byte, entry.value, &self.limits);
+            table.insert(hash, key, Content::Object(collection.map_err(failed)?), expires_at);
+        }
+        self.loaded.keys += 1;
+        Ok(())
+    }
 }
 
 /// A string as it is kept: as an integer where it is one.
