@@ -11,8 +11,8 @@ import sys
 
 def facts(bench):
     """What is true of every run: when, of what, where, how busy. No names of hosts."""
-    arguments = ["PATH" if word == getattr(bench, "redis_shake", None) else word
-                 for word in sys.argv[1:]]
+    paths = (bench.ferrite, getattr(bench, "redis_shake", None))
+    arguments = ["PATH" if word in paths else word for word in sys.argv[1:]]
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit(bench.root),
