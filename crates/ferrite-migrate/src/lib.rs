@@ -68,11 +68,14 @@ pub use exports::{Export, ExportFormat, ExportReport};
 pub use ferrite_client::{Address, TlsOptions};
 pub use files::RdbReader;
 pub use glob::{KeyFilter, matches_glob};
-pub use inputs::{AofOptions, CsvMapping, CsvShape, Input, MemcachedFlags};
+pub use inputs::{
+    AofOptions, CSV_MAPPING_MAX, CsvMapping, CsvOrigin, CsvShape, Input, MemcachedFlags,
+    csv_delimiter, csv_mapping,
+};
 pub use jobs::{
     JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobRounds, JobStatus,
     JobStore, JobVerify, JournalRecord, Pattern, Plan, PlanTls, Shard, SkippedKeys, State,
-    Throttle, TtlGuard, control,
+    Throttle, TtlGuard, WrittenBy, control,
 };
 pub use key_template::KeyTemplate;
 pub use live::{Guard, adopt};

@@ -196,6 +196,7 @@ fn files_of_text() {
     desk.shell(&format!("{export} keys.jsonl; {export} users.json"));
     desk.shell("gzip -k keys.jsonl; cp keys.jsonl.gz keys.json.gz");
     desk.write("users.csv", "id,name,age\n1,Ada,36\n2,Grace,45\n");
+    desk.write("users.yaml", "key: user:{id}\nfields: {name: name, years: age}\n");
     desk.write("names.csv", "id,name\n1,Ada\n2,Grace\n");
     desk.write("b.csv", "game,m,s\nchess,ada,7\nchess,grace,9\n");
     desk.write("log.tsv", "a\tone\na\ttwo\n");

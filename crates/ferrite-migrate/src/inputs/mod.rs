@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use aof::AofOptions;
 pub use bytes::{Bytes, GZIP_MAGIC, Place};
-pub use csv::{CsvMapping, CsvShape};
+pub use csv::{CSV_MAPPING_MAX, CsvMapping, CsvOrigin, CsvShape, csv_delimiter, csv_mapping};
 pub use memcached::MemcachedFlags;
 pub use rdb_file::FileSupply;
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ferrite_rdb::{ErrorKind as ErrorKindOfRdb, Reader};
+
 use super::aof::AofInput;
 use super::{Bytes, Comparing, Kind, Opened, Place};
 use crate::engine::Job;
@@ -14,6 +16,10 @@ use crate::verify::{FileComparer, WrittenTo};
 
 /// What an RDB begins with.
 const MAGICS: [&[u8]; 2] = [b"REDIS", b"VALKEY"];
+
+/// What to do about a file that is none.
+const A_FILE: &str =
+    "give a file written by SAVE or BGSAVE of a server that docs/rdb-files.md names";
 
 /// An RDB file.
 #[derive(Debug)]
@@ -41,8 +47,8 @@ impl RdbFile {
         match foreign(bytes.available()) {
             None => report.ok("source file", format!("{} is an RDB", self.place)),
             Some(what) => {
-                let detail = format!("{} is no RDB: {what}", self.place);
-                report.block("source file", detail, "give a file written by SAVE or BGSAVE");
+                let detail = format!("{} is no RDB that can be read: {what}", self.place);
+                report.block("source file", detail, A_FILE);
             }
         }
         let supply = FileSupply { place: self.place.clone(), bytes };
@@ -104,21 +110,24 @@ impl FileSupply {
         let bytes = Bytes::open(place).await?;
         if let Some(what) = foreign(bytes.available()) {
             let doing = format!("reading the RDB {place}");
-            return Err(MigrateError::new(ErrorKind::Data, doing, what)
-                .with_hint("give a file written by SAVE or BGSAVE"));
+            return Err(MigrateError::new(ErrorKind::Data, doing, what).with_hint(A_FILE));
         }
         Ok(Self { place: place.clone(), bytes })
     }
 }
 
-/// What a file is that is no RDB.
-fn foreign(begins: &[u8]) -> Option<&'static str> {
-    match begins.first() {
-        _ if RdbFile::is_begun_by(begins) => None,
-        None => Some("it is empty"),
-        Some(b'*') => Some("it begins as an AOF does"),
-        Some(_) => Some("it does not begin with REDIS or VALKEY"),
-    }
+/// What a file is that is no RDB, or none that can be read.
+fn foreign(begins: &[u8]) -> Option<String> {
+    let what = match begins.first() {
+        _ if RdbFile::is_begun_by(begins) => {
+            let unread = Reader::new(begins.len()).next(begins).err();
+            return unread.map(|error| error.kind.to_string());
+        }
+        None => "it is empty",
+        Some(b'*') => "it begins as an AOF does",
+        Some(_) => "it does not begin with REDIS or VALKEY",
+    };
+    Some(what.to_owned())
 }
 
 impl Supply for FileSupply {
@@ -157,9 +166,23 @@ impl Supply for FileSupply {
             .with_hint("ferrite-migrate import-aof reads both; empty the target before"))
     }
 
+    fn keeps_what_came(&self) -> bool {
+        true
+    }
+
     fn bad_data(&self, error: &ferrite_rdb::Error) -> MigrateError {
         let doing = format!("reading the RDB {}", self.place);
-        MigrateError::new(ErrorKind::Data, doing, error)
-            .with_hint("what was read before that offset is on the target")
+        let hint = match error.kind {
+            ErrorKindOfRdb::Checksum { .. } => WRONG_SOMEWHERE,
+            _ => WHAT_IS_THERE,
+        };
+        MigrateError::new(ErrorKind::Data, doing, error).with_hint(hint)
     }
 }
+
+/// What is said where a byte is wrong and nobody knows which.
+const WRONG_SOMEWHERE: &str = "the file has changed since it was written, and its keys are on the target: \
+                               one of them may be wrong. Empty the target, and take another file";
+/// What is said where the bytes make no sense.
+const WHAT_IS_THERE: &str = "what was read before that offset is on the target; what can be read of \
+                             the file: ferrite-migrate analyze-rdb FILE";

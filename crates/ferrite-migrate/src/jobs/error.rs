@@ -35,8 +35,12 @@ pub enum JobError {
         /// The process that holds the lock, where the lock file says so.
         pid: Option<u32>,
     },
-    /// Its directory was laid out by a version of this program that does it differently.
-    #[error("the migration {id} was made by version {program}, which keeps its files differently")]
+    /// Its files are those of a version that keeps them differently, or knows more.
+    #[error(
+        "the migration {id} is kept by version {program} of this program, whose files this one \
+         (version {}) does not know",
+        env!("CARGO_PKG_VERSION")
+    )]
     OtherVersion {
         /// The id.
         id: String,
@@ -73,11 +77,18 @@ impl JobError {
         match self {
             Self::BadId { .. } | Self::NotFound { .. } => Some("ferrite-migrate list".to_owned()),
             Self::Running { id, .. } => Some(format!("ferrite-migrate status --id {id}")),
-            Self::OtherVersion { program, .. } => {
-                Some(format!("go on with version {program}, or begin again"))
-            }
+            Self::OtherVersion { program, .. } => Some(format!(
+                "go on with version {program}, or begin again with this one: \
+                     ferrite-migrate migrate … --on-conflict replace"
+            )),
             Self::Exists { .. } | Self::Damaged { .. } | Self::Io { .. } => None,
         }
+    }
+
+    /// A file in a job's directory was written by that version.
+    pub(super) fn other_version(file: &Path, program: String) -> Self {
+        let id = file.parent().and_then(Path::file_name).unwrap_or_default();
+        Self::OtherVersion { id: id.to_string_lossy().into_owned(), program }
     }
 
     pub(super) fn damaged(path: &Path, why: impl ToString) -> Self {

@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! {"at_ms":1700000000000,"state":"COPYING","reason":"…","detail":{…}}\n     reason, detail: if any
+//! {…,"by":{"format":1,"program":"0.1.0"}}\n     the first line that a process writes
 //! ```
+//!
+//! A journal that was written to by a version with another format is not read: it may say what this
+//! version does not know.
 //!
 //! A line is written and synced before the change it tells of is acted on. A process that is
 //! killed while it writes leaves a last line without its end: that change was not acted on, so
@@ -15,6 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::plan::FORMAT;
 use super::{JobError, State, files};
 use crate::engine::now_ms;
 
@@ -38,13 +43,38 @@ pub struct JournalRecord {
     /// What whoever wrote it needs in order to resume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Value>,
+    /// Which version wrote this and what follows, in the first record of each process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<WrittenBy>,
+}
+
+/// The version of this program that wrote a file, and how it keeps a job's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenBy {
+    /// The layout of the job's directory.
+    pub format: u32,
+    /// The version of the program.
+    pub program: String,
+}
+
+impl WrittenBy {
+    /// This version.
+    fn this() -> Self {
+        Self { format: FORMAT, program: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+
+    /// Whether it is.
+    #[must_use]
+    pub fn is_this(&self) -> bool {
+        *self == Self::this()
+    }
 }
 
 impl JournalRecord {
     /// A change at this moment.
     #[must_use]
     pub fn now(state: State, reason: Option<&str>, detail: Option<Value>) -> Self {
-        Self { at_ms: now_ms(), state, reason: reason.map(shortened), detail }
+        Self { at_ms: now_ms(), state, reason: reason.map(shortened), detail, by: None }
     }
 
     /// Whether it tells that the target was to become again what it was before the migration.
@@ -68,6 +98,8 @@ pub struct Journal {
     length: u64,
     /// Whether something may stand behind them.
     is_torn: bool,
+    /// Whether this process has said in it which version it is.
+    is_signed: bool,
     records: Vec<JournalRecord>,
 }
 
@@ -78,7 +110,7 @@ impl Journal {
         let options = files::private().create(true).append(true).clone();
         let file = options.open(&path).map_err(JobError::io("opening", &path))?;
         let (records, length) = parse(&path, &files::read(&path, LENGTH_MAX)?)?;
-        Ok(Self { path, file, length, is_torn: true, records })
+        Ok(Self { path, file, length, is_torn: true, is_signed: false, records })
     }
 
     /// All of it, the oldest first.
@@ -87,7 +119,8 @@ impl Journal {
     }
 
     /// Adds a record; it is on the disk when this returns.
-    pub fn append(&mut self, record: JournalRecord) -> Result<(), JobError> {
+    pub fn append(&mut self, mut record: JournalRecord) -> Result<(), JobError> {
+        record.by = (!self.is_signed).then(WrittenBy::this);
         let mut line =
             serde_json::to_vec(&record).map_err(|error| JobError::damaged(&self.path, error))?;
         line.push(b'\n');
@@ -98,6 +131,7 @@ impl Journal {
         }
         self.write(&line).map_err(JobError::io("writing", &self.path))?;
         self.length = length;
+        self.is_signed = true;
         self.records.push(record);
         Ok(())
     }
@@ -127,11 +161,24 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<JournalRecord>, u64), JobErro
     let whole = bytes.get(..length).unwrap_or_default();
     let lines = whole.split_inclusive(|byte| *byte == b'\n').zip(1..);
     let record = |(line, number): (&[u8], u64)| {
+        known(path, line)?;
         serde_json::from_slice(line)
             .map_err(|error| JobError::damaged(path, format!("line {number}: {error}")))
     };
     let records = lines.map(record).collect::<Result<_, _>>()?;
     Ok((records, length as u64))
+}
+
+/// Refuses a line that says it is of a version with another format.
+fn known(path: &Path, line: &[u8]) -> Result<(), JobError> {
+    #[derive(Deserialize)]
+    struct Signed {
+        by: WrittenBy,
+    }
+    match serde_json::from_slice::<Signed>(line) {
+        Ok(Signed { by }) if by.format != FORMAT => Err(JobError::other_version(path, by.program)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +211,10 @@ mod tests {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         assert_eq!(lines.len(), 3);
-        assert_eq!(lines[0].as_object().unwrap().len(), 2);
+        assert_eq!(lines[0].as_object().unwrap().len(), 3);
+        let this = env!("CARGO_PKG_VERSION");
+        assert_eq!(lines[0]["by"], serde_json::json!({"format": 1, "program": this}));
+        assert_eq!(lines[1]["by"], Value::Null, "once is enough");
         assert_eq!(lines[1]["state"], "ATTACHING");
         assert_eq!(lines[1]["reason"], "größe\n");
         assert_eq!(lines[2]["detail"]["offset"], 7);
@@ -199,6 +249,21 @@ mod tests {
         let error = read(dir.path()).unwrap_err().to_string();
         assert!(error.contains("journal.jsonl is damaged: line 2: "), "{error}");
         assert!(Journal::open(dir.path()).is_err());
+    }
+
+    #[test]
+    fn what_another_version_wrote_is_not_read_whatever_it_says() {
+        let dir = tempfile::tempdir().unwrap();
+        written(dir.path());
+        let other =
+            "{\"at\":1,\"state\":\"SHADOWING\",\"by\":{\"format\":2,\"program\":\"9.9\"}}\n";
+        let whole = fs::read_to_string(dir.path().join(NAME)).unwrap() + other;
+        fs::write(dir.path().join(NAME), &whole).unwrap();
+        let refused =
+            |error| matches!(error, JobError::OtherVersion { program, .. } if program == "9.9");
+        assert!(refused(read(dir.path()).unwrap_err()));
+        assert!(refused(Journal::open(dir.path()).unwrap_err()));
+        assert_eq!(fs::read_to_string(dir.path().join(NAME)).unwrap(), whole);
     }
 
     #[test]

@@ -33,7 +33,7 @@ mod store;
 pub use dir::JobDir;
 pub use error::JobError;
 pub(crate) use files::{read as read_file, replace as replace_file};
-pub use journal::JournalRecord;
+pub use journal::{JournalRecord, WrittenBy};
 pub use plan::{Pattern, Plan, PlanTls};
 pub use record::{JobEntry, JobRecord};
 pub use state::State;

@@ -1,10 +1,12 @@
 //! What a job was asked to do, so that it can be resumed: everything but the passwords.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::JobError;
+use super::journal::WrittenBy;
 use crate::config::{Config, ConfigBuilder, ConfigError, KeyType, Mode, OnConflict, Strategy};
 use crate::engine::{Limits, now_ms};
 use ferrite_client::TlsOptions;
@@ -12,8 +14,10 @@ use ferrite_client::TlsOptions;
 /// The layout of a job's directory; another number is another layout.
 pub const FORMAT: u32 = 1;
 
-/// What a job was asked to do.
+/// What a job was asked to do. A field that is not known is an order that would not be carried out:
+/// a plan that has one is not read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The layout of the job's directory; this version writes 1.
     pub format: u32,
@@ -99,6 +103,22 @@ pub struct PlanTls {
 }
 
 impl Plan {
+    /// Reads a plan that was kept in `file`, whose folder has the job's name.
+    ///
+    /// # Errors
+    /// One of another version, or none.
+    pub(crate) fn read(file: &Path, bytes: &[u8]) -> Result<Self, JobError> {
+        let damaged = |error| JobError::damaged(file, error);
+        let by: WrittenBy = serde_json::from_slice(bytes).map_err(damaged)?;
+        if by.format != FORMAT {
+            return Err(JobError::other_version(file, by.program));
+        }
+        serde_json::from_slice(bytes).map_err(|error| match by.is_this() {
+            true => damaged(error),
+            false => JobError::other_version(file, by.program),
+        })
+    }
+
     /// What `config` asks for, as of now; `mode` is the mode's name.
     #[must_use]
     pub fn new(config: &Config, mode: &str) -> Self {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::dir::{LIMITS, PLAN, STATUS};
 use super::lock::{self, Lock};
 use super::{JobDir, JobEntry, JobError, JobRecord, JournalRecord, Plan, State};
-use super::{files, id, journal, plan};
+use super::{files, id, journal};
 
 /// Longest plan in bytes.
 const PLAN_MAX: u64 = 4 << 20;
@@ -71,7 +71,7 @@ impl JobStore {
     pub fn open(&self, id: &str) -> Result<JobDir, JobError> {
         let path = self.existing(id)?;
         let lock = Lock::take(id, &path)?;
-        let plan = read_plan(id, &path)?;
+        let plan = read_plan(&path)?;
         JobDir::new(id, path, plan, lock)
     }
 
@@ -81,7 +81,7 @@ impl JobStore {
     /// As [`open`](Self::open), but for [`JobError::Running`].
     pub fn read(&self, id: &str) -> Result<JobRecord, JobError> {
         let path = self.existing(id)?;
-        let plan = read_plan(id, &path)?;
+        let plan = read_plan(&path)?;
         // A job that ends meanwhile has written so before it lets go of the lock, and one that
         // starts has taken the lock before it writes so: look at the lock on both sides.
         let before = lock::holder(&path)?;
@@ -169,20 +169,9 @@ impl JobStore {
     }
 }
 
-fn read_plan(id: &str, dir: &Path) -> Result<Plan, JobError> {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        format: u32,
-        program: String,
-    }
+fn read_plan(dir: &Path) -> Result<Plan, JobError> {
     let path = dir.join(PLAN);
-    let bytes = files::read(&path, PLAN_MAX)?;
-    let damaged = |error: serde_json::Error| JobError::damaged(&path, error);
-    let head: Head = serde_json::from_slice(&bytes).map_err(damaged)?;
-    if head.format != plan::FORMAT {
-        return Err(JobError::OtherVersion { id: id.to_owned(), program: head.program });
-    }
-    let mut plan: Plan = serde_json::from_slice(&bytes).map_err(damaged)?;
+    let mut plan = Plan::read(&path, &files::read(&path, PLAN_MAX)?)?;
     plan.limits = read_limits(dir).unwrap_or(plan.limits);
     Ok(plan)
 }

@@ -267,7 +267,8 @@ fn damaged_directories_are_listed_and_can_be_removed() {
     }
     let file = |id: &str, name: &str| store.root().join(id).join(name);
     fs::remove_file(file("mig_a", "plan.json")).unwrap();
-    fs::write(file("mig_b", "plan.json"), "{\"format\":1,\"program\":\"0\"}").unwrap();
+    let this = format!("{{\"format\":1,\"program\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
+    fs::write(file("mig_b", "plan.json"), this).unwrap();
     fs::write(file("mig_c", "journal.jsonl"), "garbage\n").unwrap();
     fs::write(file("mig_d", "plan.json"), "{\"format\":2,\"program\":\"9.9\"}").unwrap();
     fs::write(store.root().join("mig_e"), "no directory").unwrap();

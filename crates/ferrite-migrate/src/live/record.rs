@@ -9,9 +9,12 @@
 //! It is there from the first copy to the cutover, and not during one: whoever has only the target
 //! cannot know then which server the application writes to.
 
+use std::path::Path;
+
 use ferrite_client::server::ServerInfo;
 use ferrite_client::{ClientError, Connection, Connector, TlsOptions};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::apply::home;
 use super::checkpoint;
@@ -26,8 +29,8 @@ use crate::targets::redis::target_error;
 /// What is kept.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
-    /// What the job was asked to do.
-    plan: Plan,
+    /// What the job was asked to do: a plan, which another version may have made.
+    plan: Box<RawValue>,
     /// Whether all keys on the target that take part are the job's.
     target_was_empty: bool,
 }
@@ -47,7 +50,7 @@ impl Live {
         if !self.job.config.checkpoint_in_target || self.is_reversed {
             return Ok(());
         }
-        let plan = self.dir.plan().clone();
+        let plan = serde_json::value::to_raw_value(self.dir.plan()).unwrap_or_default();
         let record = Record { plan, target_was_empty: self.target_was_empty };
         let value = serde_json::to_vec(&record).unwrap_or_default();
         self.on_target(&[b"SET", &key(&self.job.id), &value]).await?;
@@ -109,6 +112,8 @@ pub async fn adopt(
     };
     let record: Record = serde_json::from_slice(&value)
         .map_err(|error| config(format!("what it keeps there cannot be read: {error}")))?;
+    let file = Path::new(id).join("the record on its target");
+    let plan = Plan::read(&file, record.plan.get().as_bytes()).map_err(job_error)?;
     let clients = connection.call(&["CLIENT", "LIST"]).await.map_err(lost)?;
     let clients = String::from_utf8_lossy(clients.as_bytes().unwrap_or_default()).into_owned();
     if let Some(at) = still_there(&clients, id) {
@@ -117,7 +122,7 @@ pub async fn adopt(
              the target",
         ));
     }
-    let mut dir = store.create(id, record.plan).map_err(job_error)?;
+    let mut dir = store.create(id, plan).map_err(job_error)?;
     let detail = serde_json::json!({ "target_was_empty": record.target_was_empty });
     let reason = Some("taken over from the target, with nothing else known");
     let mut enter = |state, detail| dir.transition_with(state, reason, detail).map_err(job_error);

@@ -63,7 +63,7 @@ mod tracking;
 mod transaction;
 
 pub use connection::REDIS_VERSION;
-pub use server::End;
+pub use server::{End, Switches};
 
 use std::sync::LazyLock;
 

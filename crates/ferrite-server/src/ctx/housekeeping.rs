@@ -24,6 +24,9 @@ impl Ctx<'_> {
                 points::save_if_due(&shared, self.now);
             }
         }
+        if !self.shared.switches.expires_actively() {
+            return;
+        }
         let threads = self.shared.mailboxes.len().max(1);
         for shard in (thread..SHARDS).step_by(threads) {
             for _ in 0..VISITS {
@@ -44,6 +47,7 @@ impl Ctx<'_> {
             return None;
         }
         self.begin_unit(Within::Nothing);
+        self.effects.apart = true;
         let mut expired = 0;
         for db in 0..self.shared.store.databases() {
             self.session.db = db;

@@ -100,6 +100,17 @@ impl Waiting {
         self.keys.is_empty()
     }
 
+    /// How many keys somebody waits for.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Those of them that somebody waits for who is told when they are gone (XREADGROUP).
+    pub fn keys_of_groups(&self) -> usize {
+        let of_groups = |waiter: &Arc<Waiter>| waiter.entry.spec.name == "xreadgroup";
+        self.keys.values().filter(|queue| queue.iter().any(of_groups)).count()
+    }
+
     /// Whether somebody waits for this key.
     pub fn has(&self, db: usize, key: &[u8]) -> bool {
         !self.is_empty() && self.keys.contains_key(&(db, key.to_vec()))

@@ -34,9 +34,6 @@ const TICK: Duration = Duration::from_millis(100);
 /// The same while a command of this thread waits with a time limit.
 const FINE_TICK: Duration = Duration::from_millis(5);
 
-/// How often replicas are told that the server lives (`repl-ping-replica-period`), in ms.
-const PING_EVERY_MS: i64 = 10_000;
-
 /// Most events taken from the poll at once.
 const EVENTS: usize = 512;
 
@@ -439,7 +436,11 @@ impl<'s> Worker<'s> {
         if self.ctx.shared.paused_until.load(Ordering::Relaxed) <= now {
             self.wake();
         }
-        if self.number == 0 && now - self.last_ping >= PING_EVERY_MS {
+        if self.ctx.shared.switches.is_still() {
+            return;
+        }
+        let period = self.ctx.shared.config.replication.repl_ping_replica_period.get();
+        if self.number == 0 && now - self.last_ping >= i64::from(period) * 1000 {
             self.last_ping = now;
             self.ctx.shared.log.append_alone(&["PING"]);
         }

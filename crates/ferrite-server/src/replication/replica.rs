@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! PSYNC ? -1          ─►  +FULLRESYNC <id> <offset>   $EOF:<mark> RDB <mark>   log from offset on
+//!                                                     $<length> RDB, without `capa eof`
+//! SYNC                ─►                              $<length> RDB            log from offset on
 //! PSYNC <id> <offset> ─►  +CONTINUE <id>                                       log from offset on
 //! REPLCONF ACK <offset>, every second
 //! ```
 //!
 //! A replica knows the end of its RDB by the mark only if nothing comes right behind it: the log
-//! is sent from its first acknowledgement on.
+//! is sent from its first acknowledgement on. Where it wants a length, the RDB is written to a
+//! file first.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -37,6 +41,9 @@ const LOADED_CHECK: Duration = Duration::from_millis(10);
 
 /// How long a replica may take none of what it is sent (`repl-timeout`).
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes of a file that are sent at once.
+const FILE_PIECE: usize = 256 * 1024;
 
 /// The connection to a replica; a thread may wait on it.
 #[derive(Debug)]
@@ -145,12 +152,14 @@ fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io:
             reader
         }
         None => {
-            let reader = full(shared, replica)?;
+            let reader = full(shared, replica, psync)?;
             if replica.introduction.rdb_only {
                 shared.log.unfollow(&reader);
                 return Ok(());
             }
-            replica.wait_until_loaded(shared);
+            if replica.introduction.eof {
+                replica.wait_until_loaded(shared);
+            }
             reader
         }
     };
@@ -161,16 +170,9 @@ fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io:
 }
 
 /// Sends all keys; the log goes on where they were cut.
-fn full(shared: &Shared, replica: &Replica) -> io::Result<Reader> {
-    if !replica.introduction.eof {
-        let text =
-            "-ERR the server sends its RDB without a length: say REPLCONF capa eof first\r\n";
-        replica.link.send(text.as_bytes())?;
-        return Err(io::Error::other("it cannot take an RDB of unknown length"));
-    }
+fn full(shared: &Shared, replica: &Replica, psync: &Psync) -> io::Result<Reader> {
     shared.replicas.full.fetch_add(1, Ordering::Relaxed);
     tracing::info!("Full resync requested by replica {}", replica.client.peer);
-    let mark = crate::random::hex_digits(40);
     let reader = std::cell::Cell::new(None);
     let cut = || {
         let followed = shared.log.follow();
@@ -178,30 +180,86 @@ fn full(shared: &Shared, replica: &Replica) -> io::Result<Reader> {
         reader.set(Some(followed));
         origin
     };
-    let head = |offset: u64| format!("+FULLRESYNC {} {offset}\r\n$EOF:{mark}\r\n", shared.log.id);
-    let sent = if replica.introduction.without_keys {
-        let mut held = Held::nothing(&shared.store);
-        held.acquire(ShardSet::ALL);
-        let origin = cut();
-        held.release();
-        let bytes = [head(origin.offset).as_bytes(), &snapshot::empty(&origin)].concat();
-        replica.link.send(&bytes)
-    } else {
-        let mut begun = false;
-        snapshot::write(shared, cut, &mut |bytes| {
-            if !std::mem::replace(&mut begun, true) {
-                let offset = shared.log_offset_of(&reader);
-                replica.link.send(head(offset).as_bytes())?;
-            }
-            replica.link.send(bytes)
-        })
+    let head = |size: &dyn std::fmt::Display| {
+        let offset = shared.log_offset_of(&reader);
+        let line = match psync.is_sync {
+            true => String::new(),
+            false => format!("+FULLRESYNC {} {offset}\r\n", shared.log.id),
+        };
+        format!("{line}${size}\r\n").into_bytes()
+    };
+    let sent = match (replica.introduction.eof, replica.introduction.without_keys) {
+        (true, false) => send_at_once(shared, replica, cut, &head),
+        (true, true) => send_no_keys(shared, replica, cut, &head),
+        (false, _) => send_from_file(shared, replica, cut, &head),
     };
     let reader = reader.take().ok_or_else(|| io::Error::other("the snapshot had no beginning"))?;
-    match sent.and_then(|()| replica.link.send(mark.as_bytes())) {
+    match sent {
         Ok(()) => Ok(reader),
         Err(error) => {
             shared.log.unfollow(&reader);
             Err(error)
+        }
+    }
+}
+
+/// What comes before an RDB of this size, or with this mark.
+type Head<'h> = &'h dyn Fn(&dyn std::fmt::Display) -> Vec<u8>;
+
+/// Sends the RDB while it is made, and a mark behind it.
+fn send_at_once(
+    shared: &Shared,
+    replica: &Replica,
+    cut: impl FnOnce() -> Origin,
+    head: Head<'_>,
+) -> io::Result<()> {
+    let mark = crate::random::hex_digits(40);
+    let mut begun = false;
+    snapshot::write(shared, cut, &mut |bytes| {
+        if !std::mem::replace(&mut begun, true) {
+            replica.link.send(&head(&format_args!("EOF:{mark}")))?;
+        }
+        replica.link.send(bytes)
+    })?;
+    replica.link.send(mark.as_bytes())
+}
+
+/// Sends an RDB without a key.
+fn send_no_keys(
+    shared: &Shared,
+    replica: &Replica,
+    cut: impl FnOnce() -> Origin,
+    head: Head<'_>,
+) -> io::Result<()> {
+    let mark = crate::random::hex_digits(40);
+    let mut held = Held::nothing(&shared.store);
+    held.acquire(ShardSet::ALL);
+    let origin = cut();
+    held.release();
+    let head = head(&format_args!("EOF:{mark}"));
+    replica.link.send(&[&head, &*snapshot::empty(&origin), mark.as_bytes()].concat())
+}
+
+/// Sends the RDB behind its length, out of a file that nobody else sees.
+fn send_from_file(
+    shared: &Shared,
+    replica: &Replica,
+    cut: impl FnOnce() -> Origin,
+    head: Head<'_>,
+) -> io::Result<()> {
+    let name = format!("temp-{}-sync-{}.rdb", std::process::id(), replica.client.id);
+    let path = shared.persistence.path().with_file_name(name);
+    let mut file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    snapshot::write(shared, cut, &mut |bytes| file.write_all(bytes))?;
+    let length = file.stream_position()?;
+    file.rewind()?;
+    replica.link.send(&head(&length))?;
+    let mut buffer = vec![0; FILE_PIECE];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => replica.link.send(buffer.get(..read).unwrap_or_default())?,
         }
     }
 }

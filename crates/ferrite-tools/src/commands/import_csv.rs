@@ -1,10 +1,14 @@
 //! `ferrite-migrate import-csv`: writes the rows of a CSV file to a server.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use ferrite_migrate::{CsvMapping, CsvShape, Input, Limits};
+use ferrite_migrate::{
+    CSV_MAPPING_MAX, CsvMapping, CsvOrigin, CsvShape, Input, Limits, csv_delimiter, csv_mapping,
+};
 
 use super::migrate::{OnConflictArg, Wanted, run};
 use super::{Job, Verb};
@@ -38,9 +42,12 @@ struct ImportArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Mapping")]
 struct MappingArgs {
+    /// A YAML file that says what the options below say, by their names; see docs/csv.md
+    #[arg(long, value_name = "FILE", conflicts_with_all = INSTEAD_OF_MAPPING)]
+    mapping: Option<PathBuf>,
     /// The key of a row, with columns in braces, such as 'user:{id}'
-    #[arg(long, value_name = "TEMPLATE")]
-    key: String,
+    #[arg(long, value_name = "TEMPLATE", required_unless_present = "mapping")]
+    key: Option<String>,
     /// The columns that become fields of a hash, such as name,age; all unless told otherwise
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     fields: Vec<String>,
@@ -60,12 +67,26 @@ struct MappingArgs {
     #[arg(long, value_name = "COLUMN")]
     expires_at: Option<String>,
     /// What stands between columns: one byte, or \t for a tab
-    #[arg(long, value_name = "BYTE", default_value = ",", value_parser = parse_delimiter)]
+    #[arg(long, value_name = "BYTE", default_value = ",", value_parser = csv_delimiter)]
     delimiter: u8,
     /// The first row is data: columns are named by numbers from 1 on
     #[arg(long)]
     no_header: bool,
 }
+
+/// What stands in a mapping's file where there is one.
+const INSTEAD_OF_MAPPING: [&str; 10] = [
+    "key",
+    "types",
+    "fields",
+    "value",
+    "member",
+    "score",
+    "ttl",
+    "expires_at",
+    "delimiter",
+    "no_header",
+];
 
 /// What a row becomes, by the name of the type.
 const SHAPES: [(&str, CsvShape); 5] = [
@@ -87,29 +108,37 @@ struct RunArgs {
     dry_run: bool,
 }
 
-fn parse_delimiter(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        b"\\t" => Ok(b'\t'),
-        [b'"' | b'\r' | b'\n'] => Err("it has another meaning in CSV".to_owned()),
-        [byte] => Ok(*byte),
-        _ => Err("it must be one byte, or \\t".to_owned()),
-    }
-}
-
 impl MappingArgs {
-    fn mapping(self, shape: CsvShape) -> CsvMapping {
-        CsvMapping {
-            key: self.key,
+    fn mapping(self, shape: CsvShape) -> Result<CsvMapping, Failure> {
+        if let Some(file) = &self.mapping {
+            return read_mapping(file);
+        }
+        let fields = self.fields.into_iter().filter(|name| name != "*");
+        Ok(CsvMapping {
+            key: self.key.unwrap_or_default(),
             shape,
-            fields: self.fields.into_iter().filter(|name| name != "*").collect(),
+            fields: fields.map(|name| (name.clone(), name)).collect(),
             value: self.value.or(self.member),
             score: self.score,
             ttl: self.ttl,
             expires_at: self.expires_at,
             delimiter: self.delimiter,
             has_header: !self.no_header,
-        }
+            origin: CsvOrigin::default(),
+        })
     }
+}
+
+fn read_mapping(file: &Path) -> Result<CsvMapping, Failure> {
+    let name = file.display().to_string();
+    let mut bytes = Vec::new();
+    // One byte more tells that it is too long.
+    let read =
+        File::open(file).and_then(|it| it.take(CSV_MAPPING_MAX as u64 + 1).read_to_end(&mut bytes));
+    let doing = "reading the mapping of columns";
+    read.map_err(|error| Failure::usage(format!("{doing} {name}"), error.to_string()))?;
+    csv_mapping(&name, &bytes)
+        .map_err(|why| Failure::usage(doing, why).with_hint("docs/csv.md has an example"))
 }
 
 fn command() -> Command {
@@ -130,6 +159,7 @@ Examples:
   ferrite-migrate import-csv users.csv -t redis://new:6379 --key 'user:{id}'
   ferrite-migrate import-csv names.csv -t redis://new --key 'n:{id}' --type string --value name
   ferrite-migrate import-csv b.csv -t redis://new --key '{game}' --type zset --member m --score s
+  ferrite-migrate import-csv users.csv -t redis://new:6379 --mapping users.yaml
   ferrite-migrate import-csv log.tsv.gz -t redis://new --key 'log:{1}' --type list --member 2 \\
     --no-header --delimiter '\\t' --dry-run
 
@@ -146,7 +176,7 @@ fn prepare(matches: &ArgMatches) -> Result<Job, Failure> {
     let named = matches.get_one::<String>("types");
     let shape = SHAPES.iter().find(|(name, _)| named.is_some_and(|named| named == name));
     let shape = shape.map_or(CsvShape::Hash, |(_, shape)| *shape);
-    let input = Input::csv(file, mapping.mapping(shape))
+    let input = Input::csv(file, mapping.mapping(shape)?)
         .map_err(|why| Failure::usage("the mapping of columns", why))?;
     let config = configure_input(input, target, &args.keys, &args.resources, |config| {
         config

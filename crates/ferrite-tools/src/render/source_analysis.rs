@@ -136,11 +136,15 @@ fn recommendations(found: &SourceAnalysis, sheet: &mut Sheet) {
     if let Some(speed) = &found.speed {
         sheet.line(format!("• Estimated migration time: {} or more", duration(speed.all_ms)));
         let measured = format!(
-            "measured: {} keys ({}) read in {} over {} connections; a slower target takes longer{}",
+            "measured: {} keys ({}) read in {} over {} connections{}; a slower target takes longer{}",
             count(speed.keys),
             bytes(speed.bytes),
             duration(speed.elapsed_ms),
             speed.parallel,
+            match speed.servers {
+                0 | 1 => String::new(),
+                servers => format!(" to each of {} primaries", count(servers as u64)),
+            },
             match speed.left_out {
                 0 => String::new(),
                 keys => format!("; {} keys above 16 MiB were left out", count(keys)),

@@ -161,7 +161,11 @@ fn all_primaries_of_a_cluster_are_looked_at() {
     assert_eq!((&found["keys_total"], &found["sampled"]), (&2000.into(), &2000.into()));
     assert_eq!(types(&found), real_types(&server));
     assert!(found["server"].as_str().unwrap().ends_with("a cluster of 3 primaries"), "{found}");
-    assert!(found["speed"].is_null(), "{}", found["speed"]);
+    let speed = &found["speed"];
+    assert_eq!((&speed["servers"], &speed["keys"]), (&3.into(), &2000.into()), "{speed}");
+    assert!(speed["all_ms"].as_u64() >= speed["elapsed_ms"].as_u64() && speed["bytes"] != 0);
+    let told = analyze(&cluster.node(1).url(), &[]).exits(0);
+    told.reports(&["Estimated migration time", "connections to each", "of 3 primaries"]);
 }
 
 #[test]

@@ -168,6 +168,17 @@ impl Running {
         stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).expect("it reads");
     }
 
+    /// As [`types`](Self::types); whether it still reads.
+    pub fn can_type(&mut self, text: &str) -> bool {
+        let stdin = self.child.stdin.as_mut().expect("a pipe");
+        stdin.write_all(text.as_bytes()).is_ok()
+    }
+
+    /// The largest resident memory so far, in bytes.
+    pub fn peak(&self) -> u64 {
+        usage::of(self.child.id()).peak_rss
+    }
+
     /// Ctrl-C.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);

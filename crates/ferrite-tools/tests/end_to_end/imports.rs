@@ -74,3 +74,48 @@ fn a_file_that_is_no_rdb_or_ends_early_is_told() {
     import(other.to_str().unwrap(), &target, &[]).exits(2).explains(&["import-aof"]);
     import("no/such/file", &target, &[]).exits(1).explains(&["no/such/file"]);
 }
+
+#[test]
+fn damage_in_an_rdb_ends_an_import_and_what_arrived_is_told() {
+    let source = with_everything(Server::Redis70);
+    let file = saved(&source);
+    let bytes = fs::read(&file).unwrap();
+    let all = listing(&source).len();
+    let other = file.with_extension("other");
+    let changed = |at: usize, bit: u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= bit;
+        bytes
+    };
+    // What no version knows is refused before anything is written.
+    let future = [b"REDIS0099", &bytes[9..]].concat();
+    let cases = [
+        (future, 3, ["RDB version 99 is not known", "nothing was written"]),
+        (b"VALKEY0".to_vec(), 2, ["ends early, after 7 bytes", "hint: "]),
+    ];
+    for (content, code, said) in cases {
+        let target = empty();
+        fs::write(&other, content).unwrap();
+        let ended = import(other.to_str().unwrap(), &target, &[]);
+        ended.exits(code).without_result().explains(&said);
+        assert_empty(&target);
+    }
+    // A bit somewhere, the checksum itself, and a type that nobody knows behind a key that is sound.
+    let unknown = b"REDIS0010\x00\x01k\x01v\x7f\x01k\x01v".to_vec();
+    let cases = [
+        (changed(bytes.len() / 3, 0x01), ["reading the RDB", "hint: "]),
+        (changed(bytes.len() - 1, 0x01), ["checksum mismatch", "may be wrong. Empty the target"]),
+        (unknown.clone(), ["unknown value type 127 at byte 15", "analyze-rdb"]),
+    ];
+    for (content, said) in cases {
+        let target = empty();
+        fs::write(&other, &content).unwrap();
+        let ended = import(other.to_str().unwrap(), &target, &["--json"]).exits(2).explains(&said);
+        let error: serde_json::Value =
+            serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+        let there = listing(&target).len();
+        assert_eq!(error["keys_copied"], there, "{said:?}: {error}");
+        assert!(there <= all, "{there} of {all}");
+        assert!(content != unknown || there == 1, "the key in front of the damage is there");
+    }
+}

@@ -1,11 +1,12 @@
 //! Values several times the memory limit pass through a process that stays below it.
 
+use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 
 use ferrite_testkit::Peer;
 use ferrite_testkit::dataset::big::{self, Collection};
 
-use crate::command::Running;
+use crate::command::{Running, program};
 use crate::empty;
 
 /// The default of `--memory-limit`.
@@ -47,6 +48,31 @@ fn stays_below_the_limit(strategy: &str, source: Peer, keys: &str) {
     ended.exits(0).reports(&[&copied, &matching, "VERIFIED"]);
     assert!(peak > 4 << 20, "the memory was not measured: {peak}");
     assert!(peak <= MEMORY_LIMIT, "{strategy}: {} MiB at the peak", peak >> 20);
+}
+
+/// A line of CSV that is as long as the disk of somebody who forgot a quote.
+#[test]
+fn a_line_of_a_gigabyte_is_refused_by_its_place_and_column() {
+    const LINE: usize = 1 << 30;
+    let target = empty();
+    let mut command = program();
+    let to = target.url();
+    command.args(["import-csv", "-", "-t", &to, "--key", "k:{id}"]).stdin(Stdio::piped());
+    let mut running = Running::start_command(command);
+    running.types("id,name,age\n1,Ada,36\n2,");
+    let part = "x".repeat(1 << 20);
+    let (mut taken, mut peak) = (0, 0);
+    // It lets go of the pipe as soon as it has seen enough.
+    while taken < LINE && running.can_type(&part) {
+        taken += part.len();
+        peak = peak.max(running.peak());
+    }
+    let ended = running.end();
+    let column = ["line 3 (byte 21)", "in column 2", "16777216 bytes", "--memory-limit"];
+    ended.exits(2).explains(&column);
+    assert!(taken < LINE, "all of it was read");
+    assert!(peak > 4 << 20 && peak <= MEMORY_LIMIT, "{} MiB at the peak", peak >> 20);
+    assert_eq!(target.client().ok(&["DBSIZE"]), 1, "what came before");
 }
 
 #[test]

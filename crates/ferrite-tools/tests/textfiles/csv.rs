@@ -58,6 +58,45 @@ fn rows_become_keys_of_every_type() {
 }
 
 #[test]
+fn a_mapping_in_a_file_says_it_all_and_its_errors_have_places() {
+    let target = start(Server::Redis70);
+    let mut client = target.client();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("users.yaml");
+    let map = |rows: &[u8], mapping: &str, more: &[&str]| {
+        fs::write(&path, mapping).unwrap();
+        let file = ["--mapping", path.to_str().unwrap()];
+        import(rows, &target, &[&file, more].concat())
+    };
+    let users = b"id;full_name;until\n7;Ada;32503680000\n8;Grace;\n";
+    let all = "key: user:{id}\nfields:\n  name: full_name\nexpires_at: until\ndelimiter: ;\n";
+    map(users, all, &[]).exits(0).says(&["Copied:           2"]);
+    assert_eq!(client.ok(&["HGET", "user:7", "name"]).text(), "Ada");
+    assert_eq!(client.ok(&["HLEN", "user:7"]).int(), Some(1));
+    assert_eq!(client.ok(&["EXPIRETIME", "user:7"]).int(), Some(32_503_680_000));
+    let numbered = "key: '{1}'\ntype: zset\nmember: 2\nscore: 3\nheader: false\n";
+    map(b"board,Ada,1.5\n", numbered, &["--on-conflict", "replace"]).exits(0);
+    assert_eq!(client.ok(&["ZSCORE", "board", "Ada"]).text(), "1.5");
+
+    client.ok(&["FLUSHALL"]);
+    let place = |text: &str| format!("{}, {text}", path.display());
+    let wrong = [
+        ("key: '{id}'\nfields:\n  - name\n", 3, "line 3, column 5, `fields`: there is no column"),
+        ("key: user:{nr}\n", 3, "line 1, column 6, `key`: there is no column \"nr\""),
+        ("key: '{id}'\ntype: zset\n", 1, "line 2, column 7, `type`: a sorted set needs `member`"),
+        ("key: '{id}'\nkeys: 3\n", 1, "line 2, column 1, `keys`: unknown field"),
+        ("key: '{id}'\nheader: often\n", 1, "line 2, column 9, `header`: "),
+    ];
+    for (mapping, code, said) in wrong {
+        map(b"id,other\n1,a\n", mapping, &[]).exits(code).says(&[&place(said)]);
+    }
+    map(b"id\n1\n", all, &["--key", "{id}"]).exits(1).says(&["cannot be used with"]);
+    let missing = ["--mapping", "no/such.yaml"];
+    import(b"id\n1\n", &target, &missing).exits(1).says(&["no/such.yaml", "No such file"]);
+    assert_eq!(listing(&target).len(), 0);
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_line() {
     let target = start(Server::Redis70);
     let hash = ["--key", "k:{id}"];
@@ -82,7 +121,11 @@ fn what_is_wrong_is_named_with_its_line() {
     let mut long = b"id,name\n1,\"".to_vec();
     long.resize(6 << 20, b'x');
     let options = [&replaces[..], &["--memory-limit", "32MiB"]].concat();
-    import(&long, &target, &options).exits(2).says(&["line 2 (byte 8)", "close its quotes"]);
+    import(&long, &target, &options).exits(2).says(&[
+        "line 2 (byte 8)",
+        "in column 2",
+        "close its quotes",
+    ]);
 
     let list = ["--key", "{id}", "--type", "list", "--member", "name"];
     let again = b"id,name\na,1\nb,2\na,3\n";

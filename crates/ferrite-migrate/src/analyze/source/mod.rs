@@ -19,6 +19,7 @@ mod speed;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ferrite_client::Connector;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -111,11 +112,7 @@ pub async fn analyze_source(config: Config, look: Look) -> Result<SourceAnalysis
     }
     let written = Written::begin(&mut nodes).await;
     let sample = describe::sample(&job, &mut nodes, look.top).await?;
-    // How fast a cluster is read is not measured: its primaries are read at the same time.
-    let speed = match nodes.as_mut_slice() {
-        [only] if count == 0 => speed::measure(&job, only).await?,
-        _ => None,
-    };
+    let speed = speed::measure(&job, &mut nodes, count > 0).await?;
     let write_bytes_s = written.end(&mut nodes).await;
     let keys_total = source.keys_total(&job.config);
     let ladder = ladder::climb(&mut source, target.as_ref()).await;
@@ -224,7 +221,11 @@ async fn hold_back(job: &Job, source: &mut Server) -> Result<(), MigrateError> {
 }
 
 fn lost(source: &Server, error: &ferrite_client::ClientError) -> MigrateError {
-    let doing = format!("looking at the source {}", source.connector.address());
+    lost_at(&source.connector, error)
+}
+
+fn lost_at(source: &Connector, error: &ferrite_client::ClientError) -> MigrateError {
+    let doing = format!("looking at the source {}", source.address());
     MigrateError::new(ErrorKind::Source, doing, error).passing(error.is_transient())
 }
 

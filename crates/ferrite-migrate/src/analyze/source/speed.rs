@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ferrite_client::{ClientError, Connection, Pipeline};
+use ferrite_client::{ClientError, Connection, Connector, Pipeline};
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::{LARGE, LATE_PAUSE, hold_back, lost};
+use super::{LARGE, LATE_PAUSE, hold_back, lost_at};
 use crate::analyze::Measure;
 use crate::engine::throttle::{Reason, ping};
 use crate::engine::{Job, Stop};
 use crate::error::{ErrorKind, MigrateError};
-use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream};
+use crate::fetch::{FetchError, Fetched, Fetcher, LargeStream, is_elsewhere};
 use crate::preflight::Server;
 use crate::scan::{Names, Scanner};
 
@@ -37,7 +37,9 @@ const VALUE_LIMIT: usize = 1 << 20;
 /// How fast keys were read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Speed {
-    /// Connections that read fastest, as far as it was worth their load.
+    /// Servers that were read at the same time: all primaries of a cluster.
+    pub servers: usize,
+    /// Connections to each that read fastest, as far as it was worth their load.
     pub parallel: usize,
     /// Keys that they read.
     pub keys: u64,
@@ -45,7 +47,8 @@ pub struct Speed {
     pub bytes: u64,
     /// Milliseconds it took.
     pub elapsed_ms: u64,
-    /// Milliseconds that reading all keys takes at this speed.
+    /// Milliseconds that reading all keys takes at this speed; of a cluster, those of the primary
+    /// that takes longest.
     pub all_ms: u64,
     /// Keys that were not read because they are larger than 16 MiB.
     pub left_out: u64,
@@ -59,16 +62,54 @@ impl Speed {
     }
 }
 
-/// Reads keys for about a second with each number of connections; `None` where there is nothing to
-/// read, or the source lets nobody read it so.
+/// A server that is read.
+#[derive(Clone)]
+struct Node {
+    connector: Connector,
+    has_expiretime: bool,
+    format: ferrite_rdb::Format,
+    dbs: Vec<u32>,
+    keys_total: u64,
+    /// Whether it is one of a cluster, where a transaction has keys of one slot.
+    by_slot: bool,
+}
+
+impl Node {
+    fn new(job: &Job, server: &Server, by_slot: bool) -> Self {
+        Self {
+            connector: server.connector.clone(),
+            has_expiretime: server.has_expiretime(),
+            format: server.dump_format(),
+            dbs: job.config.source_db().map_or_else(|| server.dbs(), |only| vec![only]),
+            keys_total: server.keys_total(&job.config),
+            by_slot,
+        }
+    }
+
+    async fn fetcher(&self) -> Result<Fetcher, ClientError> {
+        let connection = self.connector.connect().await?;
+        let fetcher = Fetcher::new(connection, self.has_expiretime, VALUE_LIMIT);
+        Ok(if self.by_slot { fetcher.by_slot() } else { fetcher })
+    }
+}
+
+/// Reads keys for about a second with each number of connections, of all servers at once; `None`
+/// where there is nothing to read, or one of them lets nobody read it so.
 ///
 /// # Errors
 /// The loss of the source.
-pub async fn measure(job: &Arc<Job>, source: &mut Server) -> Result<Option<Speed>, MigrateError> {
+pub async fn measure(
+    job: &Arc<Job>,
+    servers: &mut [&mut Server],
+    is_cluster: bool,
+) -> Result<Option<Speed>, MigrateError> {
     let mut best: Option<Speed> = None;
     for parallel in CONNECTIONS {
-        hold_back(job, source).await?;
-        let Some(speed) = read(job, source, parallel).await? else { break };
+        for server in servers.iter_mut() {
+            hold_back(job, server).await?;
+        }
+        let nodes = servers.iter().map(|server| Node::new(job, server, is_cluster));
+        let Some(speed) = together(job, nodes.collect(), parallel).await? else { break };
         let is_better = best.as_ref().is_none_or(|best| speed.keys_s() > best.keys_s() * WORTH);
         // With all keys read in less than the time there is, more connections show nothing.
         let is_over = speed.elapsed_ms < LASTS.as_millis() as u64 / 2;
@@ -82,6 +123,40 @@ pub async fn measure(job: &Arc<Job>, source: &mut Server) -> Result<Option<Speed
     Ok(best.filter(|best| best.keys > 0))
 }
 
+/// Reads all of them at once; what they read together.
+async fn together(
+    job: &Arc<Job>,
+    nodes: Vec<Node>,
+    parallel: usize,
+) -> Result<Option<Speed>, MigrateError> {
+    let mut reading = JoinSet::new();
+    for node in nodes {
+        let job = Arc::clone(job);
+        reading.spawn(async move { read(&job, &node, parallel).await });
+    }
+    let mut all: Option<Speed> = None;
+    while let Some(ended) = reading.join_next().await {
+        let Some(one) = ended.map_err(panicked)?? else { return Ok(None) };
+        all = Some(match all {
+            None => one,
+            Some(all) => Speed {
+                servers: all.servers + one.servers,
+                parallel,
+                keys: all.keys + one.keys,
+                bytes: all.bytes + one.bytes,
+                elapsed_ms: all.elapsed_ms.max(one.elapsed_ms),
+                all_ms: all.all_ms.max(one.all_ms),
+                left_out: all.left_out + one.left_out,
+            },
+        });
+    }
+    Ok(all)
+}
+
+fn panicked(panic: tokio::task::JoinError) -> MigrateError {
+    MigrateError::new(ErrorKind::Internal, "measuring the source", panic)
+}
+
 #[derive(Debug, Default)]
 struct Counts {
     keys: u64,
@@ -91,10 +166,10 @@ struct Counts {
 
 async fn read(
     job: &Arc<Job>,
-    source: &Server,
+    source: &Node,
     parallel: usize,
 ) -> Result<Option<Speed>, MigrateError> {
-    let failed = |error: ClientError| lost(source, &error);
+    let failed = |error: ClientError| lost_at(&source.connector, &error);
     let (names, waiting) = mpsc::channel(NAMES_WAITING);
     let waiting = Arc::new(Mutex::new(waiting));
     let stop = Arc::new(Stop::default());
@@ -106,34 +181,29 @@ async fn read(
     }
     let mut reading = JoinSet::new();
     for _ in 0..parallel {
-        let connection = source.connector.connect().await.map_err(failed)?;
         let sizes = source.connector.connect().await.map_err(failed)?;
         let reader = Reader {
-            fetcher: Fetcher::new(connection, source.has_expiretime(), VALUE_LIMIT),
+            fetcher: source.fetcher().await.map_err(failed)?,
             sizes,
             db: None,
-            format: source.dump_format(),
+            format: source.format,
             counts: Counts::default(),
             late: Arc::clone(&late),
         };
         reading.spawn(reader.run(Arc::clone(&waiting), Arc::clone(&stop)));
     }
     drop(waiting);
-    let dbs = job.config.source_db().map_or_else(|| source.dbs(), |only| vec![only]);
     let mut scanner = Scanner::connect(&source.connector, &job.config).await.map_err(failed)?;
     let began = Instant::now();
     let is_enough = || began.elapsed() >= LASTS;
-    let scanned = scanner.some(&dbs, None, is_enough, |found| names.send(found)).await;
+    let scanned = scanner.some(&source.dbs, None, is_enough, |found| names.send(found)).await;
     drop(names);
     if is_enough() {
         stop.stop();
     }
     let mut all = Counts::default();
     while let Some(ended) = reading.join_next().await {
-        let ended = ended.map_err(|panic| {
-            MigrateError::new(ErrorKind::Internal, "measuring the source", panic)
-        })?;
-        match ended {
+        match ended.map_err(panicked)? {
             Ok(counts) => {
                 all.keys += counts.keys;
                 all.bytes += counts.bytes;
@@ -146,10 +216,10 @@ async fn read(
     }
     scanned.map_err(failed)?;
     let elapsed_ms = (began.elapsed().as_millis() as u64).max(1);
-    let left = source.keys_total(&job.config) as f64 / all.keys.max(1) as f64;
+    let left = source.keys_total as f64 / all.keys.max(1) as f64;
     let all_ms = (elapsed_ms as f64 * left.max(1.0)) as u64;
     let Counts { keys, bytes, left_out } = all;
-    Ok(Some(Speed { parallel, keys, bytes, elapsed_ms, all_ms, left_out }))
+    Ok(Some(Speed { servers: 1, parallel, keys, bytes, elapsed_ms, all_ms, left_out }))
 }
 
 /// Tells while the source answers later than it may.
@@ -234,7 +304,12 @@ impl Reader {
         self.fetcher.request(db, keys.iter().copied()).await?;
         for _ in keys {
             self.counts.keys += 1;
-            match self.fetcher.next().await? {
+            let next = match self.fetcher.next().await {
+                // Its slot is with another node by now, which reads it or does not.
+                Err(error) if error.reply().is_some_and(is_elsewhere) => continue,
+                next => next?,
+            };
+            match next {
                 Fetched::Missing => {}
                 Fetched::Small { .. } => self.counts.bytes += self.fetcher.payload().len() as u64,
                 Fetched::Large { type_byte, .. } => {

@@ -1,5 +1,6 @@
 //! Which columns become what of a key.
 
+use super::mapping_file::CsvOrigin;
 use crate::engine::now_ms;
 use crate::time::parse_rfc3339;
 
@@ -11,8 +12,8 @@ pub struct CsvMapping {
     pub key: String,
     /// What becomes of a row.
     pub shape: CsvShape,
-    /// The columns of a hash; none for all of them.
-    pub fields: Vec<String>,
+    /// The fields of a hash and their columns; none for all columns, by their names.
+    pub fields: Vec<(String, String)>,
     /// The column with the value of a string, or with the element of a list, set or sorted set.
     pub value: Option<String>,
     /// The column with the score of a sorted set.
@@ -25,10 +26,26 @@ pub struct CsvMapping {
     pub delimiter: u8,
     /// Whether the first row has the names of the columns.
     pub has_header: bool,
+    /// Where all this stands, for errors; the command line unless told otherwise.
+    pub origin: CsvOrigin,
+}
+
+/// The byte that stands between columns, as it is written.
+///
+/// # Errors
+/// A text that is none, or has another meaning.
+pub fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        [b'"' | b'\r' | b'\n'] => Err("it has another meaning in CSV".to_owned()),
+        [byte] => Ok(*byte),
+        _ => Err("it must be one byte, or \\t".to_owned()),
+    }
 }
 
 /// What becomes of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CsvShape {
     /// A string.
     String,
@@ -77,29 +94,27 @@ impl CsvMapping {
     /// # Errors
     /// Says what is missing or too much.
     pub fn check(&self) -> Result<(), String> {
-        let needs = |what: &str| Err(format!("a {} needs {what}", self.shape_name()));
-        let pieces = pieces(&self.key)?;
+        let name = |name: &str| self.origin.name(name);
+        let wrong = |part, why: String| Err(self.origin.wrong(part, None, &why));
+        let needs = |what| wrong("type", format!("a {} needs {}", self.shape_name(), name(what)));
+        let is_for = |part, what| wrong(part, format!("it is for the type {what}"));
+        let pieces = pieces(&self.key).map_err(|why| self.origin.wrong("key", None, &why))?;
         match self.shape {
             _ if !pieces.iter().any(|(is_column, _)| *is_column) => {
-                Err(String::from("--key names no column: --key 'user:{id}'"))
+                wrong("key", String::from("it names no column, as in user:{id}"))
             }
-            CsvShape::String | CsvShape::List | CsvShape::Set if self.value.is_none() => {
-                needs("--value")
-            }
-            CsvShape::Zset if self.value.is_none() => needs("--member"),
-            CsvShape::Zset if self.score.is_none() => needs("--score"),
-            shape if shape != CsvShape::Zset && self.score.is_some() => {
-                Err(String::from("--score is for --type zset"))
-            }
-            shape if shape != CsvShape::Hash && !self.fields.is_empty() => {
-                Err(String::from("--fields is for --type hash"))
-            }
+            CsvShape::String if self.value.is_none() => needs("value"),
+            shape if shape.is_grown() && self.value.is_none() => needs("member"),
+            CsvShape::Zset if self.score.is_none() => needs("score"),
+            shape if shape != CsvShape::Zset && self.score.is_some() => is_for("score", "zset"),
+            shape if shape != CsvShape::Hash && !self.fields.is_empty() => is_for("fields", "hash"),
             CsvShape::Hash if self.value.is_some() => {
-                Err(String::from("a hash has --fields, not a value"))
+                wrong("type", format!("a hash has {}, not a value", name("fields")))
             }
             _ if self.ttl.is_some() && self.expires_at.is_some() => {
-                Err(String::from("--ttl and --expires-at say the same thing twice"))
+                wrong("ttl", format!("{} says the same", name("expires_at")))
             }
+            _ if !self.has_header => self.resolve_names(None).map(drop),
             _ => Ok(()),
         }
     }
@@ -120,17 +135,30 @@ impl CsvMapping {
     /// A column that is not there, and those that are.
     pub fn resolve(&self, names: Option<&[Vec<u8>]>) -> Result<Columns, String> {
         self.check()?;
-        let place = |name: &str| place(name, names);
-        let key = pieces(&self.key)?.into_iter().map(|(is_column, text)| match is_column {
-            true => place(&text).map(Piece::Column),
+        self.resolve_names(names)
+    }
+
+    fn resolve_names(&self, names: Option<&[Vec<u8>]>) -> Result<Columns, String> {
+        let of = |part, index, name: &str| {
+            place(name, names).map_err(|why| self.origin.wrong(part, index, &why))
+        };
+        let pieces = pieces(&self.key).map_err(|why| self.origin.wrong("key", None, &why))?;
+        let key = pieces.into_iter().map(|(is_column, text)| match is_column {
+            true => of("key", None, &text).map(Piece::Column),
             false => Ok(Piece::Text(text)),
         });
-        let optional = |name: &Option<String>| name.as_deref().map(place).transpose();
-        let (ttl, expires_at) = (optional(&self.ttl)?, optional(&self.expires_at)?);
+        let optional = |part, name: &Option<String>| {
+            name.as_deref().map(|name| of(part, None, name)).transpose()
+        };
+        let element = if self.shape.is_grown() { "member" } else { "value" };
+        let ttl = optional("ttl", &self.ttl)?;
+        let expires_at = optional("expires_at", &self.expires_at)?;
         let fields = match (self.fields.is_empty(), names) {
             (false, _) => {
-                let named = self.fields.iter();
-                let named = named.map(|name| Ok((name.clone().into_bytes(), place(name)?)));
+                let named = self.fields.iter().enumerate();
+                let named = named.map(|(at, (field, column))| {
+                    Ok((field.clone().into_bytes(), of("fields", Some(at), column)?))
+                });
                 Some(named.collect::<Result<Vec<_>, String>>()?)
             }
             (true, Some(names)) => {
@@ -143,8 +171,8 @@ impl CsvMapping {
             count: names.map(<[Vec<u8>]>::len),
             key: key.collect::<Result<_, String>>()?,
             fields,
-            value: optional(&self.value)?.unwrap_or(0),
-            score: optional(&self.score)?.unwrap_or(0),
+            value: optional(element, &self.value)?.unwrap_or(0),
+            score: optional("score", &self.score)?.unwrap_or(0),
             ttl,
             expires_at,
             now_ms: now_ms(),
@@ -305,6 +333,7 @@ mod tests {
             expires_at: None,
             delimiter: b',',
             has_header: true,
+            origin: CsvOrigin::default(),
         }
     }
 
@@ -332,11 +361,11 @@ mod tests {
             (mapping("user", CsvShape::Hash), "names no column"),
             (mapping("user:{nr}", CsvShape::Hash), "no column \"nr\"; there are: id, name"),
             (mapping("user:id}", CsvShape::Hash), "not opened"),
-            (mapping("{id}", CsvShape::String), "needs --value"),
+            (mapping("{id}", CsvShape::String), "--type: a string needs --value"),
             (mapping("{id}", CsvShape::Zset), "needs --member"),
             (
                 CsvMapping { score: Some("id".into()), ..mapping("{id}", CsvShape::Hash) },
-                "--score is for",
+                "--score: it is for the type zset",
             ),
         ];
         for (mapping, why) in cases {

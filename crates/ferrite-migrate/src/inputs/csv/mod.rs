@@ -9,6 +9,7 @@
 //! UTF-8 are kept. Rows of one list, set or sorted set have to stand together.
 
 mod mapping;
+mod mapping_file;
 mod rows;
 
 use std::collections::{BTreeMap, HashSet};
@@ -29,7 +30,8 @@ use crate::sources::{BoxFuture, Closed, Feed, Source};
 use mapping::Columns;
 use rows::Rows;
 
-pub use mapping::{CsvMapping, CsvShape};
+pub use mapping::{CsvMapping, CsvShape, delimiter as csv_delimiter};
+pub use mapping_file::{CsvOrigin, LENGTH_MAX as CSV_MAPPING_MAX, read as csv_mapping};
 
 /// Bytes of memory for each key whose rows are over, of the lists, sets and sorted sets.
 const BYTES_PER_KEY: u64 = 128;

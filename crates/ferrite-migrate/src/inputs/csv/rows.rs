@@ -72,7 +72,8 @@ impl Rows {
             match result {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull if self.data.len() >= self.limit => {
-                    return Err(self.bad(TOO_LONG).with_hint(format!(
+                    let why = format!("{TOO_LONG}, in column {}", columns + 1);
+                    return Err(self.bad(&why).with_hint(format!(
                         "a row may have {} bytes: close its quotes, or raise --memory-limit",
                         self.limit
                     )));

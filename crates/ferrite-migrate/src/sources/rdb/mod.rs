@@ -44,6 +44,11 @@ pub trait Supply: Send + 'static {
         async { Ok(()) }
     }
 
+    /// Whether the keys in front of an error are still handed over: they will not come again.
+    fn keeps_what_came(&self) -> bool {
+        false
+    }
+
     /// Bytes that are no RDB, as the end of the run.
     fn bad_data(&self, error: &ferrite_rdb::Error) -> MigrateError;
 }
@@ -151,6 +156,14 @@ impl<S: Supply> RdbSource<S> {
     /// # Errors
     /// What is no RDB, or ends early.
     pub async fn run(&mut self, feed: &Feed) -> Result<(), MigrateError> {
+        let ended = self.keys(feed).await;
+        if ended.is_err() && self.supply.keeps_what_came() {
+            let _ = self.flush(feed).await;
+        }
+        ended
+    }
+
+    async fn keys(&mut self, feed: &Feed) -> Result<(), MigrateError> {
         while !self.job.stop.is_stopped() {
             let outcome = match self.events(feed)? {
                 Next::NeedMore => {

@@ -52,13 +52,13 @@ fn replconf(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 fn psync(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let id = String::from_utf8_lossy(words[1]).into_owned();
     let offset = number::int(words[2])?;
-    ctx.session.psync = Some(Psync { id, offset });
+    ctx.session.psync = Some(Psync { is_sync: false, id, offset });
     Ok(())
 }
 
-fn sync(_: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
-    let text = "ERR SYNC is of Redis before 2.8 and not supported: use PSYNC ? -1";
-    Err(CommandError::text(text).into())
+fn sync(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
+    ctx.session.psync = Some(Psync { is_sync: true, ..Psync::default() });
+    Ok(())
 }
 
 /// `REPLICAOF NO ONE`: it is a master already.

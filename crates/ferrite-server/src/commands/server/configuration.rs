@@ -46,6 +46,7 @@ pub(super) fn rewrite(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
 pub(super) fn resetstat(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     ctx.shared.counts.iter().for_each(crate::ctx::Counts::reset);
     ctx.shared.errors.lock().clear();
+    ctx.shared.garbage.reset();
     ctx.shared.refusals.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     ctx.reply.ok();
     Ok(())

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::commands::REDIS_VERSION;
 use crate::ctx::{Counts, Ctx, Outcome};
+use crate::dispatch::block::Waiting;
 
 /// A section: its name, whether it is shown when none is named, and what it says.
 type Section = (&'static str, bool, fn(&Ctx<'_>, &mut String));
@@ -90,6 +91,10 @@ fn clients(ctx: &Ctx<'_>, text: &mut String) {
     line(text, "maxclients", ctx.shared.config.clients.maxclients.get());
     line(text, "blocked_clients", blocked);
     line(text, "pubsub_clients", pubsub);
+    let waiting = || ctx.held.shards().map(|shard| &shard.waiting);
+    let for_groups: usize = waiting().map(Waiting::keys_of_groups).sum();
+    line(text, "total_blocking_keys", waiting().map(Waiting::len).sum::<usize>());
+    line(text, "total_blocking_keys_on_nokey", for_groups);
 }
 
 /// Bytes for people.
@@ -114,6 +119,8 @@ fn memory(ctx: &Ctx<'_>, text: &mut String) {
     line(text, "maxmemory_policy", ctx.shared.config.memory.maxmemory_policy.get().name());
     line(text, "mem_allocator", "mimalloc");
     line(text, "active_defrag_running", 0);
+    line(text, "lazyfree_pending_objects", ctx.shared.garbage.pending());
+    line(text, "lazyfreed_objects", ctx.shared.garbage.freed());
 }
 
 fn persistence(ctx: &Ctx<'_>, text: &mut String) {

@@ -11,6 +11,7 @@ mod shutdown;
 mod slow_log;
 mod time;
 
+pub use debug::Switches;
 pub use shutdown::End;
 
 use super::{Handler, handler};

@@ -1,5 +1,8 @@
 //! What cannot be done with a live migration, and what it says then.
 
+use std::fs;
+use std::path::Path;
+
 use ferrite_testkit::{Proxy, Server};
 
 use super::{Jobs, assert_exact, load};
@@ -50,6 +53,71 @@ fn a_target_has_one_migration_and_what_never_began_leaves_no_record() {
     assert_eq!(listed.len(), 1, "{listed:?}");
     running.interrupt();
     running.end().exits(130);
+}
+
+/// Replaces a text in a file of a job, which must be there.
+fn rewrite(file: &Path, from: &str, to: &str) -> String {
+    let before = fs::read_to_string(file).unwrap();
+    assert!(before.contains(from), "{from} in {before}");
+    fs::write(file, before.replacen(from, to, 1)).unwrap();
+    before
+}
+
+#[test]
+fn what_another_version_keeps_is_refused_by_that_version_s_number() {
+    let (jobs, source, target) = (Jobs::new(), start(Server::Redis70), start(Server::Redis70));
+    source.client().ok(&["SET", "key", "value"]);
+    let (running, id) = jobs.live(&source.url(), &target.url(), &["--checkpoint", "target"]);
+    jobs.until_live(&id);
+    jobs.run(&["stop", "--id", &id]).exits(0);
+    running.end().exits(130);
+
+    let folder = jobs.dir().join(&id);
+    let (plan, journal) = (folder.join("plan.json"), folder.join("journal.jsonl"));
+    let this = format!("\"program\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    let other = "\"program\": \"9.9.0\"";
+    let resume = ["migrate", "--resume", &id];
+    let refused = |args: &[&str]| {
+        let ended = jobs.run(args).exits(1).without_result();
+        ended.explains(&[&id, "version 9.9.0", "does not know", "go on with version 9.9.0"]);
+    };
+    let good = rewrite(&plan, "\"format\": 1", "\"format\": 2");
+    rewrite(&plan, &this, other);
+    for verb in ["status", "cutover", "abort", "pause"] {
+        refused(&[verb, "--id", &id]);
+    }
+    refused(&resume);
+
+    // An order that this version would not carry out.
+    fs::write(&plan, &good).unwrap();
+    rewrite(&plan, &this, &format!("\"shadow_reads\": true, {other}"));
+    refused(&resume);
+    fs::write(&plan, &good).unwrap();
+    let newer = r#"{"at_ms":1,"state":"SHADOWING","by":{"format":2,"program":"9.9.0"}}"#;
+    let written = fs::read_to_string(&journal).unwrap();
+    fs::write(&journal, format!("{written}{newer}\n")).unwrap();
+    refused(&resume);
+    fs::write(&journal, written).unwrap();
+
+    // What the target keeps, for a machine that has nothing.
+    let record = format!("ferrite-migrate:checkpoint:{id}:record");
+    let kept = target.client().ok(&["GET", &record]).text();
+    let changed = kept.replacen("\"format\":1", "\"format\":2", 1);
+    target.client().ok(&[
+        "SET",
+        &record,
+        &changed.replacen(&this.replace(' ', ""), &other.replace(' ', ""), 1),
+    ]);
+    let elsewhere = Jobs::new();
+    let ended = elsewhere.run(&[&resume[..], &["-t", &target.url()]].concat()).exits(1);
+    ended.explains(&["version 9.9.0", "does not know"]);
+    assert!(elsewhere.list().is_empty());
+    target.client().ok(&["SET", &record, &kept]);
+
+    // Nothing was harmed: this version goes on with its own.
+    let running = jobs.resume(&id, &[]);
+    jobs.cut_over(&id);
+    running.end().exits(0);
 }
 
 #[test]
