@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::{Events, Poll, Token};
@@ -14,6 +14,7 @@ use super::mail::Mail;
 use super::stream::Stream;
 use crate::clients::{Address, Client, Mark};
 use crate::ctx::effects::Effects;
+use crate::ctx::hashes::Hashes;
 use crate::ctx::{Counts, Ctx, Within, count};
 use crate::error::CommandError;
 use crate::replication;
@@ -84,6 +85,9 @@ impl<'s> Worker<'s> {
             now: unix_ms(),
             effects: Effects::default(),
             within: Within::Nothing,
+            hashes: Hashes::default(),
+            clock: Instant::now(),
+            spare: Vec::new(),
         };
         Self {
             number,

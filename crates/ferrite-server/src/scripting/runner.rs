@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::runtime::Job;
 use crate::clients::{Address, Client};
 use crate::commands;
 use crate::ctx::effects::Effects;
+use crate::ctx::hashes::Hashes;
 use crate::ctx::{Counts, Ctx, Within};
 use crate::dispatch::slices;
 use crate::net::mail::Mail;
@@ -33,6 +34,9 @@ pub(super) fn run(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
         now: unix_ms(),
         effects: Effects::default(),
         within: Within::Nothing,
+        hashes: Hashes::default(),
+        clock: Instant::now(),
+        spare: Vec::new(),
     };
     while !shared.is_stopping() {
         match jobs.recv_timeout(PATIENCE) {
@@ -50,6 +54,7 @@ fn execute(ctx: &mut Ctx<'_>, job: Job) {
     ctx.reply = Reply::new(session.resp3);
     *ctx.session = session;
     ctx.now = unix_ms();
+    ctx.clock = Instant::now();
     if let Some(entry) = words.first().and_then(|name| commands::lookup(name)) {
         ctx.held.acquire(ShardSet::ALL);
         // Inside of a transaction a script is not handed over again, and nothing waits.
