@@ -8,6 +8,7 @@ use super::effects::Propagation;
 use super::{Ctx, Within};
 use crate::notify::Class;
 use crate::reply::Reply;
+use crate::session::Muted;
 use crate::store::shard_of;
 
 impl Ctx<'_> {
@@ -32,8 +33,13 @@ impl Ctx<'_> {
         }
         let shared = self.shared;
         if shared.tracking.clients() > 0 {
+            let by = self.session.client.id;
             let tracked = &mut self.held.shard_mut(shard_of(table::hash(key))).tracked;
-            shared.tracking.changed(shared, tracked, key, self.session.client.id);
+            let at_once = self.effects.evicting.then_some(&mut self.reply);
+            shared.tracking.changed(shared, tracked, key, by, at_once);
+            if shared.tracking.broadcasts() {
+                self.effects.broadcast.push((key.to_vec(), by));
+            }
         }
     }
 
@@ -80,6 +86,18 @@ impl Ctx<'_> {
             }
             return received;
         }
-        shared.pubsub.publish(shared, channel, message, &self.session.client, &mut self.reply)
+        let (begin, client) = (self.reply.len(), &self.session.client);
+        let received = shared.pubsub.publish(shared, channel, message, client, &mut self.reply);
+        self.push_written(begin);
+        received
+    }
+
+    /// What stands in the reply behind `begin` is sent, also where replies are not
+    /// (`CLIENT REPLY`): it is none.
+    pub fn push_written(&mut self, begin: usize) {
+        if self.session.muted != Muted::No {
+            let written = self.reply.as_bytes().get(begin..).unwrap_or_default();
+            self.effects.pushed.extend_from_slice(written);
+        }
     }
 }

@@ -8,6 +8,7 @@ use ferrite_store::table::{self, Content, Ref, Removed, Table, Value};
 use ferrite_store::types::{Collection, Hash, List, Set, SortedSet, Stream};
 
 use super::{Ctx, count};
+use crate::clients::Mark;
 use crate::error::CommandError;
 use crate::notify::Class;
 use crate::number;
@@ -133,6 +134,9 @@ impl<'s> Ctx<'s> {
 
     /// Remembers an access to an entry.
     fn used(&mut self, key: &[u8], at: Ref) {
+        if self.session.client.has(Mark::NoTouch) {
+            return;
+        }
         let (eviction, now) = (&self.shared.eviction, self.now);
         let table = self.table_mut(key);
         let before = table.access(at);
@@ -255,11 +259,7 @@ impl<'s> Ctx<'s> {
     ) -> Result<&mut T, CommandError> {
         let at = match self.find(key) {
             Some(at) => at,
-            None => {
-                let at = self.put(key, Content::Object(new().into_collection()), None);
-                self.notify(Class::New, "new", key);
-                at
-            }
+            None => self.put(key, Content::Object(new().into_collection()), None),
         };
         let object = self.table_mut(key).object_mut(at);
         object.and_then(T::of_mut).ok_or(CommandError::WRONG_TYPE)
@@ -288,16 +288,13 @@ impl<'s> Ctx<'s> {
     pub fn string_mut(&mut self, key: &[u8]) -> Result<&mut Vec<u8>, CommandError> {
         let at = match self.find(key) {
             Some(at) => at,
-            None => {
-                let at = self.put(key, Content::Heap(Vec::new()), None);
-                self.notify(Class::New, "new", key);
-                at
-            }
+            None => self.put(key, Content::Heap(Vec::new()), None),
         };
         self.table_mut(key).string_mut(at).ok_or(CommandError::WRONG_TYPE)
     }
 
-    /// Puts a value under a key, in place of whatever was there, and with this expiry.
+    /// Puts a value under a key, in place of whatever was there, and with this expiry. The event
+    /// of a new key is published; those of the command are the caller's.
     pub fn put(
         &mut self,
         key: &[u8],
@@ -317,7 +314,11 @@ impl<'s> Ctx<'s> {
             Some(_) => eviction.used(table.access(at), now),
         };
         table.set_access(at, access);
+        let is_new = removed.is_none();
         self.free(removed);
+        if is_new {
+            self.notify(Class::New, "new", key);
+        }
         if next_field.is_some() {
             self.note_fields(key, next_field);
         }

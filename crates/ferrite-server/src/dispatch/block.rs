@@ -110,6 +110,14 @@ impl Waiting {
         self.keys.keys().filter(move |(its, _)| *its == db).map(|(_, key)| key.as_slice())
     }
 
+    /// How many keys somebody waits for, and how many of these also with a command that ends
+    /// when the key is gone.
+    pub fn counts(&self) -> (usize, usize) {
+        let ends =
+            |queue: &&VecDeque<Arc<Waiter>>| queue.iter().any(|waiter| waiter.park.answers_errors);
+        (self.keys.len(), self.keys.values().filter(ends).count())
+    }
+
     /// Puts a command at the end of a key's queue.
     pub fn add(&mut self, db: usize, key: &[u8], waiter: &Arc<Waiter>) {
         let queue = self.keys.entry((db, key.to_vec())).or_default();

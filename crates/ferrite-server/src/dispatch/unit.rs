@@ -15,7 +15,8 @@ use crate::store::shard_of;
 use crate::tracking::Choice;
 
 /// Commands that are no writes and may tell replicas something all the same.
-const MAY_REPLICATE: [&str; 6] = ["eval", "evalsha", "fcall", "pfcount", "publish", "spublish"];
+pub(super) const MAY_REPLICATE: [&str; 6] =
+    ["eval", "evalsha", "fcall", "pfcount", "publish", "spublish"];
 
 impl Ctx<'_> {
     /// Begins a unit; the locks it needs are held.
@@ -79,6 +80,10 @@ impl Ctx<'_> {
             let ready = std::mem::take(&mut self.effects.ready);
             self.serve(ready);
         }
+        if !self.effects.broadcast.is_empty() {
+            let keys = std::mem::take(&mut self.effects.broadcast);
+            self.shared.tracking.broadcast(self.shared, keys);
+        }
     }
 
     /// Tells replicas what the unit did so far.
@@ -136,6 +141,8 @@ impl Ctx<'_> {
             let shard = crate::store::shard_of(ferrite_store::table::hash(key));
             self.held.shard_mut(shard).waiting.add(db, key, &waiter);
         }
+        let timed = waiter.park.deadline.is_some();
+        self.session.client.timed.store(timed, Ordering::Relaxed);
         self.session.client.parked.store(true, Ordering::Relaxed);
         self.session.waiter = Some(waiter);
     }

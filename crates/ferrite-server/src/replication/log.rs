@@ -149,11 +149,12 @@ impl Log {
 
     /// Appends a unit: its commands, wrapped in MULTI and EXEC where they belong together.
     pub fn append(&self, commands: &[(usize, Vec<u8>)], wrap: bool) {
-        let Some((first, _)) = commands.first() else { return };
+        if commands.is_empty() {
+            return;
+        }
         let mut inner = self.inner.lock();
         let mut bytes = std::mem::take(&mut inner.scratch);
         bytes.clear();
-        inner.select(&mut bytes, *first);
         if wrap {
             encode::command(&mut bytes, &["MULTI"]);
         }

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! PSYNC ? -1          ─►  +FULLRESYNC <id> <offset>   $EOF:<mark> RDB <mark>   log from offset on
+//!   without capa eof  ─►  +FULLRESYNC <id> <offset>   $<length> RDB            log from offset on
+//! SYNC                ─►                              $<length> RDB            log from then on
 //! PSYNC <id> <offset> ─►  +CONTINUE <id>                                       log from offset on
 //! REPLCONF ACK <offset>, every second
 //! ```
@@ -9,7 +11,8 @@
 //! A replica knows the end of its RDB by the mark only if nothing comes right behind it: the log
 //! is sent from its first acknowledgement on.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -34,6 +37,9 @@ pub const NOTHING: u64 = u64::MAX;
 
 /// How often it is looked whether a replica has loaded its RDB.
 const LOADED_CHECK: Duration = Duration::from_millis(10);
+
+/// Bytes of an RDB that are read at once.
+const FILE_READ: usize = 256 * 1024;
 
 /// How long a replica may take none of what it is sent (`repl-timeout`).
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
@@ -145,12 +151,17 @@ fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io:
             reader
         }
         None => {
-            let reader = full(shared, replica)?;
+            if asked_to_go_on(psync) {
+                shared.replicas.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            let reader = full(shared, replica, psync)?;
             if replica.introduction.rdb_only {
                 shared.log.unfollow(&reader);
                 return Ok(());
             }
-            replica.wait_until_loaded(shared);
+            if replica.introduction.eof {
+                replica.wait_until_loaded(shared);
+            }
             reader
         }
     };
@@ -160,17 +171,15 @@ fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io:
     ended
 }
 
+/// Whether a replica asked to go on where it was.
+fn asked_to_go_on(psync: &Psync) -> bool {
+    psync.id != "?"
+}
+
 /// Sends all keys; the log goes on where they were cut.
-fn full(shared: &Shared, replica: &Replica) -> io::Result<Reader> {
-    if !replica.introduction.eof {
-        let text =
-            "-ERR the server sends its RDB without a length: say REPLCONF capa eof first\r\n";
-        replica.link.send(text.as_bytes())?;
-        return Err(io::Error::other("it cannot take an RDB of unknown length"));
-    }
+fn full(shared: &Shared, replica: &Replica, psync: &Psync) -> io::Result<Reader> {
     shared.replicas.full.fetch_add(1, Ordering::Relaxed);
     tracing::info!("Full resync requested by replica {}", replica.client.peer);
-    let mark = crate::random::hex_digits(40);
     let reader = std::cell::Cell::new(None);
     let cut = || {
         let followed = shared.log.follow();
@@ -178,26 +187,17 @@ fn full(shared: &Shared, replica: &Replica) -> io::Result<Reader> {
         reader.set(Some(followed));
         origin
     };
-    let head = |offset: u64| format!("+FULLRESYNC {} {offset}\r\n$EOF:{mark}\r\n", shared.log.id);
-    let sent = if replica.introduction.without_keys {
-        let mut held = Held::nothing(&shared.store);
-        held.acquire(ShardSet::ALL);
-        let origin = cut();
-        held.release();
-        let bytes = [head(origin.offset).as_bytes(), &snapshot::empty(&origin)].concat();
-        replica.link.send(&bytes)
-    } else {
-        let mut begun = false;
-        snapshot::write(shared, cut, &mut |bytes| {
-            if !std::mem::replace(&mut begun, true) {
-                let offset = shared.log_offset_of(&reader);
-                replica.link.send(head(offset).as_bytes())?;
-            }
-            replica.link.send(bytes)
-        })
+    let head = |offset: u64| match psync.silent {
+        true => String::new(),
+        false => format!("+FULLRESYNC {} {offset}\r\n", shared.log.id),
+    };
+    let sent = match (replica.introduction.without_keys, replica.introduction.eof) {
+        (true, _) => without_keys(shared, replica, cut, head),
+        (false, true) => stream(shared, replica, cut, &|| head(shared.log_offset_of(&reader))),
+        (false, false) => by_length(shared, replica, cut, &|| head(shared.log_offset_of(&reader))),
     };
     let reader = reader.take().ok_or_else(|| io::Error::other("the snapshot had no beginning"))?;
-    match sent.and_then(|()| replica.link.send(mark.as_bytes())) {
+    match sent {
         Ok(()) => Ok(reader),
         Err(error) => {
             shared.log.unfollow(&reader);
@@ -206,10 +206,84 @@ fn full(shared: &Shared, replica: &Replica) -> io::Result<Reader> {
     }
 }
 
+/// An RDB that has no keys: it is small enough to be made in memory.
+fn without_keys(
+    shared: &Shared,
+    replica: &Replica,
+    cut: impl FnOnce() -> Origin,
+    head: impl FnOnce(u64) -> String,
+) -> io::Result<()> {
+    let mut held = Held::nothing(&shared.store);
+    held.acquire(ShardSet::ALL);
+    let origin = cut();
+    held.release();
+    let rdb = snapshot::empty(&origin);
+    let head = head(origin.offset);
+    let bytes = match replica.introduction.eof {
+        true => {
+            let mark = crate::random::hex_digits(40);
+            [format!("{head}$EOF:{mark}\r\n").as_bytes(), &rdb, mark.as_bytes()].concat()
+        }
+        false => [format!("{head}${}\r\n", rdb.len()).as_bytes(), &rdb].concat(),
+    };
+    replica.link.send(&bytes)
+}
+
+/// An RDB that is sent as it is made, with a mark behind it.
+fn stream(
+    shared: &Shared,
+    replica: &Replica,
+    cut: impl FnOnce() -> Origin,
+    head: &dyn Fn() -> String,
+) -> io::Result<()> {
+    let mark = crate::random::hex_digits(40);
+    let mut begun = false;
+    snapshot::write(shared, cut, &mut |bytes| {
+        if !std::mem::replace(&mut begun, true) {
+            replica.link.send(format!("{}$EOF:{mark}\r\n", head()).as_bytes())?;
+        }
+        replica.link.send(bytes)
+    })?;
+    replica.link.send(mark.as_bytes())
+}
+
+/// An RDB whose length is said before it: it goes through a file, which nobody else sees.
+fn by_length(
+    shared: &Shared,
+    replica: &Replica,
+    cut: impl FnOnce() -> Origin,
+    head: &dyn Fn() -> String,
+) -> io::Result<()> {
+    let name = format!("temp-{}.{}.rdb", std::process::id(), replica.client.id);
+    let path = shared.persistence.folder.lock().join(name);
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("an RDB for a replica in {}: {error}", path.display()))
+    };
+    let mut options = File::options();
+    let options = options.read(true).write(true).create_new(true);
+    let mut file = options.open(&path).map_err(named)?;
+    std::fs::remove_file(&path).map_err(named)?;
+    snapshot::write(shared, cut, &mut |bytes| file.write_all(bytes)).map_err(named)?;
+    let length = file.stream_position().map_err(named)?;
+    file.rewind().map_err(named)?;
+    replica.link.send(format!("{}${length}\r\n", head()).as_bytes())?;
+    let mut buffer = vec![0; FILE_READ];
+    loop {
+        let read = file.read(&mut buffer).map_err(named)?;
+        if read == 0 {
+            return Ok(());
+        }
+        replica.link.send(buffer.get(..read).unwrap_or_default())?;
+    }
+}
+
 fn follow(shared: &Shared, replica: &Replica, reader: &mut Reader) -> io::Result<()> {
     while !shared.is_stopping() {
         match shared.log.read(reader, PATIENCE) {
-            Found::Bytes(bytes) => replica.link.send(&bytes)?,
+            Found::Bytes(bytes) => {
+                replica.link.send(&bytes)?;
+                shared.replicas.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            }
             Found::Nothing if replica.is_gone() => return Ok(()),
             Found::Nothing => {}
             Found::Lost => return Err(io::Error::other("it is too far behind")),

@@ -147,6 +147,17 @@ impl Scripting {
         Ok(FunctionsGuard { inner, counts: &self.counts })
     }
 
+    /// How many scripts of EVAL are kept, and the bytes that they and their interpreter take.
+    /// Called while all shards are held, so that none runs.
+    pub fn cached(&self) -> (usize, usize) {
+        self.cache.lock().as_ref().map_or((0, 0), |cache| (cache.len(), cache.memory()))
+    }
+
+    /// The bytes that functions and their interpreter take; see [`Scripting::cached`].
+    pub fn functions_memory(&self) -> usize {
+        self.functions.lock().as_ref().map_or(0, Functions::memory)
+    }
+
     /// How many libraries and functions there are, also while one runs.
     pub fn counts(&self) -> (usize, usize) {
         let [libraries, functions] = &self.counts;

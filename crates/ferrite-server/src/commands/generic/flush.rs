@@ -14,7 +14,8 @@ pub(super) fn flushall(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let removed: usize = databases.map(|db| empty(ctx, db, later)).sum();
     // Replicas are told even where there was nothing: they may have something.
     ctx.effects.dirty += removed as u64 + 1;
-    ctx.held.shards_mut().for_each(|shard| shard.tracked.clear());
+    let tracking = &ctx.shared.tracking;
+    ctx.held.shards_mut().for_each(|shard| tracking.clear(&mut shard.tracked));
     ctx.shared.tracking.flushed(ctx.shared);
     ctx.reply.ok();
     Ok(())

@@ -52,13 +52,16 @@ fn replconf(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 fn psync(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let id = String::from_utf8_lossy(words[1]).into_owned();
     let offset = number::int(words[2])?;
-    ctx.session.psync = Some(Psync { id, offset });
+    ctx.session.psync = Some(Psync { id, offset, silent: false });
     Ok(())
 }
 
-fn sync(_: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
-    let text = "ERR SYNC is of Redis before 2.8 and not supported: use PSYNC ? -1";
-    Err(CommandError::text(text).into())
+/// `SYNC`, as replicas of Redis before 2.8 say it, and tools that want all keys and what is
+/// written from then on: an RDB of known length without a word before it, and no
+/// acknowledgements.
+fn sync(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
+    ctx.session.psync = Some(Psync { id: "?".to_owned(), offset: -1, silent: true });
+    Ok(())
 }
 
 /// `REPLICAOF NO ONE`: it is a master already.

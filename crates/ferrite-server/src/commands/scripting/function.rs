@@ -1,5 +1,6 @@
 //! FUNCTION: libraries, and the end of a function that runs.
 
+use crate::commands::server::help as help_of;
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
 use crate::scripting::functions::{Functions, Library, Policy};
@@ -193,4 +194,19 @@ fn write_library(
         reply.text("library_code");
         reply.bulk(&library.code);
     }
+}
+
+pub(super) fn help(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
+    let lines = [
+        ("DELETE <library-name>", "Delete a library with its functions."),
+        ("DUMP", "Answer all libraries as a payload for FUNCTION RESTORE."),
+        ("FLUSH [ASYNC|SYNC]", "Delete all libraries."),
+        ("KILL", "End the function that runs, if it has not written."),
+        ("LIST [LIBRARYNAME <pattern>] [WITHCODE]", "Answer libraries and their functions."),
+        ("LOAD [REPLACE] <code>", "Make a library of this code."),
+        ("RESTORE <payload> [FLUSH|APPEND|REPLACE]", "Take the libraries of a payload."),
+        ("STATS", "Answer what runs, and how many libraries and functions there are."),
+    ];
+    help_of::help(ctx, "FUNCTION", &lines);
+    Ok(())
 }

@@ -45,6 +45,9 @@ pub(super) fn rewrite(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
 
 pub(super) fn resetstat(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     ctx.shared.counts.iter().for_each(crate::ctx::Counts::reset);
+    ctx.shared.rates.reset();
+    ctx.shared.memory.forget_peak();
+    ctx.shared.replicas.reset_counts();
     ctx.shared.errors.lock().clear();
     ctx.shared.refusals.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     ctx.reply.ok();
