@@ -32,7 +32,7 @@ use crate::pubsub::PubSub;
 use crate::rates::Rates;
 use crate::replication::Replicas;
 use crate::replication::log::Log;
-use crate::scripting::Scripting;
+use crate::scripting::{STACK, Scripting};
 use crate::shared::{Shared, unix_ms};
 use crate::store::Store;
 use crate::tracking::Tracking;
@@ -277,7 +277,8 @@ fn spawn(
     listeners: Vec<Listener>,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
     let shared = Arc::clone(shared);
-    std::thread::Builder::new().name(format!("ferrite-{number}")).spawn(move || {
+    let thread = std::thread::Builder::new().name(format!("ferrite-{number}"));
+    thread.stack_size(STACK).spawn(move || {
         let Some(counts) = shared.counts.get(number) else { return Ok(()) };
         let ended = Worker::new(&shared, counts, number, poll, listeners).run();
         if let Err(error) = &ended {

@@ -74,7 +74,7 @@ impl Ctx<'_> {
             }
         };
         let admitted = match self.admit(entry, words) {
-            Ok(()) if self.must_pause(entry) => return Next::Paused,
+            Ok(()) if self.must_pause(entry, words) => return Next::Paused,
             Ok(()) => self.make_room_for(entry).and_then(|()| self.check_state(entry)),
             Err(error) => Err(error),
         };

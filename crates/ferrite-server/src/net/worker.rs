@@ -25,15 +25,11 @@ use crate::shared::{Shared, unix_ms};
 /// from below it.
 pub const BELL: Token = Token(usize::MAX);
 
-/// How often a thread looks at its clock when nothing happens: whose time is over, which keys
-/// have expired.
-const TICK: Duration = Duration::from_millis(100);
+/// How many times a second at most a thread looks at its clock (`hz`).
+const FASTEST: u64 = 500;
 
 /// The same while a command of this thread waits with a time limit.
 const FINE_TICK: Duration = Duration::from_millis(5);
-
-/// How often replicas are told that the server lives (`repl-ping-replica-period`), in ms.
-const PING_EVERY_MS: i64 = 10_000;
 
 /// Most events taken from the poll at once.
 const EVENTS: usize = 512;
@@ -120,7 +116,7 @@ impl<'s> Worker<'s> {
             let now = unix_ms();
             if now >= next_tick {
                 self.tick(now);
-                next_tick = now + i64::try_from(TICK.as_millis()).unwrap_or(100);
+                next_tick = now + i64::try_from(self.tick_time().as_millis()).unwrap_or(100);
             }
             self.time_out(now);
             self.measure(began, before);
@@ -144,8 +140,15 @@ impl<'s> Worker<'s> {
         match (self.ready.is_empty(), self.timed.is_empty()) {
             (false, _) => Duration::ZERO,
             (true, false) => FINE_TICK,
-            (true, true) => TICK,
+            (true, true) => self.tick_time(),
         }
+    }
+
+    /// How often it looks at its clock when nothing happens: whose time is over, which keys have
+    /// expired.
+    fn tick_time(&self) -> Duration {
+        let per_second = u64::from(self.ctx.shared.config.general.hz.get());
+        Duration::from_millis(1000 / per_second.clamp(1, FASTEST))
     }
 
     fn event(&mut self, event: &Event) {
@@ -448,7 +451,9 @@ impl<'s> Worker<'s> {
         if self.ctx.shared.paused_until.load(Ordering::Relaxed) <= now {
             self.wake();
         }
-        if self.number == 0 && now - self.last_ping >= PING_EVERY_MS {
+        let replication = &self.ctx.shared.config.replication;
+        let period = i64::from(replication.repl_ping_replica_period.get()) * 1000;
+        if self.number == 0 && now - self.last_ping >= period {
             self.last_ping = now;
             self.ctx.shared.log.append_alone(&["PING"]);
         }

@@ -13,7 +13,8 @@ fn failed(error: &ScriptError) -> CommandError {
     CommandError::new(String::from_utf8_lossy(&error.message).into_owned())
 }
 
-fn wrong_words(subcommand: &str) -> CommandError {
+fn wrong_words(subcommand: &[u8]) -> CommandError {
+    let subcommand = String::from_utf8_lossy(subcommand);
     CommandError::new(format!(
         "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try FUNCTION HELP."
     ))
@@ -58,7 +59,7 @@ pub(super) fn flush(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
             let text = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
             return Err(CommandError::text(text).into());
         }
-        _ => return Err(wrong_words("FLUSH").into()),
+        _ => return Err(wrong_words(words[1]).into()),
     }
     ctx.shared.scripting.functions()?.flush().map_err(|error| failed(&error))?;
     changed(ctx);
@@ -87,7 +88,7 @@ pub(super) fn restore(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
             )
             .into());
         }
-        _ => return Err(wrong_words("RESTORE").into()),
+        _ => return Err(wrong_words(words[1]).into()),
     };
     let (codes, _) = ferrite_rdb::functions::read(words[2])
         .map_err(|_| CommandError::text("ERR DUMP payload version or checksum are wrong"))?;
