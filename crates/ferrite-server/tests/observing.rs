@@ -67,13 +67,15 @@ impl Client {
     }
 }
 
-fn server() -> (Server, SocketAddr) {
-    let folder = std::env::temp_dir().join("ferrite-without-a-snapshot");
+/// A server in a folder of its own, where it may write.
+fn server() -> ((Server, tempfile::TempDir), SocketAddr) {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().to_path_buf();
     let server =
         Server::builder().bind("127.0.0.1:0".parse().unwrap()).snapshot(folder, "none.rdb");
     let server = server.start().unwrap();
     let address = server.addresses()[0];
-    (server, address)
+    ((server, temporary), address)
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
