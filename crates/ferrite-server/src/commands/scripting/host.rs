@@ -56,12 +56,10 @@ impl ScriptHost<'_, '_> {
             let text = line.split_once(' ').map_or(line, |(_, text)| text);
             CommandError::new(format!("ERR ACL failure in script: {text}"))
         })?;
-        if entry.spec.is_write() {
-            if self.read_only {
-                return Err(CommandError::text(
-                    "ERR Write commands are not allowed from read-only scripts.",
-                ));
-            }
+        if entry.spec.is_write() && self.read_only {
+            return Err(CommandError::text(
+                "ERR Write commands are not allowed from read-only scripts.",
+            ));
         }
         // What has been begun is brought to its end.
         let begun = self.wrote.load(Ordering::Relaxed);
