@@ -4,14 +4,25 @@
 //! class ends with the pattern), `\x` the byte `x` itself. Bytes, not characters; no `/` rule, no
 //! `{a,b}`. The rules are those that Redis documents for `KEYS`.
 
+/// A pattern that goes beyond so many runs of `*` matches nothing, as in Redis.
+const MOST_STARS: usize = 1000;
+
 /// Whether `text` matches `pattern`. Linear memory, at most `pattern` × `text` steps.
 pub fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
+    let (mut p, mut t, mut stars) = (0, 0, 0);
     // Where to go on after the latest `*` took one byte more.
     let mut star: Option<(usize, usize)> = None;
     loop {
         if pattern.get(p) == Some(&b'*') {
-            p += 1;
+            let run = pattern.iter().skip(p).take_while(|byte| **byte == b'*').count();
+            p += run;
+            if p == pattern.len() {
+                return true;
+            }
+            stars += 1;
+            if stars > MOST_STARS {
+                return false;
+            }
             star = Some((p, t));
             continue;
         }

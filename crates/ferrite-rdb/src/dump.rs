@@ -43,11 +43,26 @@ pub struct Payload<'a> {
 /// [`ErrorKind::Truncated`] for fewer than 11 bytes, [`ErrorKind::Checksum`] for damaged ones,
 /// and what is wrong with the data of modules in front.
 pub fn split(payload: &[u8]) -> Result<Payload<'_>, Error> {
-    let truncated = || Error::new(ErrorKind::Truncated("a DUMP payload"), payload.len() as u64);
-    let (covered, stored) = payload.split_last_chunk::<8>().ok_or_else(truncated)?;
+    let (covered, stored) = payload.split_last_chunk::<8>().ok_or_else(|| truncated(payload))?;
+    if covered.len() > 2 {
+        verify(covered, u64::from_le_bytes(*stored))?;
+    }
+    split_unverified(payload)
+}
+
+fn truncated(payload: &[u8]) -> Error {
+    Error::new(ErrorKind::Truncated("a DUMP payload"), payload.len() as u64)
+}
+
+/// The same, without a look at the checksum.
+///
+/// # Errors
+/// As [`split`].
+pub fn split_unverified(payload: &[u8]) -> Result<Payload<'_>, Error> {
+    let truncated = || truncated(payload);
+    let (covered, _) = payload.split_last_chunk::<8>().ok_or_else(truncated)?;
     let (value, version) = covered.split_last_chunk::<2>().ok_or_else(truncated)?;
     let (&type_byte, body) = value.split_first().ok_or_else(truncated)?;
-    verify(covered, u64::from_le_bytes(*stored))?;
     let (metadata, type_byte, body) = match type_byte {
         KEY_META => key_meta::peel(body)?,
         _ => (&[][..], type_byte, body),

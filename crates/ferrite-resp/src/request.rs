@@ -74,6 +74,10 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
+/// Words for which a parser keeps room while nothing comes: a connection that once sent a long
+/// request costs no more than others.
+const KEPT_WORDS: usize = 64;
+
 /// What the parser found at the start of its input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
@@ -140,7 +144,10 @@ impl RequestParser {
             self.words.clear();
             self.at = 0;
             match input.first() {
-                None => return Ok(Progress::Incomplete),
+                None => {
+                    self.words.shrink_to(KEPT_WORDS);
+                    return Ok(Progress::Incomplete);
+                }
                 Some(b'*') => {}
                 Some(_) => return inline(input),
             }
@@ -330,6 +337,18 @@ mod tests {
     use super::*;
 
     const LIMITS: RequestLimits = RequestLimits { words: 100, word: 1000 };
+
+    #[test]
+    fn an_idle_parser_keeps_no_room_for_a_long_request() {
+        let limits = RequestLimits { words: 10_000, word: 10 };
+        let input = format!("*10000\r\n{}", "$1\r\na\r\n".repeat(10_000)).into_bytes();
+        let mut parser = RequestParser::new();
+        let found = parser.next(&input, &limits).unwrap();
+        assert_eq!(found, Progress::Request { used: input.len() });
+        assert_eq!(parser.len(), 10_000);
+        assert_eq!(parser.next(&[], &limits), Ok(Progress::Incomplete));
+        assert!(parser.words.capacity() <= KEPT_WORDS, "{}", parser.words.capacity());
+    }
 
     fn all(input: &[u8]) -> Result<Vec<Vec<Vec<u8>>>, RequestError> {
         let (mut parser, mut at, mut found) = (RequestParser::new(), 0, Vec::new());

@@ -262,6 +262,7 @@ impl Builder {
             scripting: Scripting::new(crate::commands::REDIS_VERSION),
             persistence: Persistence::new(self.folder.clone(), self.file.clone()),
             this,
+            switches: crate::commands::Switches::default(),
             started: Instant::now(),
             run_id: crate::random::hex_digits(40),
             listening: Mutex::default(),

@@ -25,6 +25,19 @@ impl FieldExpiries {
         self.order.insert((time, db, key));
     }
 
+    /// Two databases have changed places.
+    pub fn swap(&mut self, first: usize, second: usize) {
+        let other = |db| match db {
+            db if db == first => second,
+            db if db == second => first,
+            db => db,
+        };
+        let order = std::mem::take(&mut self.order);
+        self.order = order.into_iter().map(|(time, db, key)| (time, other(db), key)).collect();
+        let times = std::mem::take(&mut self.times).into_iter();
+        self.times = times.map(|((db, key), time)| ((other(db), key), time)).collect();
+    }
+
     /// Takes a hash out whose first field has expired.
     pub fn due(&mut self, now: u64) -> Option<(usize, Arc<[u8]>)> {
         let first = self.order.first().filter(|(time, ..)| *time <= now)?;
@@ -51,5 +64,8 @@ mod tests {
         assert_eq!(due(), Some((1, b"early".to_vec())));
         assert_eq!(due(), Some((0, b"moved".to_vec())));
         assert_eq!(due(), None);
+        expiries.swap(0, 2);
+        let late = expiries.due(9).map(|(db, key)| (db, key.to_vec()));
+        assert_eq!(late, Some((2, b"late".to_vec())));
     }
 }

@@ -31,6 +31,11 @@ impl Garbage {
         self.freed.load(Ordering::Relaxed)
     }
 
+    /// Counts those that were freed from 0 again.
+    pub fn reset(&self) {
+        self.freed.store(0, Ordering::Relaxed);
+    }
+
     /// How many are waiting to be freed.
     pub fn pending(&self) -> u64 {
         self.pending.load(Ordering::Relaxed)

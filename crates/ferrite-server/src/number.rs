@@ -1,6 +1,6 @@
 //! Numbers as Redis reads them from words and writes them into replies.
 
-use ferrite_store::double;
+use ferrite_store::double::{self, Extended};
 
 use crate::error::CommandError;
 
@@ -40,23 +40,20 @@ pub fn parse_float(text: &[u8]) -> Option<f64> {
     double::parse(text)
 }
 
+/// A number as INCRBYFLOAT reckons with it.
+///
+/// # Errors
+/// `ERR value is not a valid float`.
+pub fn extended(text: &[u8]) -> Result<Extended, CommandError> {
+    Extended::parse(text).ok_or(CommandError::NOT_A_FLOAT)
+}
+
 /// A double as replies show it: the shortest text that reads as the same number, whole numbers
 /// without a fraction, very large and small ones with an exponent (`1e+20`).
 pub fn double_text(value: f64) -> String {
     let mut text = Vec::new();
     double::write(&mut text, value);
     String::from_utf8(text).unwrap_or_default()
-}
-
-/// A double as INCRBYFLOAT keeps it: without an exponent, seventeen places at most, no zeros at
-/// the end.
-pub fn fixed_text(value: f64) -> String {
-    let text = format!("{value:.17}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    let short = value.to_string();
-    // The shortest text that is the same number, where that is shorter: 0.1 and not 0.10000000000000001.
-    let text = if short.len() < text.len() { &short } else { text };
-    if text == "-0" { "0".into() } else { text.into() }
 }
 
 #[cfg(test)]

@@ -171,6 +171,12 @@ impl Reply {
         self.length(if self.resp3 { b'>' } else { b'*' }, length);
     }
 
+    /// What is said besides a reply, of `pairs` pairs, which follow and before which nothing of
+    /// the reply was written; RESP3 only.
+    pub fn attribute(&mut self, pairs: usize) {
+        self.length(b'|', pairs);
+    }
+
     /// A floating point number.
     pub fn double(&mut self, value: f64) {
         let text = number::double_text(value);

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 
 use crate::acl::Acl;
 use crate::clients::{Client, Clients};
-use crate::commands::Targets;
+use crate::commands::{Switches, Targets};
 use crate::config::Config;
 use crate::ctx::Counts;
 use crate::eviction::Eviction;
@@ -91,6 +91,8 @@ pub struct Shared {
     pub persistence: Persistence,
     /// Itself, for threads that outlive a command.
     pub this: Weak<Shared>,
+    /// What tests have turned off.
+    pub switches: Switches,
     /// When the server started.
     pub started: Instant,
     /// Forty hexadecimal digits that no other run of a server has.
@@ -144,6 +146,11 @@ impl Shared {
     /// Changes of keys since the server started.
     pub fn dirty(&self) -> u64 {
         self.counts.iter().map(|counts| counts.dirty.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether keys have changed since the last snapshot.
+    pub fn has_changes(&self) -> bool {
+        self.dirty() != self.persistence.saved_dirty.load(Ordering::Relaxed)
     }
 
     /// Whether the server is about to end.

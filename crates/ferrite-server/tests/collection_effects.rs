@@ -90,3 +90,26 @@ fn a_real_replica_has_what_chance_and_time_have_left() {
     assert_eq!(client.ok(&["SCARD", "set"]).int(), Some(1492));
     assert_eq!(client.ok(&["HLEN", "hash"]).int(), Some(2996));
 }
+
+#[test]
+fn fields_expire_by_themselves_wherever_their_hash_went() {
+    let (server, _folder) = start();
+    let mut client = Client::connect(server.addresses()[0]).unwrap();
+    for (line, db) in [
+        ("RENAME hash other", "0"),
+        ("RENAMENX hash other", "0"),
+        ("MOVE hash 1", "1"),
+        ("COPY hash other DB 2", "2"),
+        ("SWAPDB 0 3", "3"),
+    ] {
+        client.ok(&["FLUSHALL"]);
+        client.ok(&["HSET", "hash", "field", "value"]);
+        client.ok(&["HPEXPIRE", "hash", "500", "FIELDS", "1", "field"]);
+        client.ok(&words(line));
+        client.ok(&["SELECT", db]);
+        assert_eq!(client.ok(&["DBSIZE"]), 1, "{line}");
+        // It counts what is kept, and looks at no key.
+        wait_until(line, || client.ok(&["DBSIZE"]).int() == Some(0));
+        client.ok(&["SELECT", "0"]);
+    }
+}

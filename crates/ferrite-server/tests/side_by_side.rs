@@ -17,11 +17,13 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferrite_resp::request::split_words;
 use ferrite_resp::{Limits, Value, decode, encode};
 use ferrite_server::Server;
+use ferrite_server::config::Config;
 use ferrite_testkit::{Peer, Server as Real};
 
 /// Longest wait for a reply.
@@ -185,10 +187,14 @@ fn scenarios(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A server of ours without a snapshot to begin with.
-fn ours() -> ferrite_server::Builder {
-    let folder = std::env::temp_dir().join("ferrite-without-a-snapshot");
-    Server::builder().bind("127.0.0.1:0".parse().unwrap()).snapshot(folder, "none.rdb")
+/// A server of ours in an empty folder, as open to DEBUG as the real ones.
+fn ours(folder: &Path) -> Server {
+    let config = Arc::new(Config::new(folder));
+    for (name, value) in [("enable-debug-command", "yes"), ("save", "")] {
+        config.put(name, &[value]).unwrap();
+    }
+    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap());
+    builder.configured(&config, Vec::new()).start().unwrap()
 }
 
 fn named(text: &str) -> Real {
@@ -216,7 +222,8 @@ fn every_scenario_is_answered_as_the_real_server_answers() {
         });
         for resp3 in [false, true] {
             real.client().ok(&["FLUSHALL"]);
-            let ours = ours().start().unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let ours = ours(folder.path());
             let ends = [real.addr(), ours.addresses()[0]];
             differences_found.extend(differences(shown, &text, ends[0], ends[1], resp3));
         }

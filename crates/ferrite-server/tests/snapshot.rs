@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrite_server::Server;
 use ferrite_testkit::client::Client;
-use ferrite_testkit::{Peer, Server as Real};
+use ferrite_testkit::{Peer, Server as Real, wait_until};
 
 /// Stops writers at the end of a test, also one that fails.
 struct StopAtEnd<'a>(&'a AtomicBool);
@@ -115,4 +115,19 @@ fn a_snapshot_shows_one_moment() {
             assert!(values.items().iter().all(|value| *value == first), "{values}");
         }
     });
+}
+
+#[test]
+fn fields_of_a_hash_that_was_loaded_expire_by_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, mut client) = start(folder.path());
+    client.ok(&["HSET", "hash", "field", "value"]);
+    client.ok(&["HPEXPIRE", "hash", "1500", "FIELDS", "1", "field"]);
+    client.ok(&["SAVE"]);
+    drop(client);
+    server.stop().unwrap();
+    let (_server, mut client) = start(folder.path());
+    assert_eq!(client.ok(&["DBSIZE"]), 1);
+    // It counts what is kept, and looks at no key.
+    wait_until("the hash is gone", || client.ok(&["DBSIZE"]).int() == Some(0));
 }

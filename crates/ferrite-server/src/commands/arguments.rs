@@ -50,7 +50,14 @@ pub fn int_between(word: &[u8], min: i64, max: i64) -> Result<i64, CommandError>
 /// # Errors
 /// When it is no number, negative or too large.
 pub fn deadline(word: &[u8], now: i64) -> Result<Option<i64>, CommandError> {
-    let seconds = number::parse_float(word).ok_or(NOT_A_TIMEOUT)?;
+    let seconds = match (number::parse_float(word), number::extended(word)) {
+        (Some(seconds), _) => seconds,
+        // Too small or too large for a double.
+        (None, Ok(seconds)) if seconds.text() == "0" => f64::MIN_POSITIVE,
+        (None, Ok(_)) if word.starts_with(b"-") => f64::MIN,
+        (None, Ok(_)) => f64::MAX,
+        (None, Err(_)) => return Err(NOT_A_TIMEOUT),
+    };
     let ms = (seconds * 1000.0).ceil();
     if ms >= i64::MAX as f64 {
         return Err(TIMEOUT_TOO_LONG);

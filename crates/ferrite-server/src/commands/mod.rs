@@ -65,7 +65,7 @@ mod transaction;
 
 pub use connection::REDIS_VERSION;
 pub use generic::Targets;
-pub use server::End;
+pub use server::{End, Switches};
 
 use std::sync::LazyLock;
 

@@ -23,6 +23,8 @@ pub struct Effects {
     pub listening: bool,
     /// Commands for replicas: their database, and their bytes.
     pub commands: Vec<(usize, Vec<u8>)>,
+    /// Whether replicas may see a part of it without the rest: keys that have expired.
+    pub apart: bool,
     /// Keys that changed and that somebody waits for.
     pub ready: Vec<(usize, Vec<u8>)>,
     /// A key is being evicted, and the caller is told so before its command runs.
@@ -49,6 +51,7 @@ impl Effects {
     /// Forgets everything, for the next unit.
     pub fn clear(&mut self) {
         self.dirty = 0;
+        self.apart = false;
         self.propagation = Propagation::Verbatim;
         self.commands.clear();
         self.ready.clear();

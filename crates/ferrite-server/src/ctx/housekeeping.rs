@@ -33,6 +33,9 @@ impl Ctx<'_> {
     }
 
     fn expire_due(&mut self, thread: usize) {
+        if !self.shared.switches.expires_actively() {
+            return;
+        }
         let threads = self.shared.mailboxes.len().max(1);
         for shard in (thread..SHARDS).step_by(threads) {
             for _ in 0..VISITS {
@@ -53,6 +56,7 @@ impl Ctx<'_> {
             return None;
         }
         self.begin_unit(Within::Nothing);
+        self.effects.apart = true;
         let mut expired = 0;
         for db in 0..self.shared.store.databases() {
             self.session.db = db;

@@ -4,7 +4,7 @@
 //! meet it, and tell replicas; those with `&self` only overlook it, so that several values can be
 //! looked at together.
 
-use ferrite_store::table::{self, Content, Ref, Removed, Table, Value};
+use ferrite_store::table::{self, Content, Owned, Ref, Removed, Table, Taken, Value};
 use ferrite_store::types::{Collection, Hash, List, Set, SortedSet, Stream};
 
 use super::{Ctx, count};
@@ -323,6 +323,16 @@ impl<'s> Ctx<'s> {
             self.note_fields(key, next_field);
         }
         at
+    }
+
+    /// Puts what was taken from under a key, or is its copy, under another that is not there.
+    pub fn put_taken(&mut self, key: &[u8], taken: Taken<Collection>) {
+        let next_field = match &taken.value {
+            Owned::Object(Collection::Hash(hash)) => hash.next_expiry(),
+            _ => None,
+        };
+        self.table_mut(key).put(table::hash(key), key, taken);
+        self.note_fields(key, next_field);
     }
 
     /// Puts a string under a key: as an integer where it is one.

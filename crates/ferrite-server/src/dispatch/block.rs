@@ -100,6 +100,17 @@ impl Waiting {
         self.keys.is_empty()
     }
 
+    /// How many keys somebody waits for.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Those of them that somebody waits for who is told when they are gone (XREADGROUP).
+    pub fn keys_of_groups(&self) -> usize {
+        let of_groups = |waiter: &Arc<Waiter>| waiter.entry.spec.name == "xreadgroup";
+        self.keys.values().filter(|queue| queue.iter().any(of_groups)).count()
+    }
+
     /// Whether somebody waits for this key.
     pub fn has(&self, db: usize, key: &[u8]) -> bool {
         !self.is_empty() && self.keys.contains_key(&(db, key.to_vec()))
@@ -108,14 +119,6 @@ impl Waiting {
     /// The keys somebody waits for in a database.
     pub fn keys(&self, db: usize) -> impl Iterator<Item = &[u8]> {
         self.keys.keys().filter(move |(its, _)| *its == db).map(|(_, key)| key.as_slice())
-    }
-
-    /// How many keys somebody waits for, and how many of these also with a command that ends
-    /// when the key is gone.
-    pub fn counts(&self) -> (usize, usize) {
-        let ends =
-            |queue: &&VecDeque<Arc<Waiter>>| queue.iter().any(|waiter| waiter.park.answers_errors);
-        (self.keys.len(), self.keys.values().filter(ends).count())
     }
 
     /// Puts a command at the end of a key's queue.

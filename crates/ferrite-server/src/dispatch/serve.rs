@@ -12,12 +12,15 @@ use super::slices;
 use crate::ctx::{Ctx, Stop, Within, count};
 use crate::net::mail::Mail;
 use crate::reply::Reply;
+use crate::shared::unix_ms;
 use crate::store::{ShardSet, shard_of};
 
 impl Ctx<'_> {
     /// Runs the commands that wait for these keys, first come, first served, until nothing that
     /// they change lets another go on.
     pub(super) fn serve(&mut self, ready: Vec<(usize, Vec<u8>)>) {
+        // A transaction may have taken long, and what it made may have expired since.
+        self.now = unix_ms().max(self.now);
         let mut queue: VecDeque<_> = ready.into();
         while let Some((db, key)) = queue.pop_front() {
             self.serve_key(db, &key);
@@ -26,10 +29,17 @@ impl Ctx<'_> {
     }
 
     fn serve_key(&mut self, db: usize, key: &[u8]) {
-        let shard = shard_of(table::hash(key));
+        let hash = table::hash(key);
+        let shard = shard_of(hash);
         let mut index = 0;
         loop {
             self.held.acquire(ShardSet::of_key(key));
+            let table = &self.held.shard(shard).tables[db];
+            let expires_at = table.find(hash, key).and_then(|at| table.expires_at(at));
+            if expires_at.is_some_and(|time| time <= self.now) {
+                // Nobody is served by it, and it is deleted by whoever meets it next.
+                return;
+            }
             let Some(waiter) = self.held.shard(shard).waiting.at(db, key, index) else { return };
             if waiter.is_done() {
                 index += 1;
@@ -63,6 +73,7 @@ impl Ctx<'_> {
             (Ok(()), Some(run)) => self.in_call(waiter.entry, &words, run).err(),
             (Ok(()), None) => None,
         };
+        count(&self.counts.dirty, self.effects.dirty);
         self.write_log();
         let served = match stop {
             Some(Stop::Park(_) | Stop::Replicas(_)) => false,

@@ -91,7 +91,7 @@ impl Ctx<'_> {
     pub fn write_log(&mut self) {
         let commands = std::mem::take(&mut self.effects.commands);
         if !commands.is_empty() {
-            self.shared.log.append(&commands, commands.len() > 1);
+            self.shared.log.append(&commands, commands.len() > 1 && !self.effects.apart);
         }
     }
 

@@ -35,6 +35,11 @@ impl Policy {
         matches!(self, Self::AllKeysLfu | Self::VolatileLfu)
     }
 
+    /// Whether it matters when or how often a key was used.
+    pub fn by_access(self) -> bool {
+        self.is_lfu() || matches!(self, Self::AllKeysLru | Self::VolatileLru)
+    }
+
     /// Whether only keys that expire are evicted.
     pub fn is_volatile(self) -> bool {
         use Policy::{VolatileLfu, VolatileLru, VolatileRandom, VolatileTtl};

@@ -451,6 +451,9 @@ impl<'s> Worker<'s> {
         if self.ctx.shared.paused_until.load(Ordering::Relaxed) <= now {
             self.wake();
         }
+        if self.ctx.shared.switches.is_still() {
+            return;
+        }
         let replication = &self.ctx.shared.config.replication;
         let period = i64::from(replication.repl_ping_replica_period.get()) * 1000;
         if self.number == 0 && now - self.last_ping >= period {

@@ -1,4 +1,4 @@
-//! Keys out of an RDB file, before the server serves anybody.
+//! Keys out of an RDB file: before the server serves anybody, or again by DEBUG RELOAD.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -26,100 +26,137 @@ pub struct Loaded {
     pub expired: u64,
 }
 
+/// What becomes of a key of the file that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflicts {
+    /// The file is not read on.
+    Refuse,
+    /// The key of the file takes its place.
+    Replace,
+}
+
 /// Loads a file into an empty server. Keys whose time is over are left out.
 ///
 /// # Errors
 /// What is wrong with the file, and where; nothing may be served then. A missing file is
 /// [`io::ErrorKind::NotFound`].
 pub fn load(shared: &Shared, path: &Path, now: i64) -> io::Result<Loaded> {
+    let mut held = Held::nothing(&shared.store);
+    held.acquire(ShardSet::ALL);
+    load_into(shared, &mut held, path, now, Conflicts::Refuse)
+}
+
+/// The same, beside the keys that are there; all shards are held.
+///
+/// # Errors
+/// As [`load`], and for a key that is there already, where that is not wanted.
+pub fn load_into(
+    shared: &Shared,
+    held: &mut Held<'_>,
+    path: &Path,
+    now: i64,
+    conflicts: Conflicts,
+) -> io::Result<Loaded> {
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("loading {}: {error}", path.display()))
     };
     let mut file = File::open(path).map_err(named)?;
-    read(shared, &mut file, now).map_err(named)
+    let loading =
+        Loading { limits: shared.limits(), held, now, conflicts, loaded: Loaded::default() };
+    loading.read(&mut file).map_err(named)
 }
 
-/// Loads a stream; see [`load`].
-///
-/// # Errors
-/// What is wrong with the bytes, and where.
-pub fn read(shared: &Shared, input: &mut dyn Read, now: i64) -> io::Result<Loaded> {
-    let mut reader = Reader::new(LARGEST_VALUE);
-    let (mut buffer, mut start, mut wanted) = (Vec::new(), 0, READ_SIZE);
-    let mut loaded = Loaded::default();
-    let mut held = Held::nothing(&shared.store);
-    held.acquire(ShardSet::ALL);
-    loop {
-        let rest = buffer.get(start..).unwrap_or_default();
-        let step = reader.next(rest).map_err(io::Error::other)?;
-        let format = reader.format();
-        match step {
-            Step::NeedMore => {
-                buffer.drain(..start);
-                start = 0;
-                wanted = wanted.max(buffer.len() * 2);
-                if fill(input, &mut buffer, wanted)? == 0 {
-                    let text = format!("the file ends at byte {}, amid something", reader.offset());
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
-                }
-                wanted = READ_SIZE;
-            }
-            Step::Event { consumed, event } => {
-                match event {
-                    Event::End { .. } => return Ok(loaded),
-                    Event::Entry(entry) => {
-                        put(&shared.limits(), &mut held, format, &entry, now, &mut loaded)?;
+/// Where keys are put.
+struct Loading<'a, 's> {
+    limits: Limits,
+    held: &'a mut Held<'s>,
+    now: i64,
+    conflicts: Conflicts,
+    loaded: Loaded,
+}
+
+impl Loading<'_, '_> {
+    /// Reads a stream.
+    fn read(mut self, input: &mut dyn Read) -> io::Result<Loaded> {
+        let mut reader = Reader::new(LARGEST_VALUE);
+        let (mut buffer, mut start, mut wanted) = (Vec::new(), 0, READ_SIZE);
+        loop {
+            let rest = buffer.get(start..).unwrap_or_default();
+            let step = reader.next(rest).map_err(io::Error::other)?;
+            let format = reader.format();
+            match step {
+                Step::NeedMore => {
+                    buffer.drain(..start);
+                    start = 0;
+                    wanted = wanted.max(buffer.len() * 2);
+                    if fill(input, &mut buffer, wanted)? == 0 {
+                        let text =
+                            format!("the file ends at byte {}, amid something", reader.offset());
+                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
                     }
-                    Event::Large(head) => {
-                        let key = String::from_utf8_lossy(&head.key).into_owned();
-                        let text = format!("the value of {key:?} is larger than a server holds");
-                        return Err(io::Error::other(text));
-                    }
-                    _ => {}
+                    wanted = READ_SIZE;
                 }
-                start += consumed;
+                Step::Event { consumed, event } => {
+                    match event {
+                        Event::End { .. } => return Ok(self.loaded),
+                        Event::Entry(entry) => self.put(format, &entry)?,
+                        Event::Large(head) => {
+                            let key = String::from_utf8_lossy(&head.key).into_owned();
+                            let text =
+                                format!("the value of {key:?} is larger than a server holds");
+                            return Err(io::Error::other(text));
+                        }
+                        _ => {}
+                    }
+                    start += consumed;
+                }
             }
         }
+    }
+
+    fn put(&mut self, format: Format, entry: &Entry<'_>) -> io::Result<()> {
+        let expires_at = entry.head.expires_at_ms;
+        let expires_at = expires_at.map(|time| i64::try_from(time).unwrap_or(i64::MAX));
+        if expires_at.is_some_and(|time| time <= self.now) {
+            self.loaded.expired += 1;
+            return Ok(());
+        }
+        let key = &*entry.head.key;
+        let (hash, number) = (table::hash(key), entry.head.db);
+        let failed = |error: ferrite_rdb::Error| io::Error::other(error.with_key(key));
+        let shard = self.held.shard_mut(shard_of(hash));
+        let db = usize::try_from(number).unwrap_or(usize::MAX);
+        let Some(table) = shard.tables.get_mut(db) else {
+            let text = format!("the file has database {number}, this server has not");
+            return Err(io::Error::other(text));
+        };
+        if self.conflicts == Conflicts::Refuse && table.find(hash, key).is_some() {
+            let text = format!("the key {:?} is there already", String::from_utf8_lossy(key));
+            return Err(io::Error::other(text));
+        }
+        let type_byte = entry.head.type_byte;
+        if ValueKind::of(format, type_byte) == Some(ValueKind::String) {
+            let mut body = Body::new(entry.value);
+            let text = body.string().map_err(failed)?;
+            table.insert(hash, key, string_content(&text), expires_at);
+        } else {
+            let collection = Collection::from_rdb(format, type_byte, entry.value, &self.limits);
+            let collection = collection.map_err(failed)?;
+            if let Collection::Hash(hash) = &collection
+                && let Some(next) = hash.next_expiry()
+            {
+                shard.fields.note(db, key, next);
+            }
+            table.insert(hash, key, Content::Object(collection), expires_at);
+        }
+        self.loaded.keys += 1;
+        Ok(())
     }
 }
 
 fn fill(input: &mut dyn Read, buffer: &mut Vec<u8>, wanted: usize) -> io::Result<usize> {
     let missing = wanted.saturating_sub(buffer.len()).max(READ_SIZE);
     input.take(missing as u64).read_to_end(buffer)
-}
-
-fn put(
-    limits: &Limits,
-    held: &mut Held<'_>,
-    format: Format,
-    entry: &Entry<'_>,
-    now: i64,
-    loaded: &mut Loaded,
-) -> io::Result<()> {
-    let expires_at = entry.head.expires_at_ms.map(|time| i64::try_from(time).unwrap_or(i64::MAX));
-    if expires_at.is_some_and(|time| time <= now) {
-        loaded.expired += 1;
-        return Ok(());
-    }
-    let key = &*entry.head.key;
-    let (hash, db) = (table::hash(key), entry.head.db);
-    let failed = |error: ferrite_rdb::Error| io::Error::other(error.with_key(key));
-    let tables = &mut held.shard_mut(shard_of(hash)).tables;
-    let table = usize::try_from(db).ok().and_then(|db| tables.get_mut(db));
-    let Some(table) = table else {
-        return Err(io::Error::other(format!("the file has database {db}, this server has not")));
-    };
-    let type_byte = entry.head.type_byte;
-    if ValueKind::of(format, type_byte) == Some(ValueKind::String) {
-        let mut body = Body::new(entry.value);
-        let text = body.string().map_err(failed)?;
-        table.insert(hash, key, string_content(&text), expires_at);
-    } else {
-        let collection = Collection::from_rdb(format, type_byte, entry.value, limits);
-        table.insert(hash, key, Content::Object(collection.map_err(failed)?), expires_at);
-    }
-    loaded.keys += 1;
-    Ok(())
 }
 
 /// A string as it is kept: as an integer where it is one.

@@ -30,15 +30,15 @@ pub struct Introduction {
     pub without_keys: bool,
 }
 
-/// What PSYNC asked for.
-#[derive(Debug, Clone)]
+/// What PSYNC or SYNC asked for.
+#[derive(Debug, Clone, Default)]
 pub struct Psync {
+    /// It was SYNC, as before Redis 2.8: all keys without a line before them, and then the log.
+    pub is_sync: bool,
     /// The log it has followed.
     pub id: String,
     /// The first byte it does not have; -1 where it has none.
     pub offset: i64,
-    /// It came by SYNC: it is told no place in the log, and tells none.
-    pub silent: bool,
 }
 
 /// One replica.

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! PSYNC ? -1          ─►  +FULLRESYNC <id> <offset>   $EOF:<mark> RDB <mark>   log from offset on
-//!   without capa eof  ─►  +FULLRESYNC <id> <offset>   $<length> RDB            log from offset on
-//! SYNC                ─►                              $<length> RDB            log from then on
+//!                                                     $<length> RDB, without `capa eof`
+//! SYNC                ─►                              $<length> RDB            log from offset on
 //! PSYNC <id> <offset> ─►  +CONTINUE <id>                                       log from offset on
 //! REPLCONF ACK <offset>, every second
 //! ```
 //!
 //! A replica knows the end of its RDB by the mark only if nothing comes right behind it: the log
-//! is sent from its first acknowledgement on.
+//! is sent from its first acknowledgement on. Where it wants a length, the RDB is written to a
+//! file first.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -38,8 +39,8 @@ pub const NOTHING: u64 = u64::MAX;
 /// How often it is looked whether a replica has loaded its RDB.
 const LOADED_CHECK: Duration = Duration::from_millis(10);
 
-/// Bytes of an RDB that are read at once.
-const FILE_READ: usize = 256 * 1024;
+/// Bytes of a file that are sent at once.
+const FILE_PIECE: usize = 256 * 1024;
 
 /// The connection to a replica; a thread may wait on it.
 #[derive(Debug)]
@@ -153,7 +154,8 @@ fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io:
             reader
         }
         None => {
-            if asked_to_go_on(psync) {
+            let asked_to_go_on = !psync.is_sync && psync.id != "?";
+            if asked_to_go_on {
                 shared.replicas.refused.fetch_add(1, Ordering::Relaxed);
             }
             let reader = full(shared, replica, psync)?;
@@ -168,14 +170,9 @@ fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io:
         }
     };
     replica.online.store(true, Ordering::Relaxed);
-    let ended = follow(shared, replica, &mut reader, psync.silent);
+    let ended = follow(shared, replica, &mut reader, psync.is_sync);
     shared.log.unfollow(&reader);
     ended
-}
-
-/// Whether a replica asked to go on where it was.
-fn asked_to_go_on(psync: &Psync) -> bool {
-    psync.id != "?"
 }
 
 /// Sends all keys; the log goes on where they were cut.
@@ -189,14 +186,18 @@ fn full(shared: &Shared, replica: &Replica, psync: &Psync) -> io::Result<Reader>
         reader.set(Some(followed));
         origin
     };
-    let head = |offset: u64| match psync.silent {
-        true => String::new(),
-        false => format!("+FULLRESYNC {} {offset}\r\n", shared.log.id),
+    let head = |size: &dyn std::fmt::Display| {
+        let offset = shared.log_offset_of(&reader);
+        let line = match psync.is_sync {
+            true => String::new(),
+            false => format!("+FULLRESYNC {} {offset}\r\n", shared.log.id),
+        };
+        format!("{line}${size}\r\n").into_bytes()
     };
-    let sent = match (replica.introduction.without_keys, replica.introduction.eof) {
-        (true, _) => without_keys(shared, replica, cut, head),
-        (false, true) => stream(shared, replica, cut, &|| head(shared.log_offset_of(&reader))),
-        (false, false) => by_length(shared, replica, cut, &|| head(shared.log_offset_of(&reader))),
+    let sent = match (replica.introduction.eof, replica.introduction.without_keys) {
+        (true, false) => send_at_once(shared, replica, cut, &head),
+        (true, true) => send_no_keys(shared, replica, cut, &head),
+        (false, _) => send_from_file(shared, replica, cut, &head),
     };
     let reader = reader.take().ok_or_else(|| io::Error::other("the snapshot had no beginning"))?;
     match sent {
@@ -208,74 +209,64 @@ fn full(shared: &Shared, replica: &Replica, psync: &Psync) -> io::Result<Reader>
     }
 }
 
-/// An RDB that has no keys: it is small enough to be made in memory.
-fn without_keys(
-    shared: &Shared,
-    replica: &Replica,
-    cut: impl FnOnce() -> Origin,
-    head: impl FnOnce(u64) -> String,
-) -> io::Result<()> {
-    let mut held = Held::nothing(&shared.store);
-    held.acquire(ShardSet::ALL);
-    let origin = cut();
-    held.release();
-    let rdb = snapshot::empty(&origin);
-    let head = head(origin.offset);
-    let bytes = match replica.introduction.eof {
-        true => {
-            let mark = crate::random::hex_digits(40);
-            [format!("{head}$EOF:{mark}\r\n").as_bytes(), &rdb, mark.as_bytes()].concat()
-        }
-        false => [format!("{head}${}\r\n", rdb.len()).as_bytes(), &rdb].concat(),
-    };
-    replica.link.send(&bytes)
-}
+/// What comes before an RDB of this size, or with this mark.
+type Head<'h> = &'h dyn Fn(&dyn std::fmt::Display) -> Vec<u8>;
 
-/// An RDB that is sent as it is made, with a mark behind it.
-fn stream(
+/// Sends the RDB while it is made, and a mark behind it.
+fn send_at_once(
     shared: &Shared,
     replica: &Replica,
     cut: impl FnOnce() -> Origin,
-    head: &dyn Fn() -> String,
+    head: Head<'_>,
 ) -> io::Result<()> {
     let mark = crate::random::hex_digits(40);
     let mut begun = false;
     snapshot::write(shared, cut, &mut |bytes| {
         if !std::mem::replace(&mut begun, true) {
-            replica.link.send(format!("{}$EOF:{mark}\r\n", head()).as_bytes())?;
+            replica.link.send(&head(&format_args!("EOF:{mark}")))?;
         }
         replica.link.send(bytes)
     })?;
     replica.link.send(mark.as_bytes())
 }
 
-/// An RDB whose length is said before it: it goes through a file, which nobody else sees.
-fn by_length(
+/// Sends an RDB without a key.
+fn send_no_keys(
     shared: &Shared,
     replica: &Replica,
     cut: impl FnOnce() -> Origin,
-    head: &dyn Fn() -> String,
+    head: Head<'_>,
 ) -> io::Result<()> {
-    let name = format!("temp-{}.{}.rdb", std::process::id(), replica.client.id);
-    let path = shared.persistence.folder.lock().join(name);
-    let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("an RDB for a replica in {}: {error}", path.display()))
-    };
-    let mut options = File::options();
-    let options = options.read(true).write(true).create_new(true);
-    let mut file = options.open(&path).map_err(named)?;
-    std::fs::remove_file(&path).map_err(named)?;
-    snapshot::write(shared, cut, &mut |bytes| file.write_all(bytes)).map_err(named)?;
-    let length = file.stream_position().map_err(named)?;
-    file.rewind().map_err(named)?;
-    replica.link.send(format!("{}${length}\r\n", head()).as_bytes())?;
-    let mut buffer = vec![0; FILE_READ];
+    let mark = crate::random::hex_digits(40);
+    let mut held = Held::nothing(&shared.store);
+    held.acquire(ShardSet::ALL);
+    let origin = cut();
+    held.release();
+    let head = head(&format_args!("EOF:{mark}"));
+    replica.link.send(&[&head, &*snapshot::empty(&origin), mark.as_bytes()].concat())
+}
+
+/// Sends the RDB behind its length, out of a file that nobody else sees.
+fn send_from_file(
+    shared: &Shared,
+    replica: &Replica,
+    cut: impl FnOnce() -> Origin,
+    head: Head<'_>,
+) -> io::Result<()> {
+    let name = format!("temp-{}-sync-{}.rdb", std::process::id(), replica.client.id);
+    let path = shared.persistence.path().with_file_name(name);
+    let mut file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    snapshot::write(shared, cut, &mut |bytes| file.write_all(bytes))?;
+    let length = file.stream_position()?;
+    file.rewind()?;
+    replica.link.send(&head(&length))?;
+    let mut buffer = vec![0; FILE_PIECE];
     loop {
-        let read = file.read(&mut buffer).map_err(named)?;
-        if read == 0 {
-            return Ok(());
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => replica.link.send(buffer.get(..read).unwrap_or_default())?,
         }
-        replica.link.send(buffer.get(..read).unwrap_or_default())?;
     }
 }
 

@@ -1,7 +1,8 @@
 //! Floating point numbers as text: read as `strtod` reads them, written as replies show them.
 //!
 //! ```text
-//! read        sign, digits, point, exponent; inf, infinity in any case; no white space around
+//! read        sign, digits, point, exponent; inf, infinity in any case; hexadecimal behind 0x;
+//!             no white space around
 //! shown       integers as integers; else the shortest digits that read back exactly:
 //!             0.1   1e+20   1.5e-7   inf   -inf   nan   -0
 //! fixed       a number of digits after the point, as distances are shown
@@ -9,8 +10,10 @@
 //! human       up to seventeen digits after the point without zeros at the end
 //! ```
 
+mod extended;
 mod format;
 
+pub use extended::Extended;
 pub use format::{write, write_fixed, write_human, write_long};
 
 /// Integers up to this size are shown as integers, and stored as such in packed collections.
@@ -29,6 +32,9 @@ pub fn as_integer(value: f64) -> Option<i64> {
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<f64> {
     let value = parse_clamped(text)?;
+    if text.iter().any(|byte| matches!(byte, b'x' | b'X')) {
+        return Some(value);
+    }
     let lost = match text.iter().take_while(|byte| !matches!(byte, b'e' | b'E')) {
         mut digits if value == 0.0 => digits.any(|byte| (b'1'..=b'9').contains(byte)),
         mut digits if value.is_infinite() => digits.any(u8::is_ascii_digit),
@@ -40,7 +46,11 @@ pub fn parse(text: &[u8]) -> Option<f64> {
 /// The same, but a number too large is infinite and one too small is zero.
 #[must_use]
 pub fn parse_clamped(text: &[u8]) -> Option<f64> {
-    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let text = std::str::from_utf8(text).ok()?;
+    if extended::is_hexadecimal(text) {
+        return extended::parse_hexadecimal(text);
+    }
+    let value: f64 = text.parse().ok()?;
     (!value.is_nan()).then_some(value)
 }
 
@@ -60,10 +70,13 @@ mod tests {
             ("inf", f64::INFINITY),
             ("-Infinity", f64::NEG_INFINITY),
             ("5e-324", 5e-324),
+            ("0x10", 16.0),
+            ("-0X.8p1", -1.0),
         ] {
             assert_eq!(parse(text.as_bytes()), Some(value), "{text}");
         }
-        for text in ["", " 1", "1 ", "nan", "1e", "abc", "1,5", "1e400", "-1e400", "1e-400", "--1"]
+        for text in
+            ["", " 1", "1 ", "nan", "1e", "abc", "1,5", "1e400", "-1e400", "1e-400", "--1", "0x"]
         {
             assert_eq!(parse(text.as_bytes()), None, "{text:?}");
         }

@@ -31,16 +31,15 @@ pub(super) fn setbit(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         }
     };
     let (byte, shift) = place(offset);
-    let bytes = ctx.string_mut(key)?;
-    if bytes.len() <= byte {
-        bytes.resize(byte + 1, 0);
-    }
+    let (bytes, grown) = super::grown(ctx, key, byte)?;
     let mut was = false;
     if let Some(byte) = bytes.get_mut(byte) {
         was = *byte >> shift & 1 == 1;
         *byte = *byte & !(1 << shift) | u8::from(on) << shift;
     }
-    ctx.changed(Class::String, "setbit", key);
+    if grown || was != on {
+        ctx.changed(Class::String, "setbit", key);
+    }
     ctx.reply.int(i64::from(was));
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! BITFIELD: integers of any width at any place of a string.
 
-use super::{MOST_BITS, read};
+use super::MOST_BITS;
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
 use crate::notify::Class;
 use crate::number;
+use crate::reply::Reply;
 
 /// A width and whether there is a sign: `i1` to `i64`, `u1` to `u63`.
 #[derive(Debug, Clone, Copy)]
@@ -103,11 +104,7 @@ fn get(bytes: &[u8], at: u64, width: Width) -> i64 {
     width.value_of(bits)
 }
 
-fn set(bytes: &mut Vec<u8>, at: u64, width: Width, value: i64) {
-    let end = usize::try_from((at + u64::from(width.bits)).div_ceil(8)).unwrap_or(usize::MAX);
-    if bytes.len() < end {
-        bytes.resize(end, 0);
-    }
+fn set(bytes: &mut [u8], at: u64, width: Width, value: i64) {
     for index in 0..width.bits {
         let bit = at + u64::from(index);
         let on = value as u64 >> (width.bits - 1 - index) & 1 == 1;
@@ -159,18 +156,36 @@ fn steps(words: &[&[u8]], read_only: bool) -> Result<Vec<Step>, CommandError> {
     Ok(steps)
 }
 
+/// Without a step that writes it reads, and makes no key.
 pub(super) fn bitfield(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let steps = steps(words, false)?;
     let key = words[1];
-    let writes = steps.iter().any(|step| !matches!(step.action, Action::Get));
-    let mut bytes = read(ctx, key)?.unwrap_or_default();
-    let mut changed = 0;
-    ctx.reply.array(steps.len());
+    let writes = steps.iter().filter(|step| !matches!(step.action, Action::Get));
+    let last_bit = writes.map(|step| step.at + u64::from(step.width.bits) - 1).max();
+    let Some(last_bit) = last_bit else { return answer(ctx, key, &steps) };
+    let last_byte = usize::try_from(last_bit / 8).unwrap_or(usize::MAX);
+    let mut reply = std::mem::take(&mut ctx.reply);
+    let written = super::grown(ctx, key, last_byte);
+    let written = written.map(|(bytes, grown)| write(&mut reply, bytes, grown, &steps));
+    ctx.reply = reply;
+    let changes = written?;
+    if changes > 0 {
+        ctx.changed(Class::String, "setbit", key);
+        ctx.effects.dirty += changes - 1;
+    }
+    Ok(())
+}
+
+/// Does what the steps say; how many of them changed something, which they all do where the
+/// string has `grown` for them.
+fn write(reply: &mut Reply, bytes: &mut [u8], grown: bool, steps: &[Step]) -> u64 {
+    let mut changes = 0;
+    reply.array(steps.len());
     for step in steps {
-        let old = get(&bytes, step.at, step.width);
+        let old = get(bytes, step.at, step.width);
         let (new, answer) = match step.action {
             Action::Get => {
-                ctx.reply.int(old);
+                reply.int(old);
                 continue;
             }
             Action::Set(value) => {
@@ -183,18 +198,14 @@ pub(super) fn bitfield(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         };
         match (new, answer) {
             (Some(new), Some(answer)) => {
-                set(&mut bytes, step.at, step.width, new);
-                changed += 1;
-                ctx.reply.int(answer);
+                set(bytes, step.at, step.width, new);
+                changes += u64::from(grown || new != old);
+                reply.int(answer);
             }
-            _ => ctx.reply.null(),
+            _ => reply.null(),
         }
     }
-    if writes && changed > 0 {
-        *ctx.string_mut(key)? = bytes;
-        ctx.changed(Class::String, "setbit", key);
-    }
-    Ok(())
+    changes
 }
 
 impl Width {
@@ -209,10 +220,15 @@ impl Width {
 
 pub(super) fn bitfield_ro(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let steps = steps(words, true)?;
-    let bytes = read(ctx, words[1])?.unwrap_or_default();
-    ctx.reply.array(steps.len());
-    for step in steps {
-        ctx.reply.int(get(&bytes, step.at, step.width));
-    }
+    answer(ctx, words[1], &steps)
+}
+
+fn answer(ctx: &mut Ctx<'_>, key: &[u8], steps: &[Step]) -> Outcome {
+    let text = ctx.string(key)?;
+    let mut digits = itoa::Buffer::new();
+    let bytes = text.as_ref().map_or(&[][..], |text| text.bytes(&mut digits));
+    let values: Vec<_> = steps.iter().map(|step| get(bytes, step.at, step.width)).collect();
+    ctx.reply.array(values.len());
+    values.into_iter().for_each(|value| ctx.reply.int(value));
     Ok(())
 }

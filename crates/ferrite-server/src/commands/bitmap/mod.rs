@@ -29,6 +29,21 @@ fn offset(word: &[u8]) -> Result<u64, CommandError> {
     offset.filter(|offset| *offset < MOST_BITS).ok_or(wrong)
 }
 
+/// A string to be changed that has a byte at this place at least, and whether it was made or
+/// made longer for it.
+fn grown<'c>(
+    ctx: &'c mut Ctx<'_>,
+    key: &[u8],
+    byte: usize,
+) -> Result<(&'c mut Vec<u8>, bool), CommandError> {
+    let bytes = ctx.string_mut(key)?;
+    let grown = bytes.len() <= byte;
+    if grown {
+        bytes.resize(byte + 1, 0);
+    }
+    Ok((bytes, grown))
+}
+
 /// The bytes of a string that a command reads; none where the key is missing.
 fn read(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Option<Vec<u8>>, CommandError> {
     Ok(ctx.string(key)?.map(|text| text.to_vec()))

@@ -1,6 +1,6 @@
 //! RENAME, RENAMENX, COPY, MOVE.
 
-use ferrite_store::table::{self, Owned, Taken, Value};
+use ferrite_store::table::{Owned, Taken, Value};
 use ferrite_store::types::Collection;
 
 use super::{database, in_db, is};
@@ -39,7 +39,7 @@ pub(super) fn renamenx(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 /// Renames a key that is there to one that is not.
 fn go(ctx: &mut Ctx<'_>, from: &[u8], to: &[u8]) {
     let Some(taken) = take(ctx, from) else { return };
-    ctx.table_mut(to).put(table::hash(to), to, taken);
+    ctx.put_taken(to, taken);
     ctx.changed(Class::Generic, "rename_from", from);
     ctx.touched(to);
     ctx.notify(Class::Generic, "rename_to", to);
@@ -59,7 +59,7 @@ pub(super) fn move_to(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let done = ctx.find(key).is_some() && in_db(ctx, to, |ctx| ctx.find(key).is_none());
     if done && let Some(taken) = take(ctx, key) {
         in_db(ctx, to, |ctx| {
-            ctx.table_mut(key).put(table::hash(key), key, taken);
+            ctx.put_taken(key, taken);
             ctx.touched(key);
         });
         ctx.changed(Class::Generic, "move_from", key);
@@ -100,7 +100,7 @@ pub(super) fn copy(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let access = ctx.find(from).map_or(0, |at| ctx.table(from).access(at));
     in_db(ctx, db, |ctx| {
         ctx.unlink(to);
-        ctx.table_mut(to).put(table::hash(to), to, Taken { value, expires_at, access });
+        ctx.put_taken(to, Taken { value, expires_at, access });
         ctx.changed(Class::Generic, "copy_to", to);
     });
     ctx.reply.int(1);

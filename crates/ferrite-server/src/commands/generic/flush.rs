@@ -10,15 +10,26 @@ use crate::store::SHARDS;
 
 pub(super) fn flushall(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let later = is_later(words)?;
-    let databases = 0..ctx.shared.store.databases();
-    let removed: usize = databases.map(|db| empty(ctx, db, later)).sum();
+    let removed = empty_all(ctx, later);
     // Replicas are told even where there was nothing: they may have something.
     ctx.effects.dirty += removed as u64 + 1;
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Every key is gone, and replicas are not told.
+pub(in crate::commands) fn forget_everything(ctx: &mut Ctx<'_>) {
+    empty_all(ctx, false);
+}
+
+/// Empties all databases; how many keys they had.
+fn empty_all(ctx: &mut Ctx<'_>, later: bool) -> usize {
+    let databases = 0..ctx.shared.store.databases();
+    let removed = databases.map(|db| empty(ctx, db, later)).sum();
     let tracking = &ctx.shared.tracking;
     ctx.held.shards_mut().for_each(|shard| tracking.clear(&mut shard.tracked));
     ctx.shared.tracking.flushed(ctx.shared);
-    ctx.reply.ok();
-    Ok(())
+    removed
 }
 
 pub(super) fn flushdb(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
@@ -86,7 +97,9 @@ pub(super) fn swapdb(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         for shard in 0..SHARDS as u8 {
             tell(ctx, shard, first, second);
             tell(ctx, shard, second, first);
-            ctx.held.shard_mut(shard).tables.swap(first, second);
+            let shard = ctx.held.shard_mut(shard);
+            shard.tables.swap(first, second);
+            shard.fields.swap(first, second);
         }
     }
     ctx.effects.dirty += 1;

@@ -10,6 +10,9 @@ mod object;
 mod scan;
 mod sort;
 
+pub(super) use flush::forget_everything;
+pub(super) use object::encoding_of;
+
 use super::{Handler, handler};
 use crate::ctx::Ctx;
 use crate::error::CommandError;

@@ -1,6 +1,7 @@
 //! OBJECT: how a value is kept, and when it was used.
 
 use ferrite_store::table::Value;
+use ferrite_store::types::Collection;
 
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
@@ -44,20 +45,28 @@ pub(super) fn help(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
-pub(super) fn encoding(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    let name = ctx.look(words[2]).map(|value| match value {
+/// How a value is kept, as Redis names it.
+pub(in crate::commands) fn encoding_of(value: Value<'_, Collection>) -> &'static str {
+    match value {
         Value::Int(_) => "int",
         Value::Bytes { bytes, raw: false } if bytes.len() <= EMBEDDED_MAX => "embstr",
         Value::Bytes { .. } => "raw",
         Value::Object(object) => object.encoding_name(),
-    });
+    }
+}
+
+pub(super) fn encoding(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    let name = ctx.look(words[2]).map(encoding_of);
     ctx.reply.bulk_or_null(name.map(str::as_bytes));
     Ok(())
 }
 
 pub(super) fn refcount(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    // Where each key's last access counts, each has an integer of its own.
+    let eviction = &ctx.shared.eviction;
+    let shares = eviction.limit() == 0 || !eviction.policy().by_access();
     let count = ctx.look(words[2]).map(|value| match value {
-        Value::Int(0..SHARED_INTEGERS) => i64::from(i32::MAX),
+        Value::Int(0..SHARED_INTEGERS) if shares => i64::from(i32::MAX),
         _ => 1,
     });
     answer(ctx, count)

@@ -10,7 +10,7 @@ use ferrite_store::table::CURSOR_LIMIT;
 
 use super::is;
 use super::keys::type_name;
-use crate::ctx::{Ctx, Outcome};
+use crate::ctx::{Ctx, Outcome, Within};
 use crate::error::CommandError;
 use crate::number;
 use crate::random;
@@ -57,6 +57,7 @@ pub(super) fn scan(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let cursor: Option<u64> = text.and_then(|text| text.parse().ok());
     let cursor = cursor.ok_or(CommandError::text("ERR invalid cursor"))?;
     let options = options(&words[2..])?;
+    ctx.effects.apart = ctx.within == Within::Nothing;
     let (mut keys, mut visited) = (Vec::new(), 0);
     let mut cursor = Some(cursor);
     for place in 0..options.count.saturating_mul(PLACES_PER_KEY).saturating_add(PLACES) {
@@ -64,7 +65,10 @@ pub(super) fn scan(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         if visited >= options.count && place > 0 {
             break;
         }
-        cursor = step(ctx, from, &options, &mut keys, &mut visited);
+        let mut found = Found { visited, keys, expired: Vec::new() };
+        cursor = step(ctx, from, &options, &mut found);
+        found.expired.iter().for_each(|key| ctx.expire(key));
+        (visited, keys) = (found.visited, found.keys);
     }
     ctx.reply.array(2);
     ctx.reply.text(&cursor.unwrap_or_default().to_string());
@@ -75,26 +79,29 @@ pub(super) fn scan(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
+/// What a call of SCAN has found.
+struct Found {
+    visited: usize,
+    keys: Vec<Vec<u8>>,
+    /// Keys past their time, which are to be deleted.
+    expired: Vec<Vec<u8>>,
+}
+
 /// Visits one place of a table; the cursor of the next, if there is one.
-fn step(
-    ctx: &Ctx<'_>,
-    cursor: u64,
-    options: &Options<'_>,
-    keys: &mut Vec<Vec<u8>>,
-    visited: &mut usize,
-) -> Option<u64> {
+fn step(ctx: &Ctx<'_>, cursor: u64, options: &Options<'_>, found: &mut Found) -> Option<u64> {
     let shard = u8::try_from(cursor / CURSOR_LIMIT).ok().filter(|it| usize::from(*it) < SHARDS)?;
     let table = &ctx.held.shard(shard).tables[ctx.db()];
     let next = table.scan(cursor % CURSOR_LIMIT, &mut |at| {
-        *visited += 1;
+        found.visited += 1;
         let key = table.key(at);
         let alive = table.expires_at(at).is_none_or(|time| time > ctx.now);
         let name = |wanted: &[u8]| is(wanted, type_name(table.value(at)));
-        if alive
-            && options.pattern.is_none_or(|pattern| matches_glob(pattern, key))
+        if !alive {
+            found.expired.push(key.to_vec());
+        } else if options.pattern.is_none_or(|pattern| matches_glob(pattern, key))
             && options.type_name.is_none_or(name)
         {
-            keys.push(key.to_vec());
+            found.keys.push(key.to_vec());
         }
     });
     match next {
@@ -132,6 +139,7 @@ pub(super) fn keys(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 }
 
 pub(super) fn randomkey(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
+    ctx.effects.apart = ctx.within == Within::Nothing;
     for _ in 0..RANDOM_TRIES {
         let Some(key) = any_key(ctx) else { break };
         if ctx.find(&key).is_some() {

@@ -1,5 +1,6 @@
 //! HINCRBY, HINCRBYFLOAT.
 
+use ferrite_store::double::Extended;
 use ferrite_store::types::{Element, FieldExpiry, Hash};
 
 use crate::ctx::{Ctx, Outcome};
@@ -35,7 +36,7 @@ pub(super) fn hincrby(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 /// Replicas are told the result, for they might add differently.
 pub(super) fn hincrbyfloat(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let (key, name, shared) = (words[1], words[2], ctx.shared);
-    let by = number::float(words[3])?;
+    let by = number::extended(words[3])?;
     if !by.is_finite() {
         return Err(CommandError::text("ERR value is NaN or Infinity").into());
     }
@@ -43,15 +44,15 @@ pub(super) fn hincrbyfloat(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let field = ctx.write::<Hash>(key)?.and_then(|hash| hash.get(name));
     let expires_at = field.and_then(|field| field.expires_at);
     let old = match field.map(|field| field.value) {
-        Some(Element::Int(value)) => value as f64,
-        Some(Element::Bytes(bytes)) => number::parse_float(bytes).ok_or(NOT_A_FLOAT)?,
-        None => 0.0,
+        Some(Element::Int(value)) => value.into(),
+        Some(Element::Bytes(bytes)) => Extended::parse(bytes).ok_or(NOT_A_FLOAT)?,
+        None => 0.into(),
     };
     let new = old + by;
     if !new.is_finite() {
         return Err(NOT_FINITE.into());
     }
-    let text = number::fixed_text(new);
+    let text = new.text();
     let hash = ctx.write_or_new(key, Hash::new)?;
     hash.set(name, text.as_bytes(), FieldExpiry::Keep, &shared.limits());
     ctx.propagate_instead(&[b"HSET", key, name, text.as_bytes()]);

@@ -52,15 +52,12 @@ fn replconf(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 fn psync(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let id = String::from_utf8_lossy(words[1]).into_owned();
     let offset = number::int(words[2])?;
-    ctx.session.psync = Some(Psync { id, offset, silent: false });
+    ctx.session.psync = Some(Psync { is_sync: false, id, offset });
     Ok(())
 }
 
-/// `SYNC`, as replicas of Redis before 2.8 say it, and tools that want all keys and what is
-/// written from then on: an RDB of known length without a word before it, and no
-/// acknowledgements.
 fn sync(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
-    ctx.session.psync = Some(Psync { id: "?".to_owned(), offset: -1, silent: true });
+    ctx.session.psync = Some(Psync { is_sync: true, ..Psync::default() });
     Ok(())
 }
 

@@ -53,6 +53,7 @@ pub(super) fn resetstat(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     ctx.shared.memory.forget_peak();
     ctx.shared.replicas.reset_counts();
     ctx.shared.errors.lock().clear();
+    ctx.shared.garbage.reset();
     ctx.shared.refusals.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     ctx.reply.ok();
     Ok(())

@@ -17,6 +17,7 @@ mod slow_log;
 mod time;
 mod tips;
 
+pub use debug::Switches;
 pub use shutdown::End;
 
 use super::{Handler, handler};

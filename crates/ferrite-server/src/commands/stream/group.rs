@@ -6,7 +6,7 @@ use ferrite_store::types::Stream;
 use ferrite_store::types::stream::{Group, StreamId};
 
 use super::help_lines;
-use super::words::{no_group_of, strict_id, wrong_subcommand};
+use super::words::{bound, no_group_of, strict_id, wrong_subcommand};
 use crate::commands::arguments::is;
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
@@ -88,7 +88,10 @@ fn find<'c>(
 pub(super) fn setid(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let options = options(words, false)?;
     let (last, group) = find(ctx, words)?;
-    group.last_id = begin_of(words[4], last)?;
+    group.last_id = match words[4] {
+        b"$" => last,
+        word => bound(word, 0)?,
+    };
     group.entries_read = options.entries_read;
     ctx.changed(Class::Stream, "xgroup-setid", words[2]);
     ctx.reply.ok();

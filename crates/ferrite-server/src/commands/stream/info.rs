@@ -96,7 +96,7 @@ fn whole(reply: &mut Reply, stream: &Stream, most: usize) {
         reply.bulk(name);
         place(reply, stream, group);
         number(reply, "pel-count", group.pending().len());
-        reply.text("pel");
+        reply.text("pending");
         reply.array(group.pending().len().min(most));
         for (id, pending) in group.pending().iter().take(most) {
             reply.array(4);
@@ -136,7 +136,7 @@ fn whole_consumer(reply: &mut Reply, group: &Group, consumer: &Consumer, most: u
     reply.int(consumer.active_ms);
     let own = consumer.pending();
     number(reply, "pel-count", own.len());
-    reply.text("pel");
+    reply.text("pending");
     reply.array(own.len().min(most));
     for id in own.iter().take(most) {
         let pending = group.pending().get(id);

@@ -36,7 +36,8 @@ fn excluded(word: &[u8]) -> Option<&[u8]> {
     word.strip_prefix(b"(").filter(|id| !id.is_empty())
 }
 
-fn bound(word: &[u8], missing_seq: u64) -> Result<StreamId, CommandError> {
+/// An id, `-` for the first there can be, or `+` for the last.
+pub(super) fn bound(word: &[u8], missing_seq: u64) -> Result<StreamId, CommandError> {
     match word {
         b"-" => Ok(id::MIN),
         b"+" => Ok(id::MAX),

@@ -36,18 +36,18 @@ pub(super) fn incrbyfloat(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let key = words[1];
     ctx.find(key);
     let value = match ctx.peek_string(key)? {
-        Some(Text::Int(value)) => value as f64,
-        Some(Text::Bytes(bytes)) => number::float(bytes)?,
-        None => 0.0,
+        Some(Text::Int(value)) => value.into(),
+        Some(Text::Bytes(bytes)) => number::extended(bytes)?,
+        None => 0.into(),
     };
-    let sum = value + number::float(words[2])?;
+    let sum = value + number::extended(words[2])?;
     if !sum.is_finite() {
         let text = "ERR increment would produce NaN or Infinity";
         return Err(CommandError::text(text).into());
     }
-    let text = number::fixed_text(sum);
+    let text = sum.text();
     let expires_at = ctx.expires_at(key);
-    ctx.put_string(key, text.as_bytes(), expires_at);
+    ctx.put(key, Content::Bytes(text.as_bytes()), expires_at);
     // Another machine may add otherwise: replicas are told the sum.
     ctx.propagate_instead(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]);
     ctx.changed(Class::String, "incrbyfloat", key);

@@ -2,6 +2,7 @@
 
 mod count;
 mod get;
+mod lcs;
 mod range;
 mod set;
 
@@ -19,6 +20,7 @@ pub(super) const COMMANDS: &[Handler] = &[
     handler("incr", |ctx, words| count::by(ctx, words, 1)),
     handler("incrby", count::incrby),
     handler("incrbyfloat", count::incrbyfloat),
+    handler("lcs", lcs::lcs),
     handler("mget", get::mget),
     handler("mset", set::mset),
     handler("msetnx", set::msetnx),

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::line;
 use crate::commands::REDIS_VERSION;
 use crate::ctx::Ctx;
+use crate::dispatch::block::Waiting;
 
 pub(super) fn server(ctx: &Ctx<'_>, text: &mut String) {
     let config = &ctx.shared.config;
@@ -60,8 +61,8 @@ pub(super) fn clients(ctx: &Ctx<'_>, text: &mut String) {
     line(text, "tracking_clients", ctx.shared.tracking.clients());
     line(text, "pubsub_clients", count(&|client| client.subscribed() > 0));
     line(text, "clients_in_timeout_table", count(&|client| client.is_timed()));
-    let waiting = ctx.held.shards().map(|shard| shard.waiting.counts());
-    let (keys, ending) = waiting.fold((0, 0), |(all, ends), (more, end)| (all + more, ends + end));
-    line(text, "total_blocking_keys", keys);
-    line(text, "total_blocking_keys_on_nokey", ending);
+    let waiting = || ctx.held.shards().map(|shard| &shard.waiting);
+    let for_groups: usize = waiting().map(Waiting::keys_of_groups).sum();
+    line(text, "total_blocking_keys", waiting().map(Waiting::len).sum::<usize>());
+    line(text, "total_blocking_keys_on_nokey", for_groups);
 }

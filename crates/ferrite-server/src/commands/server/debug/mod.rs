@@ -1,6 +1,13 @@
 //! DEBUG: what tests need. It is closed unless `enable-debug-command` opens it.
 
+mod digest;
+mod keys;
+mod reload;
+mod switches;
+
 use std::time::Duration;
+
+pub use switches::Switches;
 
 use super::help as help_of;
 use crate::config::choices::Protection;
@@ -58,6 +65,16 @@ pub(super) fn debug(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
             ctx.reply.ok();
         }
         (b"protocol", [kind]) => protocol(ctx, kind)?,
+        (b"digest", []) => digest::of_all(ctx),
+        (b"digest-value", values) => digest::of_values(ctx, values)?,
+        (b"listpack", [key]) => keys::listpack(ctx, key)?,
+        (b"object", [key]) => keys::object(ctx, key)?,
+        (b"populate", [_] | [_, _] | [_, _, _]) => keys::populate(ctx, rest)?,
+        (b"reload", options) => reload::reload(ctx, options)?,
+        (b"pause-cron", [on]) => switches::pause_cron(ctx, on)?,
+        (b"set-active-expire", [on]) => switches::active_expire(ctx, on)?,
+        (b"set-disable-deny-scripts", [on]) => switches::let_scripts(ctx, on)?,
+        (b"set-skip-checksum-validation", [on]) => switches::skip_checksums(ctx, on)?,
         (b"help", []) => help(ctx),
         _ => {
             let word = String::from_utf8_lossy(words[1]);
@@ -70,12 +87,13 @@ pub(super) fn debug(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
+#[expect(clippy::approx_constant, reason = "the number that Redis answers")]
 fn protocol(ctx: &mut Ctx<'_>, kind: &[u8]) -> Outcome {
     let reply = &mut ctx.reply;
     match kind.to_ascii_lowercase().as_slice() {
         b"string" => reply.text("Hello World"),
         b"integer" => reply.int(12345),
-        b"double" => reply.double(3.25),
+        b"double" => reply.double(3.141),
         b"null" => reply.null(),
         b"array" => {
             reply.array(3);
@@ -93,6 +111,27 @@ fn protocol(ctx: &mut Ctx<'_>, kind: &[u8]) -> Outcome {
             }
         }
         b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
+        b"attrib" => {
+            if reply.resp3() {
+                reply.attribute(1);
+                reply.text("key-popularity");
+                reply.array(2);
+                reply.text("key:123");
+                reply.int(90);
+            }
+            // An attribute comes before a reply and is none.
+            reply.text("Some real reply following the attribute");
+        }
+        b"push" => {
+            if !reply.resp3() {
+                let text = "ERR RESP2 is not supported by this command";
+                return Err(CommandError::text(text).into());
+            }
+            reply.push(2);
+            reply.text("server-cpu-usage");
+            reply.int(42);
+            reply.text("Some real reply following the push reply");
+        }
         b"true" => reply.bool(true),
         b"false" => reply.bool(false),
         b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
@@ -109,11 +148,21 @@ fn protocol(ctx: &mut Ctx<'_>, kind: &[u8]) -> Outcome {
 
 fn help(ctx: &mut Ctx<'_>) {
     let lines = [
+        ("DIGEST", "Answer a digest of all keys, as Redis 7.2 computes it."),
+        ("DIGEST-VALUE <key> [<key> ...]", "Answer the digest of the value of each key."),
         ("ERROR <string>", "Answer this error."),
         ("JMAP", "Do nothing."),
+        ("LISTPACK <key>", "Write the bytes of a listpack to the log."),
         ("LOG <message>", "Write a message to the log."),
+        ("OBJECT <key>", "Answer where a key is and how its value is kept."),
+        ("PAUSE-CRON <0|1>", "Do nothing by the clock: expire and evict no keys, save nothing."),
+        ("POPULATE <count> [<prefix> [<size>]]", "Make keys with strings, unknown to replicas."),
         ("PROTOCOL <type>", "Answer a value of this type."),
         ("QUICKLIST-PACKED-THRESHOLD <size>", "Keep larger elements of lists by themselves."),
+        ("RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "Save, forget all keys, and load what was saved."),
+        ("SET-ACTIVE-EXPIRE <0|1>", "With 0 keys expire only when a command meets them."),
+        ("SET-DISABLE-DENY-SCRIPTS <0|1>", "With 1 scripts may call any command."),
+        ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", "With 1 RESTORE does not look at checksums."),
         ("SLEEP <seconds>", "Hold all keys for this time."),
         ("STRINGMATCH-LEN <len> <pattern>", "Match a pattern with so many letters a."),
     ];
