@@ -4,10 +4,9 @@ use std::sync::atomic::Ordering;
 
 use ferrite_store::table;
 
+use super::Ctx;
 use super::effects::Propagation;
-use super::{Ctx, Within};
 use crate::notify::Class;
-use crate::reply::Reply;
 use crate::session::Muted;
 use crate::store::shard_of;
 
@@ -74,22 +73,7 @@ impl Ctx<'_> {
 
     /// Publishes a message; how many received it.
     pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        let shared = self.shared;
-        if self.within == Within::Script {
-            // What the caller itself gets must not be taken for the reply of the script's
-            // command.
-            let mut own = Reply::new(self.session.resp3);
-            let client = &self.session.client;
-            let received = shared.pubsub.publish(shared, channel, message, client, &mut own);
-            if !own.is_empty() {
-                shared.send(client, own.into_bytes().into());
-            }
-            return received;
-        }
-        let (begin, client) = (self.reply.len(), &self.session.client);
-        let received = shared.pubsub.publish(shared, channel, message, client, &mut self.reply);
-        self.push_written(begin);
-        received
+        self.shared.pubsub.publish(self.shared, channel, message)
     }
 
     /// What stands in the reply behind `begin` is sent, also where replies are not

@@ -33,7 +33,7 @@ impl Ctx<'_> {
     }
 
     fn expire_due(&mut self, thread: usize) {
-        if !self.shared.switches.expires_actively() {
+        if !self.shared.switches.expires_actively() || self.writes_wait() {
             return;
         }
         let threads = self.shared.mailboxes.len().max(1);

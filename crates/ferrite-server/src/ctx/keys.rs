@@ -4,6 +4,8 @@
 //! meet it, and tell replicas; those with `&self` only overlook it, so that several values can be
 //! looked at together.
 
+use std::sync::atomic::Ordering;
+
 use ferrite_store::table::{self, Content, Owned, Ref, Removed, Table, Taken, Value};
 use ferrite_store::types::{Collection, Hash, List, Set, SortedSet, Stream};
 
@@ -117,11 +119,19 @@ impl<'s> Ctx<'s> {
         let at = table.find(hash, key)?;
         match table.expires_at(at) {
             Some(time) if time <= self.now => {
-                self.expire(key);
+                // While writes wait, nothing is written for anybody: it only counts as gone.
+                if !self.writes_wait() {
+                    self.expire(key);
+                }
                 None
             }
             _ => Some(at),
         }
+    }
+
+    /// Whether a pause holds writes back (`CLIENT PAUSE`).
+    pub fn writes_wait(&self) -> bool {
+        self.shared.paused_until.load(Ordering::Relaxed) > self.now
     }
 
     /// Where a key is, if it is there and not past its time.

@@ -260,12 +260,15 @@ fn find(words: &[&[u8]]) -> Result<&'static Entry, CommandError> {
     }
 }
 
+/// Whether a command that is no write may tell replicas something.
+pub fn tells_replicas(entry: &Entry) -> bool {
+    unit::MAY_REPLICATE.contains(&entry.spec.name)
+}
+
 /// Whether a command reads or writes keys, or replicas may be told something because of it.
 fn touches_keys(entry: &Entry) -> bool {
     let spec = entry.spec;
-    spec.is_write()
-        || spec.flags.contains(Flag::ReadOnly)
-        || unit::MAY_REPLICATE.contains(&spec.name)
+    spec.is_write() || spec.flags.contains(Flag::ReadOnly) || tells_replicas(entry)
 }
 
 fn may_be_called_while_subscribed(name: &str) -> bool {

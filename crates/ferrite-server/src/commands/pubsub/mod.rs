@@ -35,11 +35,7 @@ fn publish(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 }
 
 fn spublish(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    let (shared, client) = (ctx.shared, Arc::clone(&ctx.session.client));
-    let pubsub = &shared.pubsub;
-    let begin = ctx.reply.len();
-    let received = pubsub.publish_shard(shared, words[1], words[2], &client, &mut ctx.reply);
-    ctx.push_written(begin);
+    let received = ctx.shared.pubsub.publish_shard(ctx.shared, words[1], words[2]);
     ctx.propagate_message(words);
     ctx.reply.count(received);
     Ok(())

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::commands::{self, Entry};
 use crate::ctx::{Ctx, Within, count};
+use crate::dispatch::tells_replicas;
 use crate::error::CommandError;
 use crate::reply::Reply;
 use crate::scripting::{AccessProblem, Destinations, Host, LogLevel, Protocol};
@@ -57,7 +58,7 @@ impl ScriptHost<'_, '_> {
             let text = line.split_once(' ').map_or(line, |(_, text)| text);
             CommandError::new(format!("ERR ACL failure in script: {text}"))
         })?;
-        if entry.spec.is_write() && self.read_only {
+        if self.read_only && (entry.spec.is_write() || tells_replicas(entry)) {
             return Err(CommandError::text(
                 "ERR Write commands are not allowed from read-only scripts.",
             ));
