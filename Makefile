@@ -35,8 +35,9 @@ fmt: lint-tools ## Format the code
 peers: ## Get the real servers tests run against (apt and pip, no root, once)
 	$(CARGO) run --quiet -p ferrite-testkit --bin peers -- fetch
 
-bench: ## Measure against other tools, side by side; see bench/
+bench: ## Measure against other tools and servers, side by side; see bench/
 	$(PYTHON) bench/run
+	$(PYTHON) bench/server --quick
 
 chaos: ## CHAOS_ROUNDS (100) live migrations to which everything happens at once
 	$(CARGO) test -p ferrite-migrate --test chaos -- --rounds $(CHAOS_ROUNDS) --seed $(CHAOS_SEED)

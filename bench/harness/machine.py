@@ -9,27 +9,40 @@ import subprocess
 import sys
 
 
-def describe(bench):
-    """setup.md: everything somebody needs to judge or repeat the numbers; no names of hosts."""
-    arguments = ["PATH" if word == bench.redis_shake else word for word in sys.argv[1:]]
-    facts = {
+def facts(bench):
+    """What is true of every run: when, of what, where, how busy. No names of hosts."""
+    paths = (bench.ferrite, getattr(bench, "redis_shake", None))
+    arguments = ["PATH" if word in paths else word for word in sys.argv[1:]]
+    return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit(bench.root),
-        "command": shlex.join(["bench/run", *arguments]),
+        "command": shlex.join([f"bench/{os.path.basename(sys.argv[0])}", *arguments]),
         "processor": f"{processor()}, {os.cpu_count()} cores seen",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
         "load at the start": " ".join(f"{load:.2f}" for load in bench.load),
+        "compiler": said(["rustc", "--version"]),
+    }
+
+
+def describe(bench):
+    """setup.md: everything somebody needs to judge or repeat the numbers."""
+    found = {
+        **facts(bench),
         "server": said([*bench.redis, "--version"]),
         "ours": said([bench.ferrite, "--version"]),
-        "compiler": said(["rustc", "--version"]),
         "python": f"{platform.python_version()}, {rivals(bench)}",
     }
     if bench.redis_shake:
         # It does not tell its version: these are the bytes that were measured.
         with open(bench.redis_shake, "rb") as file:
-            facts["RedisShake"] = f"SHA-256 {hashlib.sha256(file.read()).hexdigest()}"
-    lines = [f"| {name} | {value} |" for name, value in facts.items()]
+            found["RedisShake"] = f"SHA-256 {hashlib.sha256(file.read()).hexdigest()}"
+    return written(found)
+
+
+def written(found):
+    """Facts as a table."""
+    lines = [f"| {name} | {value} |" for name, value in found.items()]
     return "\n".join(["# Setup", "", "| | |", "|---|---|", *lines, ""])
 
 

@@ -176,11 +176,16 @@ impl RequestParser {
                 Some(b'$') => {}
                 Some(other) => return Err(RequestError::NoDollar(*other)),
             }
-            let Some((length, from)) = line(input, self.at + 1, RequestError::LongLength)? else {
-                return Ok(Progress::Incomplete);
+            let (length, from) = match short_number(input, self.at + 1) {
+                Some(found) => found,
+                None => match line(input, self.at + 1, RequestError::LongLength)? {
+                    Some((length, from)) => {
+                        let length = number(length).and_then(|length| usize::try_from(length).ok());
+                        (length.ok_or(RequestError::Word)?, from)
+                    }
+                    None => return Ok(Progress::Incomplete),
+                },
             };
-            let length = number(length).and_then(|length| usize::try_from(length).ok());
-            let length = length.ok_or(RequestError::Word)?;
             if length > limits.word {
                 let unauthenticated = limits.words <= RequestLimits::UNAUTHENTICATED.words;
                 return Err(match unauthenticated {
@@ -198,6 +203,21 @@ impl RequestParser {
         }
         Ok(Progress::Request { used: self.at })
     }
+}
+
+/// The number in the line that begins at `from`, and where the next line begins, for the lines that
+/// nearly all are: up to four digits and their end. Nothing for others, also for wrong ones.
+fn short_number(input: &[u8], from: usize) -> Option<(usize, usize)> {
+    let line = input.get(from..)?.first_chunk::<6>()?;
+    let mut number = 0;
+    for (at, byte) in line.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' if at < 4 => number = number * 10 + usize::from(byte - b'0'),
+            b'\r' if at > 0 => return Some((number, from + at + 2)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// The line that begins at `from`, without its end, and where the next one begins.

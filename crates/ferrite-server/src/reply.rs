@@ -6,6 +6,9 @@
 use crate::error::CommandError;
 use crate::number;
 
+/// Bytes around a bulk string: its length and the ends of both lines.
+const BULK_FRAME: usize = 25;
+
 /// The output of one client.
 #[derive(Debug, Default)]
 pub struct Reply {
@@ -75,6 +78,15 @@ impl Reply {
     }
 
     fn head(&mut self, kind: u8, number: i64) {
+        if let Ok(small @ 0..100) = u8::try_from(number) {
+            // Most lengths are: their bytes are put together without a call.
+            let (tens, ones) = (b'0' + small / 10, b'0' + small % 10);
+            match small < 10 {
+                true => self.bytes.extend_from_slice(&[kind, ones, b'\r', b'\n']),
+                false => self.bytes.extend_from_slice(&[kind, tens, ones, b'\r', b'\n']),
+            }
+            return;
+        }
         self.bytes.push(kind);
         self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
         self.bytes.extend_from_slice(b"\r\n");
@@ -115,6 +127,7 @@ impl Reply {
 
     /// A bulk string.
     pub fn bulk(&mut self, bytes: &[u8]) {
+        self.bytes.reserve(bytes.len() + BULK_FRAME);
         self.length(b'$', bytes.len());
         self.raw(bytes);
         self.raw(b"\r\n");

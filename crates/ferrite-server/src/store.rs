@@ -78,6 +78,15 @@ impl ShardSet {
     }
 }
 
+/// What of a key's place in memory is to be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touch {
+    /// The bucket of the index.
+    Bucket,
+    /// What the bucket leads to; it should have been fetched before.
+    Item,
+}
+
 /// What one lock protects.
 #[derive(Debug)]
 pub struct Shard {
@@ -91,6 +100,17 @@ pub struct Shard {
     pub fields: FieldExpiries,
     /// Clients that keep copies of keys of this shard.
     pub tracked: Tracked,
+}
+
+impl Shard {
+    /// Has the memory fetched that a lookup will read.
+    pub fn touch(&self, hash: u64, db: usize, touch: Touch) {
+        let Some(table) = self.tables.get(db) else { return };
+        match touch {
+            Touch::Bucket => table.prefetch(hash),
+            Touch::Item => table.prefetch_item(hash),
+        }
+    }
 }
 
 /// A shard apart from others in the processor's cache.
@@ -126,6 +146,13 @@ impl Store {
         self.databases
     }
 
+    /// Has the memory fetched that a lookup will read, unless somebody holds the shard.
+    pub fn touch(&self, hash: u64, db: usize, touch: Touch) {
+        if let Some(shard) = self.seat(shard_of(hash)).try_lock() {
+            shard.touch(hash, db, touch);
+        }
+    }
+
     fn seat(&self, shard: u8) -> &Mutex<Shard> {
         &self.seats[usize::from(shard) % SHARDS].0
     }
@@ -136,13 +163,14 @@ impl Store {
 pub struct Held<'s> {
     store: &'s Store,
     set: ShardSet,
+    waited: bool,
     guards: SmallVec<[(u8, MutexGuard<'s, Shard>); 1]>,
 }
 
 impl<'s> Held<'s> {
     /// Nothing held yet.
     pub fn nothing(store: &'s Store) -> Self {
-        Self { store, set: ShardSet::NONE, guards: SmallVec::new() }
+        Self { store, set: ShardSet::NONE, waited: false, guards: SmallVec::new() }
     }
 
     /// Which are held.
@@ -172,20 +200,39 @@ impl<'s> Held<'s> {
         self.release();
         for shard in wanted.iter() {
             let seat = self.store.seat(shard);
-            let guard = loop {
-                match seat.try_lock_for(LOOK_AGAIN) {
-                    Some(guard) => break guard,
-                    None if hopeless() => {
-                        self.release();
-                        return false;
-                    }
-                    None => {}
-                }
+            let guard = match seat.try_lock() {
+                Some(guard) => Some(guard),
+                None => self.wait_for(seat, &hopeless),
+            };
+            let Some(guard) = guard else {
+                self.release();
+                return false;
             };
             self.guards.push((shard, guard));
         }
         self.set = wanted;
         true
+    }
+
+    #[cold]
+    fn wait_for(
+        &mut self,
+        seat: &'s Mutex<Shard>,
+        hopeless: &impl Fn() -> bool,
+    ) -> Option<MutexGuard<'s, Shard>> {
+        self.waited = true;
+        loop {
+            match seat.try_lock_for(LOOK_AGAIN) {
+                None if hopeless() => return None,
+                None => {}
+                guard => return guard,
+            }
+        }
+    }
+
+    /// Whether somebody else had to be waited for since this was asked last.
+    pub fn has_waited(&mut self) -> bool {
+        std::mem::take(&mut self.waited)
     }
 
     /// Holds these too, if that is possible without waiting.

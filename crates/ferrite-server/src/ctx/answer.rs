@@ -1,6 +1,6 @@
 //! A collection under a key and the reply at once, so that elements are written where they are.
 
-use ferrite_store::table::{self, Value};
+use ferrite_store::table::Value;
 
 use super::{Ctx, Kind};
 use crate::error::CommandError;
@@ -20,7 +20,7 @@ impl Ctx<'_> {
         write: impl FnOnce(&mut Reply, Option<&T>) -> R,
     ) -> Result<R, CommandError> {
         let Some(at) = self.look_up(key) else { return Ok(write(&mut self.reply, None)) };
-        let table = &self.held.shard(shard_of(table::hash(key))).tables[self.session.db];
+        let table = &self.held.shard(shard_of(self.hash(key))).tables[self.session.db];
         let Value::Object(object) = table.value(at) else { return Err(CommandError::WRONG_TYPE) };
         let it = T::of(object).ok_or(CommandError::WRONG_TYPE)?;
         Ok(write(&mut self.reply, Some(it)))
@@ -38,7 +38,8 @@ impl Ctx<'_> {
     ) -> Result<R, CommandError> {
         let Some(at) = self.find(key) else { return Ok(change(&mut self.reply, None)) };
         let db = self.session.db;
-        let table = &mut self.held.shard_mut(shard_of(table::hash(key))).tables[db];
+        let shard = shard_of(self.hash(key));
+        let table = &mut self.held.shard_mut(shard).tables[db];
         let it = table.object_mut(at).and_then(T::of_mut).ok_or(CommandError::WRONG_TYPE)?;
         Ok(change(&mut self.reply, Some(it)))
     }

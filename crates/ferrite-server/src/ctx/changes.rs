@@ -2,8 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use ferrite_store::table;
-
 use super::Ctx;
 use super::effects::Propagation;
 use crate::notify::Class;
@@ -23,7 +21,8 @@ impl Ctx<'_> {
     /// A key has changed without an event of its own and without counting as a change.
     pub fn touched(&mut self, key: &[u8]) {
         let db = self.session.db;
-        let shard = self.held.shard(shard_of(table::hash(key)));
+        let number = shard_of(self.hash(key));
+        let shard = self.held.shard(number);
         if !shard.watched.is_empty() {
             shard.watched.changed(db, key);
         }
@@ -33,7 +32,7 @@ impl Ctx<'_> {
         let shared = self.shared;
         if shared.tracking.clients() > 0 {
             let by = self.session.client.id;
-            let tracked = &mut self.held.shard_mut(shard_of(table::hash(key))).tracked;
+            let tracked = &mut self.held.shard_mut(number).tracked;
             let at_once = self.effects.evicting.then_some(&mut self.reply);
             shared.tracking.changed(shared, tracked, key, by, at_once);
             if shared.tracking.broadcasts() {

@@ -3,7 +3,6 @@
 //! A field past its time is overlooked by commands that read; those that write remove such fields
 //! first, and so does the clock.
 
-use ferrite_store::table;
 use ferrite_store::types::Hash;
 
 use super::Ctx;
@@ -34,7 +33,7 @@ impl Ctx<'_> {
     pub fn note_fields(&mut self, key: &[u8], next: Option<u64>) {
         if let Some(next) = next {
             let db = self.session.db;
-            let shard = shard_of(table::hash(key));
+            let shard = shard_of(self.hash(key));
             self.held.shard_mut(shard).fields.note(db, key, next);
         }
     }

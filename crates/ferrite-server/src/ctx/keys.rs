@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
-use ferrite_store::table::{self, Content, Owned, Ref, Removed, Table, Taken, Value};
+use ferrite_store::table::{Content, Owned, Ref, Removed, Table, Taken, Value};
 use ferrite_store::types::{Collection, Hash, List, Set, SortedSet, Stream};
 
 use super::{Ctx, count};
@@ -96,12 +96,12 @@ impl<'s> Ctx<'s> {
 
     /// The table a key of the caller's database lives in.
     pub fn table(&self, key: &[u8]) -> &Table<Collection> {
-        self.table_at(table::hash(key), self.session.db)
+        self.table_at(self.hash(key), self.session.db)
     }
 
     /// See [`Ctx::table`]. Whoever changes something through it calls [`Ctx::changed`].
     pub fn table_mut(&mut self, key: &[u8]) -> &mut Table<Collection> {
-        self.table_at_mut(table::hash(key), self.session.db)
+        self.table_at_mut(self.hash(key), self.session.db)
     }
 
     /// Where a key is, if it is there and not past its time; one that is past it is deleted. It
@@ -114,7 +114,7 @@ impl<'s> Ctx<'s> {
 
     /// As [`Ctx::find`], without counting as an access.
     pub fn find_quietly(&mut self, key: &[u8]) -> Option<Ref> {
-        let (hash, db) = (table::hash(key), self.session.db);
+        let (hash, db) = (self.hash(key), self.session.db);
         let table = self.table_at(hash, db);
         let at = table.find(hash, key)?;
         match table.expires_at(at) {
@@ -136,7 +136,7 @@ impl<'s> Ctx<'s> {
 
     /// Where a key is, if it is there and not past its time.
     pub fn peek_at(&self, key: &[u8]) -> Option<Ref> {
-        let hash = table::hash(key);
+        let hash = self.hash(key);
         let table = self.table_at(hash, self.session.db);
         let at = table.find(hash, key)?;
         table.expires_at(at).is_none_or(|time| time > self.now).then_some(at)
@@ -178,7 +178,7 @@ impl<'s> Ctx<'s> {
 
     /// Deletes a key because its time has come.
     pub fn expire(&mut self, key: &[u8]) {
-        let (hash, db) = (table::hash(key), self.session.db);
+        let (hash, db) = (self.hash(key), self.session.db);
         let removed = self.table_at_mut(hash, db).remove(hash, key);
         self.free_later(removed);
         count(&self.counts.expired, 1);
@@ -311,7 +311,7 @@ impl<'s> Ctx<'s> {
         content: Content<'_, Collection>,
         expires_at: Option<i64>,
     ) -> Ref {
-        let hash = table::hash(key);
+        let hash = self.hash(key);
         let next_field = match &content {
             Content::Object(Collection::Hash(hash)) => hash.next_expiry(),
             _ => None,
@@ -341,7 +341,8 @@ impl<'s> Ctx<'s> {
             Owned::Object(Collection::Hash(hash)) => hash.next_expiry(),
             _ => None,
         };
-        self.table_mut(key).put(table::hash(key), key, taken);
+        let hash = self.hash(key);
+        self.table_mut(key).put(hash, key, taken);
         self.note_fields(key, next_field);
     }
 
@@ -372,7 +373,7 @@ impl<'s> Ctx<'s> {
 
     fn take_away(&mut self, key: &[u8]) -> Option<Removed<Collection>> {
         self.find_quietly(key)?;
-        let hash = table::hash(key);
+        let hash = self.hash(key);
         self.table_at_mut(hash, self.session.db).remove(hash, key)
     }
 

@@ -9,15 +9,18 @@
 //! * `fields`: fields of hashes that expire.
 //! * `housekeeping`: what is done by the clock.
 //! * `effects`: what replicas are told.
+//! * `hashes`: the hashes of the keys that the call names.
 
 mod answer;
 mod changes;
 pub mod effects;
 mod fields;
+pub mod hashes;
 mod housekeeping;
 mod keys;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 pub use keys::{Kind, Text};
 
@@ -31,6 +34,7 @@ use crate::session::Session;
 use crate::shared::{Shared, unix_ms};
 use crate::store::Held;
 use effects::Effects;
+use hashes::Hashes;
 
 /// Why a command did not answer.
 #[derive(Debug)]
@@ -65,8 +69,10 @@ pub enum Within {
     Retry,
 }
 
-/// Counts of one thread, which only that thread changes and everybody may read.
+/// Counts of one thread, which only that thread changes and everybody may read. They lie apart
+/// from those of other threads in the processor's cache.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct Counts {
     /// Commands executed.
     pub commands: AtomicU64,
@@ -192,6 +198,13 @@ pub struct Ctx<'s> {
     pub effects: Effects,
     /// Inside of what it runs.
     pub within: Within,
+    /// The hashes of the keys that the call names.
+    pub hashes: Hashes,
+    /// When the last command ended, or this thread began to work on the next: what runs now is
+    /// timed from here.
+    pub clock: Instant,
+    /// An output that no connection uses.
+    pub spare: Vec<u8>,
 }
 
 impl<'s> Ctx<'s> {
@@ -208,7 +221,15 @@ impl<'s> Ctx<'s> {
             now: unix_ms(),
             effects: Effects::default(),
             within: Within::Nothing,
+            hashes: Hashes::default(),
+            clock: Instant::now(),
+            spare: Vec::new(),
         }
+    }
+
+    /// The hash of a key.
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.hashes.of(key)
     }
 
     /// The database the caller has selected.

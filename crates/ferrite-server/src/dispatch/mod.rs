@@ -5,6 +5,7 @@
 //!          locks of its shards ─► run ─► log of writes, waiting clients ─► reply
 //! ```
 
+pub mod ahead;
 pub mod block;
 pub mod locks;
 mod observe;
@@ -17,6 +18,8 @@ use std::time::Instant;
 use ferrite_commands::Flag;
 
 use smallvec::SmallVec;
+
+use ahead::Request;
 
 use crate::clients::Mark;
 use crate::commands::{self, Entry};
@@ -51,9 +54,13 @@ pub enum Parked {
 
 impl Ctx<'_> {
     /// Executes one call of the session that is put in.
-    pub fn execute(&mut self, words: &[&[u8]]) -> Next {
+    pub fn execute(&mut self, request: &Request<'_, '_>) -> Next {
         let (muted, begin) = (self.session.muted, self.reply.len());
-        let next = self.execute_aloud(words);
+        if let (Some(hash), Some(key)) = (request.hash, request.words.get(1)) {
+            self.hashes.know(key, hash);
+        }
+        let next = self.execute_aloud(request.words, request.entry);
+        self.hashes.forget();
         if muted != Muted::No && self.session.muted == muted {
             self.reply.truncate(begin);
             self.reply.raw(&std::mem::take(&mut self.effects.pushed));
@@ -64,9 +71,9 @@ impl Ctx<'_> {
         next
     }
 
-    fn execute_aloud(&mut self, words: &[&[u8]]) -> Next {
+    fn execute_aloud(&mut self, words: &[&[u8]], entry: Option<&'static Entry>) -> Next {
         count(&self.counts.commands, 1);
-        let entry = match find(words) {
+        let entry = match find(words, entry) {
             Ok(entry) => entry,
             Err(error) => {
                 self.refuse(None, words, &error);
@@ -91,6 +98,12 @@ impl Ctx<'_> {
         if let Err(error) = held {
             self.refuse(Some(entry), words, &error);
             return Next::Go;
+        }
+        if self.hashes.all().len() > 1 {
+            self.fetch_keys();
+        }
+        if self.held.has_waited() {
+            self.clock = Instant::now();
         }
         self.begin_unit(Within::Nothing);
         let parked = self.call(entry, words);
@@ -152,12 +165,14 @@ impl Ctx<'_> {
     pub fn call(&mut self, entry: &'static Entry, words: &[&[u8]]) -> Option<Parked> {
         let begin = self.reply.len();
         let run = entry.run?;
-        let began = Instant::now();
+        let began = self.clock;
         let outcome = self.in_call(entry, words, run);
+        // The end of one command is the begin of the next: one look at the clock for each.
+        self.clock = Instant::now();
         // A command that waits counts when it is through.
         if !matches!(outcome, Err(Stop::Park(_))) {
             let failed = matches!(outcome, Err(Stop::Error(_))) || self.reply.is_error_at(begin);
-            self.observe(entry, words, began.elapsed(), failed);
+            self.observe(entry, words, self.clock - began, failed);
         }
         if self.shared.monitors.any() && !entry.spec.flags.contains(Flag::SkipMonitor) {
             self.show(entry, words);
@@ -247,9 +262,9 @@ pub fn slices(words: &[Vec<u8>]) -> SmallVec<[&[u8]; 8]> {
 }
 
 /// The entry that the words of a call name.
-fn find(words: &[&[u8]]) -> Result<&'static Entry, CommandError> {
+fn find(words: &[&[u8]], entry: Option<&'static Entry>) -> Result<&'static Entry, CommandError> {
     let name = words.first().copied().unwrap_or_default();
-    let entry = commands::lookup(name).ok_or_else(|| unknown(words))?;
+    let entry = entry.ok_or_else(|| unknown(words))?;
     match (entry.subcommands.is_empty(), words.get(1)) {
         (false, Some(word)) => match commands::subcommand(entry, word) {
             Some(entry) => Ok(entry),

@@ -4,7 +4,6 @@
 use std::sync::atomic::Ordering;
 
 use ferrite_commands::Flag;
-use ferrite_store::table;
 
 use super::block::Park;
 use crate::commands::{Entry, Run};
@@ -65,7 +64,7 @@ impl Ctx<'_> {
         }
         let (shared, id) = (self.shared, client.id);
         for key in keys.iter().filter_map(|key| words.get(key.index)) {
-            let tracked = &mut self.held.shard_mut(shard_of(table::hash(key))).tracked;
+            let tracked = &mut self.held.shard_mut(shard_of(self.hashes.of(key))).tracked;
             shared.tracking.read(shared, tracked, key, id);
         }
     }

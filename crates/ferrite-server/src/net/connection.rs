@@ -3,13 +3,14 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use ferrite_resp::request::{Progress, RequestLimits, RequestParser};
-use smallvec::SmallVec;
+use ferrite_resp::request::{Progress, RequestError, RequestLimits, RequestParser};
 
 use super::stream::Stream;
 use crate::config::BufferLimits;
 use crate::ctx::{Counts, Ctx, count};
+use crate::dispatch::ahead::{self, Ahead, Request};
 use crate::dispatch::{Next, slices};
 use crate::error::CommandError;
 use crate::reply::Reply;
@@ -20,6 +21,9 @@ const COMMANDS_PER_LOCK: usize = 64;
 
 /// Output above this goes to the client before its next command runs.
 const FLUSH_ABOVE: usize = 256 * 1024;
+
+/// The largest buffer that a thread keeps for the output of whichever connection is next.
+const MOST_SPARE: usize = 2 * FLUSH_ABOVE;
 
 /// What has become of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,14 +135,26 @@ impl Connection {
             }
         }
         self.session.client.input.store(self.input.len(), Ordering::Relaxed);
-        self.flush(ctx.counts)
+        let fate = self.send(ctx.counts);
+        if self.output.is_empty() {
+            let spare = mem::take(&mut self.output);
+            if spare.capacity() <= MOST_SPARE {
+                ctx.spare = spare;
+            }
+        }
+        fate
     }
 
     /// Puts session and output into the context.
     fn enter(&mut self, ctx: &mut Ctx<'_>) {
         mem::swap(&mut ctx.session, &mut self.session);
-        ctx.reply = Reply::onto(mem::take(&mut self.output), ctx.session.resp3);
+        let output = match self.output.capacity() {
+            0 => mem::take(&mut ctx.spare),
+            _ => mem::take(&mut self.output),
+        };
+        ctx.reply = Reply::onto(output, ctx.session.resp3);
         ctx.now = crate::shared::unix_ms();
+        ctx.clock = Instant::now();
         ctx.session.client.active.store(ctx.now, Ordering::Relaxed);
     }
 
@@ -150,48 +166,100 @@ impl Connection {
     /// Executes the requests in `input`; how many of its bytes were used.
     fn run(&mut self, ctx: &mut Ctx<'_>, input: &[u8]) -> usize {
         let (mut used, mut commands) = (0, 0);
-        let words = ctx.shared.config.clients.proto_max_bulk_len.get();
-        let logged_in = ctx.session.account.is_some();
-        let mut limits = match logged_in {
-            true => RequestLimits { word: words, ..RequestLimits::default() },
-            false => RequestLimits::UNAUTHENTICATED,
-        };
         while !ctx.session.closing && ctx.session.psync.is_none() {
-            let rest = input.get(used..).unwrap_or_default();
-            let (took, next) = match self.parser.next(rest, &limits) {
+            let mut ahead = Ahead::default();
+            let behind = self.look_ahead(ctx, &mut ahead, input.get(used..).unwrap_or_default());
+            if ahead.len() > 1 {
+                ctx.fetch(&ahead);
+            }
+            if !self.run_together(ctx, &ahead, &mut used, &mut commands) {
+                // What was looked at and not executed will be looked at again.
+                self.parser = RequestParser::new();
+                break;
+            }
+            match behind {
+                Ok(Progress::Request { .. }) => {}
                 Ok(Progress::Incomplete) => break,
-                Ok(Progress::Nothing { used }) => (used, Next::Go),
-                Ok(Progress::Request { used }) => {
-                    let words: SmallVec<[&[u8]; 8]> = self.parser.words(rest).collect();
-                    (used, ctx.execute(&words))
+                Ok(Progress::Nothing { used: nothing }) => used += nothing,
+                Ok(Progress::Inline { used: line, words }) => {
+                    let words = slices(&words);
+                    let request = Request::alone(&words, line);
+                    if !self.run_one(ctx, &request, &mut used, &mut commands) {
+                        break;
+                    }
                 }
-                Ok(Progress::Inline { used, words }) => (used, ctx.execute(&slices(&words))),
                 Err(error) => {
                     let text = format!("ERR Protocol error: {error}");
                     ctx.reply.error(&CommandError::new(text));
                     ctx.session.closing = true;
                     return input.len();
                 }
-            };
-            if next == Next::Paused {
-                self.paused = true;
-                ctx.session.client.paused.store(true, Ordering::Relaxed);
-                self.parser = RequestParser::new();
-                break;
-            }
-            if !logged_in && ctx.session.account.is_some() {
-                limits = RequestLimits { word: words, ..RequestLimits::default() };
-            }
-            used += took;
-            commands += 1;
-            if next == Next::Parked || ctx.reply.len() > FLUSH_ABOVE {
-                break;
-            }
-            if commands % COMMANDS_PER_LOCK == 0 {
-                ctx.held.yield_now();
             }
         }
         used
+    }
+
+    /// Collects the requests at the start of `input`; returns what is behind them, which is a
+    /// request only where there are as many as may be.
+    fn look_ahead<'i>(
+        &mut self,
+        ctx: &Ctx<'_>,
+        ahead: &mut Ahead<'i>,
+        input: &'i [u8],
+    ) -> Result<Progress, RequestError> {
+        let word = ctx.shared.config.clients.proto_max_bulk_len.get();
+        // What may be sent depends on whether the request before has logged in.
+        let (limits, most) = match ctx.session.account.is_some() {
+            true => (RequestLimits { word, ..RequestLimits::default() }, ahead::MOST),
+            false => (RequestLimits::UNAUTHENTICATED, 1),
+        };
+        let mut at = 0;
+        loop {
+            let rest = input.get(at..).unwrap_or_default();
+            let progress = self.parser.next(rest, &limits)?;
+            let Progress::Request { used } = progress else { return Ok(progress) };
+            ahead.add(self.parser.words(rest), used);
+            at += used;
+            if ahead.len() >= most {
+                return Ok(progress);
+            }
+        }
+    }
+
+    /// Executes requests; whether the next may come behind them.
+    fn run_together(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        ahead: &Ahead<'_>,
+        used: &mut usize,
+        commands: &mut usize,
+    ) -> bool {
+        ahead.requests().all(|request| {
+            let goes_on = self.run_one(ctx, &request, used, commands);
+            goes_on && !ctx.session.closing && ctx.session.psync.is_none()
+        })
+    }
+
+    /// Executes a request; whether the next may come.
+    fn run_one(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        request: &Request<'_, '_>,
+        used: &mut usize,
+        commands: &mut usize,
+    ) -> bool {
+        let next = ctx.execute(request);
+        if next == Next::Paused {
+            self.paused = true;
+            ctx.session.client.paused.store(true, Ordering::Relaxed);
+            return false;
+        }
+        *used += request.used;
+        *commands += 1;
+        if commands.is_multiple_of(COMMANDS_PER_LOCK) {
+            ctx.held.yield_now();
+        }
+        next != Next::Parked && ctx.reply.len() <= FLUSH_ABOVE
     }
 
     /// Writes what was asked for elsewhere: messages, the reply to a command that waited.
@@ -201,6 +269,15 @@ impl Connection {
 
     /// Sends what is to be sent, as far as the system takes it.
     pub fn flush(&mut self, counts: &Counts) -> Fate {
+        let fate = self.send(counts);
+        if self.output.is_empty() {
+            // An idle connection keeps no buffer.
+            self.output = Vec::new();
+        }
+        fate
+    }
+
+    fn send(&mut self, counts: &Counts) -> Fate {
         let (mut sent, mut writes) = (0, 0);
         let fate = loop {
             let rest = self.output.get(sent..).unwrap_or_default();
@@ -228,12 +305,9 @@ impl Connection {
     }
 
     fn forget_sent(&mut self, sent: usize) {
-        if sent == self.output.len() {
-            // An idle connection keeps no buffer worth speaking of.
-            self.output.clear();
-            self.output.shrink_to(4096);
-        } else {
-            self.output.drain(..sent);
+        match sent == self.output.len() {
+            true => self.output.clear(),
+            false => drop(self.output.drain(..sent)),
         }
         self.session.client.output.store(self.output.len(), Ordering::Relaxed);
     }

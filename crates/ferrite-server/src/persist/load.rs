@@ -9,13 +9,16 @@ use ferrite_store::table::{self, Content};
 use ferrite_store::types::{Collection, Limits};
 
 use crate::shared::Shared;
-use crate::store::{Held, ShardSet, shard_of};
+use crate::store::{Held, ShardSet, Touch, shard_of};
 
 /// Bytes read at once.
 const READ_SIZE: usize = 256 * 1024;
 
 /// The largest value that is taken in one piece: as large as a key of Redis can be.
 const LARGEST_VALUE: usize = 1 << 40;
+
+/// Keys that are put together.
+const TOGETHER: usize = 32;
 
 /// What was loaded.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -79,42 +82,67 @@ impl Loading<'_, '_> {
     /// Reads a stream.
     fn read(mut self, input: &mut dyn Read) -> io::Result<Loaded> {
         let mut reader = Reader::new(LARGEST_VALUE);
-        let (mut buffer, mut start, mut wanted) = (Vec::new(), 0, READ_SIZE);
+        let (mut buffer, mut wanted) = (Vec::new(), READ_SIZE);
         loop {
-            let rest = buffer.get(start..).unwrap_or_default();
+            let (used, is_end) = self.take_all(&mut reader, &buffer)?;
+            if is_end {
+                return Ok(self.loaded);
+            }
+            buffer.drain(..used);
+            wanted = wanted.max(buffer.len() * 2);
+            if fill(input, &mut buffer, wanted)? == 0 {
+                let text = format!("the file ends at byte {}, amid something", reader.offset());
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+            }
+            wanted = READ_SIZE;
+        }
+    }
+
+    /// Puts all keys that are in `input` as a whole; how many bytes that were, and whether they
+    /// are the last.
+    fn take_all(&mut self, reader: &mut Reader, input: &[u8]) -> io::Result<(usize, bool)> {
+        let mut together = Vec::with_capacity(TOGETHER);
+        let mut at = 0;
+        loop {
+            let rest = input.get(at..).unwrap_or_default();
             let step = reader.next(rest).map_err(io::Error::other)?;
-            let format = reader.format();
-            match step {
-                Step::NeedMore => {
-                    buffer.drain(..start);
-                    start = 0;
-                    wanted = wanted.max(buffer.len() * 2);
-                    if fill(input, &mut buffer, wanted)? == 0 {
-                        let text =
-                            format!("the file ends at byte {}, amid something", reader.offset());
-                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
-                    }
-                    wanted = READ_SIZE;
+            let Step::Event { consumed, event } = step else {
+                self.put_all(&mut together)?;
+                return Ok((at, false));
+            };
+            at += consumed;
+            match event {
+                Event::End { .. } => {
+                    self.put_all(&mut together)?;
+                    return Ok((at, true));
                 }
-                Step::Event { consumed, event } => {
-                    match event {
-                        Event::End { .. } => return Ok(self.loaded),
-                        Event::Entry(entry) => self.put(format, &entry)?,
-                        Event::Large(head) => {
-                            let key = String::from_utf8_lossy(&head.key).into_owned();
-                            let text =
-                                format!("the value of {key:?} is larger than a server holds");
-                            return Err(io::Error::other(text));
-                        }
-                        _ => {}
-                    }
-                    start += consumed;
+                Event::Entry(entry) => {
+                    let hash = table::hash(&entry.head.key);
+                    together.push((hash, reader.format(), entry));
                 }
+                Event::Large(head) => {
+                    let key = String::from_utf8_lossy(&head.key).into_owned();
+                    let text = format!("the value of {key:?} is larger than a server holds");
+                    return Err(io::Error::other(text));
+                }
+                _ => {}
+            }
+            if together.len() == TOGETHER {
+                self.put_all(&mut together)?;
             }
         }
     }
 
-    fn put(&mut self, format: Format, entry: &Entry<'_>) -> io::Result<()> {
+    /// Puts keys, whose places in memory are fetched together before.
+    fn put_all(&mut self, together: &mut Vec<(u64, Format, Entry<'_>)>) -> io::Result<()> {
+        for (hash, _, entry) in together.iter() {
+            let db = usize::try_from(entry.head.db).unwrap_or(usize::MAX);
+            self.held.shard(shard_of(*hash)).touch(*hash, db, Touch::Bucket);
+        }
+        together.drain(..).try_for_each(|(hash, format, entry)| self.put(hash, format, &entry))
+    }
+
+    fn put(&mut self, hash: u64, format: Format, entry: &Entry<'_>) -> io::Result<()> {
         let expires_at = entry.head.expires_at_ms;
         let expires_at = expires_at.map(|time| i64::try_from(time).unwrap_or(i64::MAX));
         if expires_at.is_some_and(|time| time <= self.now) {
@@ -122,7 +150,7 @@ impl Loading<'_, '_> {
             return Ok(());
         }
         let key = &*entry.head.key;
-        let (hash, number) = (table::hash(key), entry.head.db);
+        let number = entry.head.db;
         let failed = |error: ferrite_rdb::Error| io::Error::other(error.with_key(key));
         let shard = self.held.shard_mut(shard_of(hash));
         let db = usize::try_from(number).unwrap_or(usize::MAX);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::runtime::Job;
 use crate::commands;
@@ -36,6 +36,7 @@ fn execute(ctx: &mut Ctx<'_>, job: Job) {
     ctx.reply = Reply::new(session.resp3);
     *ctx.session = session;
     ctx.now = unix_ms();
+    ctx.clock = Instant::now();
     if let Some(entry) = words.first().and_then(|name| commands::lookup(name)) {
         ctx.held.acquire(ShardSet::ALL);
         // Inside of a transaction a script is not handed over again, and nothing waits.

@@ -1,8 +1,8 @@
 //! Changing entries: adding, replacing, changing in place, removing.
 
 use super::{
-    Content, Head, Key, Owned, Ref, Removed, Stored, Table, Taken, hash, item, key_of, slab::Slab,
-    wheel::Seat,
+    Content, Head, Key, Owned, Ref, Removed, Stored, Table, Taken, hash, item, key_of, prefetch,
+    slab::Slab, wheel::Seat,
 };
 
 impl<O> Table<O> {
@@ -174,7 +174,8 @@ impl<O> Table<O> {
         }
         let (slab, keys) = (&self.slab, &self.keys);
         let hash_of = |block| super::hash(key_of(slab, keys, block));
-        self.index.insert(hash, block, &hash_of)
+        let fetch = |block| prefetch::prefetch(slab.block(block));
+        self.index.insert(hash, block, &hash_of, &fetch)
     }
 
     /// Gives an entry another value in its item; the old one was released.

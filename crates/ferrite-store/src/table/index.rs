@@ -25,6 +25,9 @@ const DEPTH_LIMIT: u32 = 30;
 /// Two halves are joined when together they fill less than a third of one segment.
 const JOIN_DIVISOR: usize = 3;
 
+/// How many items ahead of its use an item is fetched.
+const FETCH_AHEAD: usize = 16;
+
 /// Tries to hit a slot in use at random before the used slots are counted.
 const RANDOM_TRIES: usize = 8;
 
@@ -100,7 +103,13 @@ impl Index {
     }
 
     /// Adds an item, which must not be there.
-    pub(super) fn insert(&mut self, hash: u64, item: u32, hash_of: &impl Fn(u32) -> u64) -> Ref {
+    pub(super) fn insert(
+        &mut self,
+        hash: u64,
+        item: u32,
+        hash_of: &impl Fn(u32) -> u64,
+        fetch: &impl Fn(u32),
+    ) -> Ref {
         if self.directory.is_empty() {
             let number = self.add_segment(Segment::new(0, self.homes));
             self.directory.push(number);
@@ -115,7 +124,7 @@ impl Index {
                 self.len += 1;
                 return Ref { segment: number, place };
             }
-            self.split(position, hash_of);
+            self.split(position, hash_of, fetch);
         }
     }
 
@@ -233,11 +242,17 @@ impl Index {
         self.memory = 0;
     }
 
-    /// Splits the segment of a position into its two halves.
-    fn split(&mut self, position: u64, hash_of: &impl Fn(u32) -> u64) {
+    /// Splits the segment of a position into its two halves. Items lie anywhere in memory:
+    /// `fetch` has one brought closer that `hash_of` will be asked for.
+    fn split(&mut self, position: u64, hash_of: &impl Fn(u32) -> u64, fetch: &impl Fn(u32)) {
         let number = self.directory[self.entry(position)];
         let segment = self.take_segment(number);
-        let hashes: Vec<_> = segment.items().map(|item| (hash_of(item), item)).collect();
+        let items: Vec<_> = segment.items().collect();
+        let hash_next = |(at, &item): (usize, &u32)| {
+            items.get(at + FETCH_AHEAD).copied().into_iter().for_each(fetch);
+            (hash_of(item), item)
+        };
+        let hashes: Vec<_> = items.iter().enumerate().map(hash_next).collect();
         let width = 1 << (POSITION_BITS - segment.depth);
         self.build(position & !(width - 1), segment.depth + 1, &hashes);
         self.build((position & !(width - 1)) | (width / 2), segment.depth + 1, &hashes);

@@ -146,7 +146,12 @@ impl<O> Table<O> {
     pub fn prefetch_item(&self, hash: u64) {
         if let Some(bucket) = self.index.bucket(hash) {
             for slot in bucket.matching(hash::print(hash)) {
-                prefetch::prefetch(self.slab.block(bucket.get(slot)));
+                let block = self.slab.block(bucket.get(slot));
+                prefetch::prefetch(block);
+                // An item may lie across the border of two lines.
+                if let Some(last) = block.get(..2 * prefetch::LINE).unwrap_or(block).last() {
+                    prefetch::prefetch(last);
+                }
             }
         }
     }

@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code, reason = "the processor's hint has no safe form")]
 
+/// Bytes of a line.
+pub(super) const LINE: usize = 64;
+
 /// Brings the line of a value closer to the processor.
 #[inline]
 pub(super) fn prefetch<T: ?Sized>(value: &T) {

@@ -113,6 +113,7 @@ fn add(
     may_make: bool,
 ) -> Outcome {
     let (now, limits) = (ctx.now, ctx.shared.limits());
+    let listening = ctx.effects.listening;
     let last = ctx.write::<Stream>(key)?.map(|stream| stream.last_id());
     if last.is_none() && !may_make {
         ctx.reply.null();
@@ -122,11 +123,14 @@ fn add(
     let stream = ctx.write_or_new(key, Stream::new)?;
     stream.append(added, fields, &limits);
     let taken = trim.map_or(0, |trim| stream.trim(trim));
-    let mut told: Vec<Vec<u8>> = vec![b"XADD".to_vec(), key.to_vec()];
-    told.extend(trim.into_iter().flat_map(|trim| exactly(trim, stream)));
     let text = added.to_string();
-    told.push(text.clone().into());
-    told.extend(fields.iter().map(|field| field.to_vec()));
+    let mut told: Vec<Vec<u8>> = Vec::new();
+    if listening {
+        told.extend([b"XADD".to_vec(), key.to_vec()]);
+        told.extend(trim.into_iter().flat_map(|trim| exactly(trim, stream)));
+        told.push(text.clone().into());
+        told.extend(fields.iter().map(|field| field.to_vec()));
+    }
     ctx.changed(Class::Stream, "xadd", key);
     if taken > 0 {
         ctx.notify(Class::Stream, "xtrim", key);

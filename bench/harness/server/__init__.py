@@ -1,0 +1,1 @@
+"""What `bench/server` measures: servers side by side."""
