@@ -65,6 +65,11 @@ fn address(word: &str, port: u16) -> (String, Vec<SocketAddr>, bool) {
 /// # Errors
 /// The address that cannot be listened at, and what the system says.
 pub fn listen(config: &Config) -> Result<Vec<Listener>, String> {
+    listen_besides(config, &[])
+}
+
+/// The same without those that are listened at already.
+fn listen_besides(config: &Config, there: &[SocketAddr]) -> Result<Vec<Listener>, String> {
     let mut listeners = Vec::new();
     let (mut every_ipv6, wanted) = (false, addresses(config));
     for (name, found, needed) in &wanted {
@@ -72,6 +77,10 @@ pub fn listen(config: &Config) -> Result<Vec<Listener>, String> {
             return Err(format!("{name} is no address of a machine that is known"));
         }
         for address in found {
+            if there.contains(address) {
+                every_ipv6 |= is_every_ipv6(address);
+                continue;
+            }
             let covered = every_ipv6 && address.ip().is_unspecified();
             match Listener::tcp_with(*address, config.network.tcp_backlog.get()) {
                 Ok(listener) => {
@@ -112,8 +121,15 @@ impl Shared {
 
     /// Listens at other addresses, and no longer at those of before.
     fn listen_anew(&self, config: &Config) -> Result<(), String> {
-        let listeners = listen(config).inspect_err(|why| tracing::warn!("{why}"))?;
-        self.mail(0, Mail::Listen(listeners));
+        let mut there = self.listening.lock();
+        let wanted: Vec<SocketAddr> =
+            addresses(config).into_iter().flat_map(|(_, found, _)| found).collect();
+        let mut kept = there.clone();
+        kept.retain(|address| wanted.contains(address));
+        let listeners = listen_besides(config, &kept).inspect_err(|why| tracing::warn!("{why}"))?;
+        *there = kept.clone();
+        there.extend(listeners.iter().filter_map(Listener::address));
+        self.mail(0, Mail::Listen { listeners, kept });
         Ok(())
     }
 }

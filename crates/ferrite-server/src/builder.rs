@@ -15,19 +15,24 @@ use parking_lot::Mutex;
 use crate::acl::{Acl, Commands};
 use crate::apply;
 use crate::clients::Clients;
+use crate::commands::Targets;
 use crate::config::Config;
 use crate::config::choices::PubSubDefault;
 use crate::ctx::Counts;
 use crate::eviction::Eviction;
 use crate::garbage::Garbage;
+use crate::latency::Latency;
+use crate::memory_use::MemoryUse;
+use crate::monitor::Monitors;
 use crate::net::listen::Listener;
 use crate::net::mail::{Mail, Mailbox};
 use crate::net::worker::{BELL, Worker};
 use crate::persist::{Persistence, load};
 use crate::pubsub::PubSub;
+use crate::rates::Rates;
 use crate::replication::Replicas;
 use crate::replication::log::Log;
-use crate::scripting::Scripting;
+use crate::scripting::{STACK, Scripting};
 use crate::shared::{Shared, unix_ms};
 use crate::store::Store;
 use crate::tracking::Tracking;
@@ -136,8 +141,10 @@ impl Builder {
         }
         let port = addresses.first().map_or(0, SocketAddr::port);
         let shared = Arc::new_cyclic(|this| self.shared(mailboxes, port, this.clone()));
+        shared.listening.lock().clone_from(&addresses);
         self.admit_users(&shared)?;
         shared.put_into_effect();
+        shared.memory.started();
         self.load(&shared)?;
         let mut threads = Vec::new();
         for (number, poll) in polls.into_iter().enumerate() {
@@ -205,6 +212,11 @@ impl Builder {
     fn load(&self, shared: &Shared) -> io::Result<()> {
         match load::load(shared, &shared.persistence.path(), unix_ms()) {
             Ok(loaded) => {
+                for (count, keys) in
+                    shared.persistence.loaded.iter().zip([loaded.expired, loaded.keys])
+                {
+                    count.store(keys, Ordering::Relaxed);
+                }
                 tracing::info!(
                     "Done loading RDB, keys loaded: {}, keys expired: {}.",
                     loaded.keys,
@@ -226,6 +238,11 @@ impl Builder {
             eviction: Eviction::new(Arc::clone(&config)),
             config,
             slow_log: Mutex::default(),
+            targets: Targets::default(),
+            monitors: Monitors::default(),
+            latency: Latency::default(),
+            memory: MemoryUse::default(),
+            rates: Rates::default(),
             errors: Mutex::default(),
             refusals: [const { AtomicU64::new(0) }; 4],
             store: Store::new(self.databases),
@@ -236,7 +253,8 @@ impl Builder {
             log: Log::default(),
             replicas: Replicas::default(),
             notify: AtomicU32::new(0),
-            counts: (0..mailboxes.len()).map(|_| Counts::default()).collect(),
+            // The last are those of the thread that runs scripts.
+            counts: (0..=mailboxes.len()).map(|_| Counts::default()).collect(),
             mailboxes,
             stopping: AtomicBool::new(false),
             paused_until: AtomicI64::new(0),
@@ -247,6 +265,7 @@ impl Builder {
             switches: crate::commands::Switches::default(),
             started: Instant::now(),
             run_id: crate::random::hex_digits(40),
+            listening: Mutex::default(),
             port,
         }
     }
@@ -259,7 +278,8 @@ fn spawn(
     listeners: Vec<Listener>,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
     let shared = Arc::clone(shared);
-    std::thread::Builder::new().name(format!("ferrite-{number}")).spawn(move || {
+    let thread = std::thread::Builder::new().name(format!("ferrite-{number}"));
+    thread.stack_size(STACK).spawn(move || {
         let Some(counts) = shared.counts.get(number) else { return Ok(()) };
         let ended = Worker::new(&shared, counts, number, poll, listeners).run();
         if let Err(error) = &ended {

@@ -18,6 +18,9 @@ pub struct Address {
     pub seat: usize,
 }
 
+/// The size of Redis's first buffer for replies.
+const FIRST_BUFFER: usize = 16 * 1024;
+
 /// One client. Its own thread writes the facts, everybody may read them.
 #[derive(Debug)]
 pub struct Client {
@@ -41,10 +44,22 @@ pub struct Client {
     pub names: Mutex<Names>,
     /// The command it sent last, by its number in the table of commands.
     pub last_command: AtomicUsize,
+    /// Bytes that it has sent and that are not executed yet, or being executed.
+    pub input: AtomicUsize,
     /// Bytes that wait to be sent to it.
     pub output: AtomicUsize,
+    /// Bytes of the commands queued in its transaction.
+    pub queued_memory: AtomicUsize,
+    /// Bytes of what it watches, listens to and tracks.
+    pub listening_memory: AtomicUsize,
+    /// Bytes of it that the sum of all clients has; see [`Clients::account`].
+    accounted: AtomicUsize,
     /// Whether its command waits for keys.
     pub parked: AtomicBool,
+    /// Whether that ends at some time.
+    pub timed: AtomicBool,
+    /// Whether its command waits until a pause is over.
+    pub paused: AtomicBool,
     /// Channels, patterns and shard channels it is subscribed to.
     pub subscriptions: [AtomicUsize; 3],
     /// Commands queued in its transaction; -1 where it has none.
@@ -73,6 +88,8 @@ pub enum Mark {
     Monitor = 1 << 2,
     /// It is a replica.
     Replica = 1 << 3,
+    /// It is being disconnected because it takes too much memory.
+    Evicted = 1 << 4,
 }
 
 /// What a client calls itself.
@@ -100,8 +117,14 @@ impl Client {
             resp3: AtomicBool::new(false),
             names: Mutex::default(),
             last_command: AtomicUsize::new(usize::MAX),
+            input: AtomicUsize::new(0),
             output: AtomicUsize::new(0),
+            queued_memory: AtomicUsize::new(0),
+            listening_memory: AtomicUsize::new(0),
+            accounted: AtomicUsize::new(0),
             parked: AtomicBool::new(false),
+            timed: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
             subscriptions: Default::default(),
             queued: AtomicI64::new(-1),
             watched: AtomicUsize::new(0),
@@ -117,11 +140,12 @@ impl Client {
         self.marks.load(Ordering::Relaxed) & mark as u32 != 0
     }
 
-    /// Gives it a mark, or takes it away. Only its own thread does.
+    /// Gives it a mark, or takes it away.
     pub fn mark(&self, mark: Mark, set: bool) {
-        let marks = self.marks.load(Ordering::Relaxed);
-        let marks = if set { marks | mark as u32 } else { marks & !(mark as u32) };
-        self.marks.store(marks, Ordering::Relaxed);
+        match set {
+            true => self.marks.fetch_or(mark as u32, Ordering::Relaxed),
+            false => self.marks.fetch_and(!(mark as u32), Ordering::Relaxed),
+        };
     }
 
     /// Whether it connected from this machine.
@@ -130,15 +154,42 @@ impl Client {
         address.map_or(true, |address| address.ip().to_canonical().is_loopback())
     }
 
+    /// Whether it waits, for keys or until a pause is over.
+    pub fn is_blocked(&self) -> bool {
+        self.parked.load(Ordering::Relaxed) || self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Whether it waits for keys, and not for ever.
+    pub fn is_timed(&self) -> bool {
+        self.parked.load(Ordering::Relaxed) && self.timed.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that it takes, with its buffers.
+    pub fn memory(&self) -> usize {
+        /// What is there of a client that does nothing.
+        const FIXED: usize = size_of::<Client>() + size_of::<crate::session::Session>() + 512;
+        let parts = [&self.input, &self.output, &self.queued_memory, &self.listening_memory];
+        FIXED + parts.iter().map(|part| part.load(Ordering::Relaxed)).sum::<usize>()
+    }
+
+    /// Whether it may be disconnected because clients take too much memory.
+    fn may_be_evicted(&self) -> bool {
+        !self.has(Mark::NoEvict) && !self.has(Mark::Replica) && !self.has(Mark::Evicted)
+    }
+
     /// The letters of its state, as `CLIENT LIST` shows them.
     pub fn flags(&self) -> String {
         let is = |set: bool, letter: char| set.then_some(letter);
+        let tracking = self.tracking.lock().clone();
         let all = [
             is(self.has(Mark::Monitor), 'O'),
             is(self.has(Mark::Replica), 'S'),
             is(self.subscribed() > 0, 'P'),
             is(self.queued.load(Ordering::Relaxed) >= 0, 'x'),
-            is(self.parked.load(Ordering::Relaxed), 'b'),
+            is(self.is_blocked(), 'b'),
+            is(tracking.is_some(), 't'),
+            is(tracking.as_ref().is_some_and(|mode| mode.broken), 'R'),
+            is(tracking.as_ref().is_some_and(|mode| mode.broadcast), 'B'),
             is(self.local.starts_with('/'), 'U'),
             is(self.has(Mark::NoEvict), 'e'),
             is(self.has(Mark::NoTouch), 'T'),
@@ -153,12 +204,17 @@ impl Client {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let load = |number: &AtomicUsize| number.load(Ordering::Relaxed);
         let [channels, patterns, shards] = &self.subscriptions;
-        let output = load(&self.output);
+        let (output, queued) = (load(&self.output), load(&self.queued_memory));
+        // Redis sends from one buffer of a fixed size, and from a list of more behind it.
+        let first = output.min(FIRST_BUFFER);
+        let (listed, list) = (output - first, (output - first).div_ceil(FIRST_BUFFER));
+        let redirect = self.tracking.lock().as_ref().map(|mode| mode.redirect.unwrap_or(0));
+        let redirect = redirect.map_or(-1, |id| i64::try_from(id).unwrap_or(i64::MAX));
         format!(
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} \
-             ssub={} multi={} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} \
-             oll=0 omem={output} tot-mem={output} events=r cmd={} user={} redir=-1 resp={} \
-             lib-name={} lib-ver={}",
+             ssub={} multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={queued} rbs=0 rbp=0 \
+             obl={first} oll={list} omem={listed} tot-mem={} events=r cmd={} user={} \
+             redir={redirect} resp={} lib-name={} lib-ver={}",
             self.id,
             self.peer,
             self.local,
@@ -172,6 +228,8 @@ impl Client {
             load(patterns),
             load(shards),
             self.queued.load(Ordering::Relaxed),
+            load(&self.input),
+            self.memory(),
             crate::commands::name(load(&self.last_command)).unwrap_or("NULL"),
             text(&self.user.lock()),
             if self.resp3.load(Ordering::Relaxed) { 3 } else { 2 },
@@ -191,6 +249,8 @@ impl Client {
 pub struct Clients {
     next: AtomicU64,
     list: Mutex<BTreeMap<u64, Arc<Client>>>,
+    /// Bytes that they take together, as far as they were accounted for.
+    memory: AtomicUsize,
 }
 
 impl Clients {
@@ -206,7 +266,48 @@ impl Clients {
 
     /// A client is gone.
     pub fn remove(&self, id: u64) {
-        self.list.lock().remove(&id);
+        let gone = self.list.lock().remove(&id);
+        if let Some(client) = gone {
+            self.forget(&client);
+        }
+    }
+
+    /// Notes how much memory a client takes now; whether all together take more than `limit`.
+    pub fn account(&self, client: &Client, limit: usize) -> bool {
+        if client.may_be_evicted() {
+            let now = client.memory();
+            let before = client.accounted.swap(now, Ordering::Relaxed);
+            self.memory.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        } else {
+            self.forget(client);
+        }
+        self.memory.load(Ordering::Relaxed) > limit
+    }
+
+    fn forget(&self, client: &Client) {
+        let before = client.accounted.swap(0, Ordering::Relaxed);
+        self.memory.fetch_sub(before, Ordering::Relaxed);
+    }
+
+    /// Chooses who is disconnected so that all together take no more than `limit`: those that
+    /// take most. They are marked and count no more.
+    pub fn evict(&self, limit: usize) -> Vec<Arc<Client>> {
+        let mut all = self.all();
+        for client in &all {
+            self.account(client, limit);
+        }
+        all.retain(|client| client.may_be_evicted());
+        all.sort_by_key(|client| std::cmp::Reverse(client.accounted.load(Ordering::Relaxed)));
+        let mut evicted = Vec::new();
+        for client in all {
+            if self.memory.load(Ordering::Relaxed) <= limit {
+                break;
+            }
+            client.mark(Mark::Evicted, true);
+            self.forget(&client);
+            evicted.push(client);
+        }
+        evicted
     }
 
     /// One of them.

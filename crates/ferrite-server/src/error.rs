@@ -24,6 +24,8 @@ impl CommandError {
     /// A transaction was not executed because one of its commands was refused.
     pub const EXEC_ABORTED: Self =
         Self::text("EXECABORT Transaction discarded because of previous errors.");
+    /// Too few replicas keep up.
+    pub const NO_REPLICAS: Self = Self::text("NOREPLICAS Not enough good replicas to write.");
     /// No more memory may be used.
     pub const OUT_OF_MEMORY: Self =
         Self::text("OOM command not allowed when used memory > 'maxmemory'.");

@@ -62,6 +62,11 @@ impl Reply {
         self.bytes
     }
 
+    /// Whether what was written at a place is an error.
+    pub fn is_error_at(&self, at: usize) -> bool {
+        self.bytes.get(at) == Some(&b'-')
+    }
+
     /// Forgets what was written behind `length` bytes.
     pub fn truncate(&mut self, length: usize) {
         self.bytes.truncate(length);

@@ -130,6 +130,13 @@ impl Session {
         Self { account, db: self.db, resp3: self.resp3, ..Self::new(Arc::clone(&self.client)) }
     }
 
+    /// Others see that a transaction was begun, or that there is none any more.
+    pub fn note_transaction(&self) {
+        let begun = self.transaction.is_some();
+        self.client.queued.store(if begun { 0 } else { -1 }, Ordering::Relaxed);
+        self.client.queued_memory.store(0, Ordering::Relaxed);
+    }
+
     /// Selects a database.
     pub fn select(&mut self, db: usize) {
         self.db = db;

@@ -1,6 +1,7 @@
 //! What all threads of a server share.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -12,14 +13,18 @@ use arc_swap::ArcSwap;
 
 use crate::acl::Acl;
 use crate::clients::{Client, Clients};
-use crate::commands::Switches;
+use crate::commands::{Switches, Targets};
 use crate::config::Config;
 use crate::ctx::Counts;
 use crate::eviction::Eviction;
 use crate::garbage::Garbage;
+use crate::latency::Latency;
+use crate::memory_use::MemoryUse;
+use crate::monitor::Monitors;
 use crate::net::mail::{Mail, Mailbox};
 use crate::persist::Persistence;
 use crate::pubsub::PubSub;
+use crate::rates::Rates;
 use crate::replication::Replicas;
 use crate::replication::log::Log;
 use crate::scripting::Scripting;
@@ -54,7 +59,7 @@ pub struct Shared {
     pub live_limits: ArcSwap<Limits>,
     /// Which keyspace events are published (`notify-keyspace-events`); see [`crate::notify`].
     pub notify: AtomicU32,
-    /// The counts of each thread.
+    /// The counts of each thread, and of the one that runs scripts.
     pub counts: Vec<Counts>,
     /// A letterbox for each thread.
     pub mailboxes: Vec<Mailbox>,
@@ -66,6 +71,16 @@ pub struct Shared {
     pub paused_reads: AtomicBool,
     /// Scripts.
     pub scripting: Scripting,
+    /// Connections to servers that keys are sent to (`MIGRATE`).
+    pub targets: Targets,
+    /// Clients that are shown every command.
+    pub monitors: Monitors,
+    /// What took long.
+    pub latency: Latency,
+    /// Memory at the start and at most.
+    pub memory: MemoryUse,
+    /// How much of what happens in a second.
+    pub rates: Rates,
     /// Commands that took long.
     pub slow_log: Mutex<SlowLog>,
     /// Error replies by their code.
@@ -82,6 +97,8 @@ pub struct Shared {
     pub started: Instant,
     /// Forty hexadecimal digits that no other run of a server has.
     pub run_id: String,
+    /// The network addresses that are listened at.
+    pub listening: Mutex<Vec<SocketAddr>>,
     /// The port clients connect to; 0 where there is none.
     pub port: u16,
 }

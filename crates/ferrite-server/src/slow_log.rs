@@ -85,14 +85,14 @@ fn cut(word: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a word of a command must be seen by nobody.
-fn is_secret(name: &str, words: &[&[u8]], at: usize) -> bool {
+pub(crate) fn is_secret(name: &str, words: &[&[u8]], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).and_then(|at| words.get(at));
     let is = |word: Option<&&[u8]>, what: &str| {
         word.is_some_and(|word| word.eq_ignore_ascii_case(what.as_bytes()))
     };
     match name {
         "auth" => at > 0,
-        "acl|setuser" => at > 2,
+        "acl|setuser" | "acl|deluser" | "acl|getuser" => at > 1,
         "hello" => is(before(1), "auth") || is(before(2), "auth"),
         "migrate" => is(before(1), "auth") || is(before(1), "auth2") || is(before(2), "auth2"),
         "config|set" => ["requirepass", "masterauth", "masteruser", "tls-key-file-pass"]

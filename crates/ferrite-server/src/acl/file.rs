@@ -110,8 +110,8 @@ impl Acl {
             }
             let Ok(rules) = merge(rules) else { return wrong("Unmatched parenthesis") };
             let anew = || User::new(name, all_channels);
-            let now = self.account(name).map(|account| User::clone(&account.user()));
-            let mut user = now.unwrap_or_else(anew);
+            // `default`, who is there already, begins without rights as any other.
+            let mut user = anew();
             for rule in rules {
                 user.apply(&self.commands, all_channels, &rule).map_err(|why| {
                     FileError(format!(

@@ -41,6 +41,7 @@
 
 pub mod arguments;
 mod bitmap;
+mod cluster;
 mod connection;
 pub mod expiry;
 mod generic;
@@ -63,6 +64,7 @@ mod tracking;
 mod transaction;
 
 pub use connection::REDIS_VERSION;
+pub use generic::Targets;
 pub use server::{End, Switches};
 
 use std::sync::LazyLock;
@@ -120,6 +122,7 @@ impl Handler {
 #[rustfmt::skip]
 const FAMILIES: &[&[Handler]] = &[
     bitmap::COMMANDS,
+    cluster::COMMANDS,
     connection::COMMANDS,
     hash::COMMANDS,
     list::COMMANDS,
@@ -248,6 +251,16 @@ pub fn subcommand(container: &'static Entry, word: &[u8]) -> Option<&'static Ent
         let short = entry.spec.name.split_once('|').map_or("", |(_, short)| short);
         short.as_bytes().eq_ignore_ascii_case(word)
     })
+}
+
+/// The entry of a full name in any case: `config|get`.
+pub fn full_name(name: &[u8]) -> Option<&'static Entry> {
+    let mut parts = name.splitn(2, |byte| *byte == b'|');
+    let entry = lookup(parts.next()?)?;
+    match parts.next() {
+        Some(word) => subcommand(entry, word),
+        None => Some(entry),
+    }
 }
 
 /// All entries, containers with their subcommands inside.

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use super::Ctx;
 use super::effects::Propagation;
-use super::{Ctx, Within};
 use crate::notify::Class;
-use crate::reply::Reply;
+use crate::session::Muted;
 use crate::store::shard_of;
 
 impl Ctx<'_> {
@@ -31,8 +31,13 @@ impl Ctx<'_> {
         }
         let shared = self.shared;
         if shared.tracking.clients() > 0 {
+            let by = self.session.client.id;
             let tracked = &mut self.held.shard_mut(number).tracked;
-            shared.tracking.changed(shared, tracked, key, self.session.client.id);
+            let at_once = self.effects.evicting.then_some(&mut self.reply);
+            shared.tracking.changed(shared, tracked, key, by, at_once);
+            if shared.tracking.broadcasts() {
+                self.effects.broadcast.push((key.to_vec(), by));
+            }
         }
     }
 
@@ -67,18 +72,15 @@ impl Ctx<'_> {
 
     /// Publishes a message; how many received it.
     pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        let shared = self.shared;
-        if self.within == Within::Script {
-            // What the caller itself gets must not be taken for the reply of the script's
-            // command.
-            let mut own = Reply::new(self.session.resp3);
-            let client = &self.session.client;
-            let received = shared.pubsub.publish(shared, channel, message, client, &mut own);
-            if !own.is_empty() {
-                shared.send(client, own.into_bytes().into());
-            }
-            return received;
+        self.shared.pubsub.publish(self.shared, channel, message)
+    }
+
+    /// What stands in the reply behind `begin` is sent, also where replies are not
+    /// (`CLIENT REPLY`): it is none.
+    pub fn push_written(&mut self, begin: usize) {
+        if self.session.muted != Muted::No {
+            let written = self.reply.as_bytes().get(begin..).unwrap_or_default();
+            self.effects.pushed.extend_from_slice(written);
         }
-        shared.pubsub.publish(shared, channel, message, &self.session.client, &mut self.reply)
     }
 }

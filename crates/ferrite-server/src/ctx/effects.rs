@@ -27,6 +27,12 @@ pub struct Effects {
     pub apart: bool,
     /// Keys that changed and that somebody waits for.
     pub ready: Vec<(usize, Vec<u8>)>,
+    /// A key is being evicted, and the caller is told so before its command runs.
+    pub evicting: bool,
+    /// Messages for the caller that are sent although its replies are not.
+    pub pushed: Vec<u8>,
+    /// Keys that clients are told of by prefix, and whose command changed them.
+    pub broadcast: Vec<(Vec<u8>, u64)>,
     /// The words that a command which waits is run again with, where they are not its own: XREAD
     /// says `$` and means the id that was the last when it was called.
     pub retry_words: Option<Vec<Vec<u8>>>,
@@ -49,6 +55,7 @@ impl Effects {
         self.propagation = Propagation::Verbatim;
         self.commands.clear();
         self.ready.clear();
+        self.broadcast.clear();
         self.retry_words = None;
     }
 }

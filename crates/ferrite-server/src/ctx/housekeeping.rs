@@ -1,5 +1,7 @@
 //! What a thread does by the clock, for its share of the shards.
 
+use std::time::Instant;
+
 use ferrite_store::table::Table;
 use ferrite_store::types::Collection;
 
@@ -24,7 +26,14 @@ impl Ctx<'_> {
                 points::save_if_due(&shared, self.now);
             }
         }
-        if !self.shared.switches.expires_actively() {
+        let began = Instant::now();
+        self.expire_due(thread);
+        let threshold = self.shared.config.latency.monitor_threshold.get();
+        self.shared.latency.note(threshold, self.now, "expire-cycle", began.elapsed());
+    }
+
+    fn expire_due(&mut self, thread: usize) {
+        if !self.shared.switches.expires_actively() || self.writes_wait() {
             return;
         }
         let threads = self.shared.mailboxes.len().max(1);
@@ -58,6 +67,8 @@ impl Ctx<'_> {
                 expired += 1;
             }
         }
+        let tracked = &mut self.held.shard_mut(shard).tracked;
+        self.shared.tracking.give_up(self.shared, tracked);
         expired +=
             self.expire_due_fields(shard, EXPIRED_PER_VISIT - expired.min(EXPIRED_PER_VISIT));
         self.end_unit();
@@ -69,8 +80,10 @@ impl Ctx<'_> {
     pub fn forget_session(&mut self) {
         self.unwatch();
         self.unsubscribe_all();
+        self.end_monitoring();
         self.shared.tracking.stop(&self.session.client);
         self.session.transaction = None;
+        self.session.note_transaction();
     }
 }
 

@@ -4,10 +4,13 @@
 //! meet it, and tell replicas; those with `&self` only overlook it, so that several values can be
 //! looked at together.
 
+use std::sync::atomic::Ordering;
+
 use ferrite_store::table::{Content, Owned, Ref, Removed, Table, Taken, Value};
 use ferrite_store::types::{Collection, Hash, List, Set, SortedSet, Stream};
 
 use super::{Ctx, count};
+use crate::clients::Mark;
 use crate::error::CommandError;
 use crate::notify::Class;
 use crate::number;
@@ -116,11 +119,19 @@ impl<'s> Ctx<'s> {
         let at = table.find(hash, key)?;
         match table.expires_at(at) {
             Some(time) if time <= self.now => {
-                self.expire(key);
+                // While writes wait, nothing is written for anybody: it only counts as gone.
+                if !self.writes_wait() {
+                    self.expire(key);
+                }
                 None
             }
             _ => Some(at),
         }
+    }
+
+    /// Whether a pause holds writes back (`CLIENT PAUSE`).
+    pub fn writes_wait(&self) -> bool {
+        self.shared.paused_until.load(Ordering::Relaxed) > self.now
     }
 
     /// Where a key is, if it is there and not past its time.
@@ -133,6 +144,9 @@ impl<'s> Ctx<'s> {
 
     /// Remembers an access to an entry.
     fn used(&mut self, key: &[u8], at: Ref) {
+        if self.session.client.has(Mark::NoTouch) {
+            return;
+        }
         let (eviction, now) = (&self.shared.eviction, self.now);
         let table = self.table_mut(key);
         let before = table.access(at);
@@ -255,11 +269,7 @@ impl<'s> Ctx<'s> {
     ) -> Result<&mut T, CommandError> {
         let at = match self.find(key) {
             Some(at) => at,
-            None => {
-                let at = self.put(key, Content::Object(new().into_collection()), None);
-                self.notify(Class::New, "new", key);
-                at
-            }
+            None => self.put(key, Content::Object(new().into_collection()), None),
         };
         let object = self.table_mut(key).object_mut(at);
         object.and_then(T::of_mut).ok_or(CommandError::WRONG_TYPE)
@@ -288,16 +298,13 @@ impl<'s> Ctx<'s> {
     pub fn string_mut(&mut self, key: &[u8]) -> Result<&mut Vec<u8>, CommandError> {
         let at = match self.find(key) {
             Some(at) => at,
-            None => {
-                let at = self.put(key, Content::Heap(Vec::new()), None);
-                self.notify(Class::New, "new", key);
-                at
-            }
+            None => self.put(key, Content::Heap(Vec::new()), None),
         };
         self.table_mut(key).string_mut(at).ok_or(CommandError::WRONG_TYPE)
     }
 
-    /// Puts a value under a key, in place of whatever was there, and with this expiry.
+    /// Puts a value under a key, in place of whatever was there, and with this expiry. The event
+    /// of a new key is published; those of the command are the caller's.
     pub fn put(
         &mut self,
         key: &[u8],
@@ -317,7 +324,11 @@ impl<'s> Ctx<'s> {
             Some(_) => eviction.used(table.access(at), now),
         };
         table.set_access(at, access);
+        let is_new = removed.is_none();
         self.free(removed);
+        if is_new {
+            self.notify(Class::New, "new", key);
+        }
         if next_field.is_some() {
             self.note_fields(key, next_field);
         }

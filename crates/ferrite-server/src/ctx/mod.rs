@@ -24,12 +24,14 @@ use std::time::Instant;
 
 pub use keys::{Kind, Text};
 
+use crate::clients::{Address, Client};
 use crate::dispatch::block::Park;
 use crate::error::CommandError;
+use crate::latency::Histogram;
 use crate::replication::Wait;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::shared::Shared;
+use crate::shared::{Shared, unix_ms};
 use crate::store::Held;
 use effects::Effects;
 use hashes::Hashes;
@@ -82,6 +84,8 @@ pub struct Counts {
     pub expired: AtomicU64,
     /// Keys that were evicted.
     pub evicted: AtomicU64,
+    /// Clients that were disconnected because they took too much memory.
+    pub evicted_clients: AtomicU64,
     /// Connections accepted.
     pub connections: AtomicU64,
     /// Connections refused.
@@ -92,6 +96,20 @@ pub struct Counts {
     pub output: AtomicU64,
     /// Error replies.
     pub errors: AtomicU64,
+    /// Reads of what clients sent.
+    pub reads: AtomicU64,
+    /// Writes of what they are sent.
+    pub writes: AtomicU64,
+    /// Rounds of waiting for events and acting on them.
+    pub cycles: AtomicU64,
+    /// Microseconds of these rounds, without the waiting.
+    pub busy: AtomicU64,
+    /// The longest round, in microseconds.
+    pub longest_cycle: AtomicU64,
+    /// Microseconds for what is done by the clock.
+    pub clockwork: AtomicU64,
+    /// The most commands of one round.
+    pub commands_per_cycle: AtomicU64,
     /// Changes of keys.
     pub dirty: AtomicU64,
     /// Each command's own, by its number.
@@ -109,6 +127,8 @@ pub struct CallCounts {
     pub rejected: AtomicU64,
     /// How often it answered an error.
     pub failed: AtomicU64,
+    /// How long each call took (`latency-tracking`).
+    pub durations: Histogram,
 }
 
 /// A place for each command.
@@ -130,17 +150,26 @@ impl Counts {
             &self.misses,
             &self.expired,
             &self.evicted,
+            &self.evicted_clients,
             &self.connections,
             &self.rejected,
             &self.input,
             &self.output,
             &self.errors,
+            &self.reads,
+            &self.writes,
+            &self.cycles,
+            &self.busy,
+            &self.longest_cycle,
+            &self.clockwork,
+            &self.commands_per_cycle,
         ];
         all.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         for calls in &self.calls.0 {
             for count in [&calls.calls, &calls.nanoseconds, &calls.rejected, &calls.failed] {
                 count.store(0, Ordering::Relaxed);
             }
+            calls.durations.reset();
         }
     }
 }
@@ -179,6 +208,25 @@ pub struct Ctx<'s> {
 }
 
 impl<'s> Ctx<'s> {
+    /// What a thread works with that serves no connections of its own.
+    pub fn apart(shared: &'s Shared, counts: &'s Counts) -> Self {
+        let nobody = Address { thread: usize::MAX, seat: usize::MAX };
+        let client = Client::new(0, nobody, String::new(), String::new(), unix_ms());
+        Self {
+            shared,
+            counts,
+            held: Held::nothing(&shared.store),
+            session: Box::new(Session::new(client.into())),
+            reply: Reply::default(),
+            now: unix_ms(),
+            effects: Effects::default(),
+            within: Within::Nothing,
+            hashes: Hashes::default(),
+            clock: Instant::now(),
+            spare: Vec::new(),
+        }
+    }
+
     /// The hash of a key.
     pub fn hash(&self, key: &[u8]) -> u64 {
         self.hashes.of(key)

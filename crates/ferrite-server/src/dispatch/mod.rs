@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 
 use ahead::Request;
 
+use crate::clients::Mark;
 use crate::commands::{self, Entry};
 use crate::ctx::{Ctx, Stop, Within, count};
 use crate::error::CommandError;
@@ -62,6 +63,7 @@ impl Ctx<'_> {
         self.hashes.forget();
         if muted != Muted::No && self.session.muted == muted {
             self.reply.truncate(begin);
+            self.reply.raw(&std::mem::take(&mut self.effects.pushed));
             if muted == Muted::Once {
                 self.session.muted = Muted::No;
             }
@@ -71,40 +73,30 @@ impl Ctx<'_> {
 
     fn execute_aloud(&mut self, words: &[&[u8]], entry: Option<&'static Entry>) -> Next {
         count(&self.counts.commands, 1);
-        let entry = match self.admit(words, entry) {
+        let entry = match find(words, entry) {
             Ok(entry) => entry,
             Err(error) => {
-                self.refuse(&error);
+                self.refuse(None, words, &error);
                 return Next::Go;
             }
         };
-        if self.must_pause(entry) {
-            return Next::Paused;
-        }
-        if let Err(error) = self.make_room_for(entry) {
-            self.refuse(&error);
+        let admitted = match self.admit(entry, words) {
+            Ok(()) if self.must_pause(entry, words) => return Next::Paused,
+            Ok(()) => self.make_room_for(entry).and_then(|()| self.check_state(entry)),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = admitted {
+            self.refuse(Some(entry), words, &error);
             return Next::Go;
         }
         if entry.queued && self.session.transaction.is_some() {
-            if !entry.spec.flags.contains(Flag::AllowBusy) && self.shared.scripting.is_busy() {
-                self.refuse(&self.shared.scripting.busy_error());
-                return Next::Go;
-            }
             self.queue(entry, words);
             return Next::Go;
         }
-        if self.shared.replicas.too_few(self.now) && self.writes(entry) {
-            self.refuse(&CommandError::text("NOREPLICAS Not enough good replicas to write."));
-            return Next::Go;
-        }
-        let wanted = match locks::wanted(self, entry, words) {
-            Ok(wanted) => wanted,
-            Err(error) => {
-                self.refuse(&error);
-                return Next::Go;
-            }
-        };
-        if !self.acquire_unless_busy(entry, wanted) {
+        let held = locks::wanted(self, entry, words)
+            .and_then(|wanted| self.acquire_unless_busy(entry, wanted));
+        if let Err(error) = held {
+            self.refuse(Some(entry), words, &error);
             return Next::Go;
         }
         if self.hashes.all().len() > 1 {
@@ -144,7 +136,7 @@ impl Ctx<'_> {
 
     /// Holds the shards of a command; where a script has held them for too long, or holds any of
     /// them while the command is of those that must not go on then, it is refused instead.
-    fn acquire_unless_busy(&mut self, entry: &Entry, wanted: ShardSet) -> bool {
+    fn acquire_unless_busy(&mut self, entry: &Entry, wanted: ShardSet) -> Result<(), CommandError> {
         let scripting = &self.shared.scripting;
         let free = match entry.spec.flags.contains(Flag::AllowBusy) {
             true => self.held.acquire_unless(wanted, || false),
@@ -152,10 +144,20 @@ impl Ctx<'_> {
                 !scripting.is_busy() && self.held.acquire_unless(wanted, || scripting.is_busy())
             }
         };
-        if !free {
-            self.refuse(&scripting.busy_error());
+        if free { Ok(()) } else { Err(scripting.busy_error()) }
+    }
+
+    /// Whether the state of the server lets a command be executed or queued.
+    fn check_state(&self, entry: &Entry) -> Result<(), CommandError> {
+        let queued = entry.queued && self.session.transaction.is_some();
+        let scripting = &self.shared.scripting;
+        if queued && !entry.spec.flags.contains(Flag::AllowBusy) && scripting.is_busy() {
+            return Err(scripting.busy_error());
         }
-        free
+        if self.shared.replicas.too_few(self.now) && self.writes(entry) {
+            return Err(CommandError::NO_REPLICAS);
+        }
+        Ok(())
     }
 
     /// Runs a command inside of a unit: its reply is written, and what it did is noted. A
@@ -165,10 +167,16 @@ impl Ctx<'_> {
         let run = entry.run?;
         let began = self.clock;
         let outcome = self.in_call(entry, words, run);
-        let failed = matches!(outcome, Err(Stop::Error(_)));
         // The end of one command is the begin of the next: one look at the clock for each.
         self.clock = Instant::now();
-        self.observe(entry, words, self.clock - began, failed);
+        // A command that waits counts when it is through.
+        if !matches!(outcome, Err(Stop::Park(_))) {
+            let failed = matches!(outcome, Err(Stop::Error(_))) || self.reply.is_error_at(begin);
+            self.observe(entry, words, self.clock - began, failed);
+        }
+        if self.shared.monitors.any() && !entry.spec.flags.contains(Flag::SkipMonitor) {
+            self.show(entry, words);
+        }
         match outcome {
             Ok(()) => None,
             Err(Stop::Park(park)) => {
@@ -179,30 +187,15 @@ impl Ctx<'_> {
             Err(Stop::Error(error)) => {
                 self.reply.truncate(begin);
                 count(&self.counts.errors, 1);
-                self.observe_error(&error);
+                self.observe_error(error.line());
                 self.reply.error(&error);
                 None
             }
         }
     }
 
-    /// The entry of a call, when it may be executed.
-    fn admit(
-        &mut self,
-        words: &[&[u8]],
-        entry: Option<&'static Entry>,
-    ) -> Result<&'static Entry, CommandError> {
-        let name = words.first().copied().unwrap_or_default();
-        let entry = entry.ok_or_else(|| unknown(words))?;
-        let entry = match (entry.subcommands.is_empty(), words.get(1)) {
-            (true, _) => entry,
-            (false, Some(word)) => match commands::subcommand(entry, word) {
-                Some(entry) => entry,
-                None if entry.run.is_some() => entry,
-                None => return Err(unknown_subcommand(name, word)),
-            },
-            (false, None) => entry,
-        };
+    /// Whether a call may be executed.
+    fn admit(&mut self, entry: &'static Entry, words: &[&[u8]]) -> Result<(), CommandError> {
         if entry.run.is_none() || !entry.spec.accepts(words.len()) {
             return Err(CommandError::arity(entry.spec.name));
         }
@@ -210,8 +203,8 @@ impl Ctx<'_> {
         if queued && entry.spec.flags.contains(Flag::NoMulti) {
             return Err(CommandError::text("ERR Command not allowed inside a transaction"));
         }
-        self.permit(entry.spec, words)?;
         self.session.client.last_command.store(entry.number, Ordering::Relaxed);
+        self.permit(entry.spec, words)?;
         let listens_only = !self.session.resp3 && self.session.is_subscribed();
         if listens_only && !may_be_called_while_subscribed(entry.spec.name) {
             return Err(CommandError::new(format!(
@@ -219,23 +212,45 @@ impl Ctx<'_> {
                 entry.spec.name
             )));
         }
-        Ok(entry)
+        if self.session.client.has(Mark::Monitor) && touches_keys(entry) {
+            return Err(CommandError::text("ERR Replica can't interact with the keyspace"));
+        }
+        Ok(())
     }
 
     /// Answers an error before a command was run; a transaction that is being queued fails.
-    fn refuse(&mut self, error: &CommandError) {
+    fn refuse(&mut self, entry: Option<&Entry>, words: &[&[u8]], error: &CommandError) {
         if let Some(transaction) = &mut self.session.transaction {
             transaction.refused = true;
         }
+        if let Some(entry) = entry {
+            self.observe_refused(entry);
+        }
+        let aborted = entry.filter(|entry| entry.spec.name == "exec").map(|exec| {
+            // What was queued is not kept for another EXEC.
+            self.unwatch();
+            self.session.transaction = None;
+            self.session.note_transaction();
+            if self.shared.monitors.any() {
+                self.show(exec, words);
+            }
+            let why = error.line();
+            let why = why.strip_prefix("ERR ").unwrap_or(why);
+            CommandError::new(format!("EXECABORT Transaction discarded because of: {why}"))
+        });
+        let error = aborted.as_ref().unwrap_or(error);
         count(&self.counts.errors, 1);
-        self.observe_error(error);
+        self.observe_error(error.line());
         self.reply.error(error);
     }
 
     fn queue(&mut self, entry: &'static Entry, words: &[&[u8]]) {
+        let bytes: usize = words.iter().map(|word| word.len() + size_of::<Vec<u8>>()).sum();
         let words = words.iter().map(|word| word.to_vec()).collect();
         if let Some(transaction) = &mut self.session.transaction {
             transaction.queued.push(Queued { entry, words });
+            self.session.client.queued_memory.fetch_add(bytes, Ordering::Relaxed);
+            self.session.client.queued.fetch_add(1, Ordering::Relaxed);
         }
         self.reply.simple("QUEUED");
     }
@@ -244,6 +259,31 @@ impl Ctx<'_> {
 /// The words of a kept command as slices.
 pub fn slices(words: &[Vec<u8>]) -> SmallVec<[&[u8]; 8]> {
     words.iter().map(Vec::as_slice).collect()
+}
+
+/// The entry that the words of a call name.
+fn find(words: &[&[u8]], entry: Option<&'static Entry>) -> Result<&'static Entry, CommandError> {
+    let name = words.first().copied().unwrap_or_default();
+    let entry = entry.ok_or_else(|| unknown(words))?;
+    match (entry.subcommands.is_empty(), words.get(1)) {
+        (false, Some(word)) => match commands::subcommand(entry, word) {
+            Some(entry) => Ok(entry),
+            None if entry.run.is_some() => Ok(entry),
+            None => Err(unknown_subcommand(name, word)),
+        },
+        _ => Ok(entry),
+    }
+}
+
+/// Whether a command that is no write may tell replicas something.
+pub fn tells_replicas(entry: &Entry) -> bool {
+    unit::MAY_REPLICATE.contains(&entry.spec.name)
+}
+
+/// Whether a command reads or writes keys, or replicas may be told something because of it.
+fn touches_keys(entry: &Entry) -> bool {
+    let spec = entry.spec;
+    spec.is_write() || spec.flags.contains(Flag::ReadOnly) || tells_replicas(entry)
 }
 
 fn may_be_called_while_subscribed(name: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use ferrite_store::table;
 
@@ -63,29 +64,36 @@ impl Ctx<'_> {
         let reply = std::mem::replace(&mut self.reply, Reply::new(waiter.session.resp3));
         let within = std::mem::replace(&mut self.within, Within::Retry);
         self.effects.dirty = 0;
-        let words = slices(&waiter.words);
-        let stop = match waiter.entry.run {
-            Some(run) => self.in_call(waiter.entry, &words, run).err(),
-            None => None,
+        let (words, began) = (slices(&waiter.words), Instant::now());
+        // Rights may have changed since it began to wait.
+        let permitted = self.permit(waiter.entry.spec, &words);
+        let refused = permitted.is_err();
+        let stop = match (permitted, waiter.entry.run) {
+            (Err(error), _) => Some(Stop::Error(error)),
+            (Ok(()), Some(run)) => self.in_call(waiter.entry, &words, run).err(),
+            (Ok(()), None) => None,
         };
         count(&self.counts.dirty, self.effects.dirty);
         self.write_log();
+        let served = match stop {
+            Some(Stop::Park(_) | Stop::Replicas(_)) => false,
+            Some(Stop::Error(_)) if !waiter.park.answers_errors && !refused => false,
+            Some(Stop::Error(error)) => {
+                self.reply.truncate(0);
+                self.reply.error(&error);
+                self.observe_end(waiter, 0, began.elapsed());
+                true
+            }
+            None => {
+                self.observe_end(waiter, 0, began.elapsed());
+                true
+            }
+        };
         self.within = within;
         self.session = session;
-        let mut answer = std::mem::replace(&mut self.reply, reply);
-        match stop {
-            Some(Stop::Park(_) | Stop::Replicas(_)) => return false,
-            Some(Stop::Error(_)) if !waiter.park.answers_errors => return false,
-            Some(Stop::Error(error)) => {
-                count(&self.counts.errors, 1);
-                if let Some(calls) = self.counts.calls.0.get(waiter.entry.number) {
-                    count(&calls.failed, 1);
-                }
-                self.observe_error(&error);
-                answer.truncate(0);
-                answer.error(&error);
-            }
-            None => {}
+        let answer = std::mem::replace(&mut self.reply, reply);
+        if !served {
+            return false;
         }
         self.dismiss(waiter);
         let (seat, id) = (waiter.client.address.seat, waiter.client.id);
@@ -125,7 +133,23 @@ impl Ctx<'_> {
         self.held.release();
         self.session.waiter = None;
         self.session.client.parked.store(false, Ordering::Relaxed);
+        let begin = self.reply.len();
         answer(&waiter.park, &mut self.reply);
+        if self.reply.len() > begin {
+            self.observe_end(&waiter, begin, Duration::ZERO);
+        }
         true
+    }
+
+    /// A command that waited is through; its reply stands behind `begin`.
+    fn observe_end(&mut self, waiter: &Waiter, begin: usize, took: Duration) {
+        let failed = self.reply.is_error_at(begin);
+        if failed {
+            let line = self.reply.as_bytes().get(begin + 1..).unwrap_or_default();
+            let line = String::from_utf8_lossy(line).into_owned();
+            count(&self.counts.errors, 1);
+            self.observe_error(line.trim_end());
+        }
+        self.observe(waiter.entry, &slices(&waiter.words), took, failed);
     }
 }

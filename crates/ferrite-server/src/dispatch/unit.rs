@@ -10,11 +10,13 @@ use crate::commands::{Entry, Run};
 use crate::ctx::effects::Propagation;
 use crate::ctx::{Ctx, Outcome, Within, count};
 use crate::replication::Wait;
+use crate::session::Queued;
 use crate::store::shard_of;
 use crate::tracking::Choice;
 
 /// Commands that are no writes and may tell replicas something all the same.
-const MAY_REPLICATE: [&str; 6] = ["eval", "evalsha", "fcall", "pfcount", "publish", "spublish"];
+pub(super) const MAY_REPLICATE: [&str; 6] =
+    ["eval", "evalsha", "fcall", "pfcount", "publish", "spublish"];
 
 impl Ctx<'_> {
     /// Begins a unit; the locks it needs are held.
@@ -78,6 +80,10 @@ impl Ctx<'_> {
             let ready = std::mem::take(&mut self.effects.ready);
             self.serve(ready);
         }
+        if !self.effects.broadcast.is_empty() {
+            let keys = std::mem::take(&mut self.effects.broadcast);
+            self.shared.tracking.broadcast(self.shared, keys);
+        }
     }
 
     /// Tells replicas what the unit did so far.
@@ -89,15 +95,25 @@ impl Ctx<'_> {
     }
 
     /// Whether a command must wait because clients are paused.
-    pub(super) fn must_pause(&self, entry: &Entry) -> bool {
+    pub(super) fn must_pause(&self, entry: &Entry, words: &[&[u8]]) -> bool {
         let until = self.shared.paused_until.load(Ordering::Relaxed);
         if until <= self.now {
             return false;
         }
         let name = entry.spec.name;
-        let writes = self.writes(entry) || MAY_REPLICATE.contains(&name);
-        let exempt = name.starts_with("client") || name == "replconf" || name == "psync";
-        (writes || self.shared.paused_reads.load(Ordering::Relaxed)) && !exempt
+        if name == "replconf" || name == "psync" {
+            return false;
+        }
+        let may_replicate = |name: &str| MAY_REPLICATE.contains(&name);
+        self.shared.paused_reads.load(Ordering::Relaxed)
+            || self.writes(entry)
+            || (may_replicate(name) && !self.shared.scripting.never_writes(name, words))
+            || (name == "exec" && self.queued().any(|one| may_replicate(one.entry.spec.name)))
+    }
+
+    /// The commands of the transaction that was begun.
+    fn queued(&self) -> impl Iterator<Item = &Queued> {
+        self.session.transaction.iter().flat_map(|transaction| &transaction.queued)
     }
 
     /// Whether a command is a write, or a transaction has one.
@@ -113,8 +129,7 @@ impl Ctx<'_> {
     }
 
     fn transaction_writes(&self, entry: &Entry) -> bool {
-        let queued = self.session.transaction.iter().flat_map(|transaction| &transaction.queued);
-        entry.spec.name == "exec" && queued.into_iter().any(|one| one.entry.spec.is_write())
+        entry.spec.name == "exec" && self.queued().any(|one| one.entry.spec.is_write())
     }
 
     /// Keeps a command that must wait: in the queues of its keys, and in its session.
@@ -135,6 +150,8 @@ impl Ctx<'_> {
             let shard = crate::store::shard_of(ferrite_store::table::hash(key));
             self.held.shard_mut(shard).waiting.add(db, key, &waiter);
         }
+        let timed = waiter.park.deadline.is_some();
+        self.session.client.timed.store(timed, Ordering::Relaxed);
         self.session.client.parked.store(true, Ordering::Relaxed);
         self.session.waiter = Some(waiter);
     }

@@ -3,6 +3,8 @@
 //! As in Redis, a few keys are compared at a time, and the best candidates of all comparisons are
 //! kept in a pool. Each comparison looks at one shard, under its lock alone.
 
+use std::time::Instant;
+
 use ferrite_commands::Flag;
 use ferrite_store::memory;
 use ferrite_store::table::{self, Ref, Table};
@@ -90,7 +92,14 @@ impl Ctx<'_> {
     /// # Errors
     /// `OOM …` when there is no room for a command that may need some.
     pub fn make_room_for(&mut self, entry: &Entry) -> Result<(), CommandError> {
-        if !self.shared.eviction.is_over() || self.make_room() {
+        if !self.shared.eviction.is_over() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let made = self.make_room();
+        let threshold = self.shared.config.latency.monitor_threshold.get();
+        self.shared.latency.note(threshold, self.now, "eviction-cycle", began.elapsed());
+        if made {
             return Ok(());
         }
         let queued = self.session.transaction.iter().flat_map(|transaction| &transaction.queued);
@@ -165,7 +174,9 @@ impl Ctx<'_> {
         self.shared.garbage.free_value(removed);
         count(&self.counts.evicted, 1);
         self.effects.propagate(db, &[b"DEL", key]);
+        self.effects.evicting = true;
         self.touched(key);
+        self.effects.evicting = false;
         self.notify(Class::Evicted, "evicted", key);
         true
     }

@@ -87,6 +87,7 @@ impl Connection {
                 Err(_) => return Fate::Closed,
             };
             count(&ctx.counts.input, read as u64);
+            count(&ctx.counts.reads, 1);
             let received = scratch.get(..read).unwrap_or_default();
             if self.execute(ctx, received) == Fate::Closed {
                 return Fate::Closed;
@@ -103,6 +104,11 @@ impl Connection {
 
     /// Executes what was received before and `received` now, as far as it can be.
     pub fn execute(&mut self, ctx: &mut Ctx<'_>, received: &[u8]) -> Fate {
+        let client = &self.session.client;
+        client.input.store(self.input.len() + received.len(), Ordering::Relaxed);
+        if ctx.shared.evict_clients(client, ctx.counts) {
+            return Fate::Closed;
+        }
         let waits = self.session.is_parked() || self.session.psync.is_some();
         if waits || self.paused || self.session.closing {
             self.input.extend_from_slice(received);
@@ -129,6 +135,7 @@ impl Connection {
                 }
             }
         }
+        self.session.client.input.store(self.input.len(), Ordering::Relaxed);
         let fate = self.send(ctx.counts);
         if self.output.is_empty() {
             let spare = mem::take(&mut self.output);
@@ -245,6 +252,7 @@ impl Connection {
         let next = ctx.execute(request);
         if next == Next::Paused {
             self.paused = true;
+            ctx.session.client.paused.store(true, Ordering::Relaxed);
             return false;
         }
         *used += request.used;
@@ -271,12 +279,13 @@ impl Connection {
     }
 
     fn send(&mut self, counts: &Counts) -> Fate {
-        let mut sent = 0;
+        let (mut sent, mut writes) = (0, 0);
         let fate = loop {
             let rest = self.output.get(sent..).unwrap_or_default();
             if rest.is_empty() {
                 break Fate::Open;
             }
+            writes += 1;
             match self.stream.write(rest) {
                 Ok(0) => break Fate::Closed,
                 Ok(written) => sent += written,
@@ -288,6 +297,7 @@ impl Connection {
             }
         };
         count(&counts.output, sent as u64);
+        count(&counts.writes, writes);
         self.forget_sent(sent);
         match self.session.closing && self.output.is_empty() {
             true => Fate::Closed,

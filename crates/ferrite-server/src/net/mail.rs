@@ -1,5 +1,6 @@
 //! What threads tell each other: a letterbox for each, and a bell that wakes its owner.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mio::Waker;
@@ -48,7 +49,12 @@ pub enum Mail {
         id: u64,
     },
     /// Other places to listen at in place of the network addresses of before.
-    Listen(Vec<Listener>),
+    Listen {
+        /// The new ones.
+        listeners: Vec<Listener>,
+        /// Those of before that stay.
+        kept: Vec<SocketAddr>,
+    },
     /// A pause is over, or the server ends: look at everything again.
     Wake,
 }

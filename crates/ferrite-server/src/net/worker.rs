@@ -1,6 +1,7 @@
 //! A thread: its poll, its connections, its letterbox, its clock.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -13,23 +14,19 @@ use super::listen::Listener;
 use super::mail::Mail;
 use super::stream::Stream;
 use crate::clients::{Address, Client, Mark};
-use crate::ctx::effects::Effects;
-use crate::ctx::hashes::Hashes;
-use crate::ctx::{Counts, Ctx, Within, count};
+use crate::ctx::{Counts, Ctx, count};
 use crate::error::CommandError;
 use crate::replication;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::shared::{Shared, unix_ms};
-use crate::store::Held;
 
 /// The letterbox's bell among a poll's tokens; connections are counted from 0, listeners down
 /// from below it.
 pub const BELL: Token = Token(usize::MAX);
 
-/// How often a thread looks at its clock when nothing happens: whose time is over, which keys
-/// have expired.
-const TICK: Duration = Duration::from_millis(100);
+/// How many times a second at most a thread looks at its clock (`hz`).
+const FASTEST: u64 = 500;
 
 /// The same while a command of this thread waits with a time limit.
 const FINE_TICK: Duration = Duration::from_millis(5);
@@ -39,6 +36,10 @@ const EVENTS: usize = 512;
 
 /// Bytes read from a connection at once.
 const READ_SIZE: usize = 64 * 1024;
+
+fn microseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
 
 /// A thread that executes commands.
 pub struct Worker<'s> {
@@ -74,28 +75,13 @@ impl<'s> Worker<'s> {
         poll: Poll,
         listeners: Vec<Listener>,
     ) -> Self {
-        let nobody = Address { thread: number, seat: usize::MAX };
-        let client = Client::new(0, nobody, String::new(), String::new(), unix_ms());
-        let ctx = Ctx {
-            shared,
-            counts,
-            held: Held::nothing(&shared.store),
-            session: Box::new(Session::new(client.into())),
-            reply: Reply::default(),
-            now: unix_ms(),
-            effects: Effects::default(),
-            within: Within::Nothing,
-            hashes: Hashes::default(),
-            clock: Instant::now(),
-            spare: Vec::new(),
-        };
         Self {
             number,
             poll,
             listeners,
             connections: Vec::new(),
             free: Vec::new(),
-            ctx,
+            ctx: Ctx::apart(shared, counts),
             scratch: vec![0; READ_SIZE],
             next_thread: 0,
             timed: Vec::new(),
@@ -119,6 +105,8 @@ impl<'s> Worker<'s> {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
+            let began = Instant::now();
+            let before = self.ctx.counts.commands.load(Ordering::Relaxed);
             for event in &events {
                 self.event(event);
             }
@@ -128,20 +116,39 @@ impl<'s> Worker<'s> {
             let now = unix_ms();
             if now >= next_tick {
                 self.tick(now);
-                next_tick = now + i64::try_from(TICK.as_millis()).unwrap_or(100);
+                next_tick = now + i64::try_from(self.tick_time().as_millis()).unwrap_or(100);
             }
             self.time_out(now);
+            self.measure(began, before);
         }
         self.say_goodbye();
         Ok(())
+    }
+
+    /// Counts a round of the loop.
+    fn measure(&self, began: Instant, commands_before: u64) {
+        let counts = self.ctx.counts;
+        let took = microseconds(began);
+        count(&counts.cycles, 1);
+        count(&counts.busy, took);
+        counts.longest_cycle.fetch_max(took, Ordering::Relaxed);
+        let commands = counts.commands.load(Ordering::Relaxed).wrapping_sub(commands_before);
+        counts.commands_per_cycle.fetch_max(commands, Ordering::Relaxed);
     }
 
     fn patience(&self) -> Duration {
         match (self.ready.is_empty(), self.timed.is_empty()) {
             (false, _) => Duration::ZERO,
             (true, false) => FINE_TICK,
-            (true, true) => TICK,
+            (true, true) => self.tick_time(),
         }
+    }
+
+    /// How often it looks at its clock when nothing happens: whose time is over, which keys have
+    /// expired.
+    fn tick_time(&self) -> Duration {
+        let per_second = u64::from(self.ctx.shared.config.general.hz.get());
+        Duration::from_millis(1000 / per_second.clamp(1, FASTEST))
     }
 
     fn event(&mut self, event: &Event) {
@@ -247,7 +254,11 @@ impl<'s> Worker<'s> {
         if connection.has_work() {
             self.ready.push(seat);
         }
+        let client = std::sync::Arc::clone(&connection.session.client);
         self.close_if_slow(seat, self.ctx.now);
+        if self.ctx.shared.evict_clients(&client, self.ctx.counts) {
+            self.close(seat);
+        }
     }
 
     /// Gives the connection of a replica to threads of its own.
@@ -260,6 +271,7 @@ impl<'s> Worker<'s> {
         let (stream, output, session) = connection.into_stream();
         let shared = self.ctx.shared;
         let (client, introduction) = (session.client.clone(), session.introduction.clone());
+        client.mark(Mark::Replica, true);
         let psync = session.psync.clone();
         let served = shared.in_background().and_then(|all| match psync {
             Some(psync) => replication::serve(&all, stream, client, introduction, psync, output),
@@ -336,7 +348,7 @@ impl<'s> Worker<'s> {
                         self.close(seat);
                     }
                 }
-                Mail::Listen(listeners) => self.listen(listeners),
+                Mail::Listen { listeners, kept } => self.listen(listeners, &kept),
                 Mail::Wake => self.wake(),
             }
         }
@@ -373,12 +385,13 @@ impl<'s> Worker<'s> {
         }
     }
 
-    /// Listens at these addresses, and no longer at those of before; Unix sockets stay.
-    fn listen(&mut self, listeners: Vec<Listener>) {
+    /// Listens at these addresses, and no longer at those of before but for those that are kept;
+    /// Unix sockets stay.
+    fn listen(&mut self, listeners: Vec<Listener>, stay: &[SocketAddr]) {
         let registry = self.poll.registry();
         let (mut kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.listeners)
             .into_iter()
-            .partition(|listener| listener.address().is_none());
+            .partition(|listener| listener.address().is_none_or(|one| stay.contains(&one)));
         kept.iter_mut().for_each(|listener| listener.deregister(registry));
         drop(gone);
         kept.extend(listeners);
@@ -427,12 +440,14 @@ impl<'s> Worker<'s> {
         for seat in 0..self.connections.len() {
             let Some(Some(connection)) = self.connections.get_mut(seat) else { continue };
             if std::mem::take(&mut connection.paused) {
+                connection.session.client.paused.store(false, Ordering::Relaxed);
                 self.go_on(seat);
             }
         }
     }
 
     fn tick(&mut self, now: i64) {
+        let began = Instant::now();
         self.ctx.now = now;
         if self.ctx.shared.paused_until.load(Ordering::Relaxed) <= now {
             self.wake();
@@ -440,8 +455,9 @@ impl<'s> Worker<'s> {
         if self.ctx.shared.switches.is_still() {
             return;
         }
-        let period = self.ctx.shared.config.replication.repl_ping_replica_period.get();
-        if self.number == 0 && now - self.last_ping >= i64::from(period) * 1000 {
+        let replication = &self.ctx.shared.config.replication;
+        let period = i64::from(replication.repl_ping_replica_period.get()) * 1000;
+        if self.number == 0 && now - self.last_ping >= period {
             self.last_ping = now;
             self.ctx.shared.log.append_alone(&["PING"]);
         }
@@ -449,8 +465,11 @@ impl<'s> Worker<'s> {
         (0..self.connections.len()).for_each(|seat| self.close_if_slow(seat, now));
         self.close_idle(now);
         if self.number == 0 {
-            self.ctx.shared.save_when_due(now);
+            self.ctx.shared.memory.look();
+            self.ctx.shared.targets.close_unused();
+            self.ctx.shared.rates.sample(now, self.ctx.shared.totals());
         }
+        count(&self.ctx.counts.clockwork, microseconds(began));
     }
 
     /// Sends what is left and closes.

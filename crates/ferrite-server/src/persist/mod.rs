@@ -4,7 +4,6 @@
 //! change is written to the snapshot as it was, and the others are written shard by shard, a few
 //! hundred under each lock. What comes out is an RDB stream.
 
-mod due;
 pub mod load;
 pub mod points;
 pub mod save;
@@ -26,8 +25,6 @@ pub struct Persistence {
     pub file: Mutex<String>,
     /// Whether a file is being written in the background.
     pub saving: AtomicBool,
-    /// When the next attempt may be made after one that failed, Unix milliseconds.
-    pub retry_at: AtomicI64,
     /// When a file was last written whole, Unix seconds.
     pub last_save: AtomicI64,
     /// Whether the last attempt to write a file succeeded.
@@ -36,6 +33,10 @@ pub struct Persistence {
     pub last_try: AtomicI64,
     /// How long the last one took, in seconds; -1 where there was none.
     pub last_seconds: AtomicI64,
+    /// When the file that is being written was begun, Unix seconds.
+    pub began: AtomicI64,
+    /// Keys of the file that was loaded at the start: that had expired, and that are there.
+    pub loaded: [AtomicU64; 2],
     /// How many were written.
     pub saves: AtomicU64,
     /// Changes that the last file does not have.
@@ -50,11 +51,12 @@ impl Persistence {
             folder: Mutex::new(folder),
             file: Mutex::new(file),
             saving: AtomicBool::new(false),
-            retry_at: AtomicI64::new(0),
             last_save: AtomicI64::new(crate::shared::unix_ms() / 1000),
             last_ok: AtomicBool::new(true),
             last_try: AtomicI64::new(0),
             last_seconds: AtomicI64::new(-1),
+            began: AtomicI64::new(0),
+            loaded: Default::default(),
             saves: AtomicU64::new(0),
             saved_dirty: AtomicU64::new(0),
         }

@@ -16,6 +16,7 @@ use crate::shared::{Shared, unix_ms};
 pub fn save(shared: &Shared) -> io::Result<()> {
     let path = shared.persistence.path();
     let began = Instant::now();
+    shared.persistence.began.store(unix_ms() / 1000, Ordering::Relaxed);
     let mut dirty = 0;
     let written = write_file(shared, &path, &mut dirty);
     let state = &shared.persistence;

@@ -119,21 +119,14 @@ impl PubSub {
     }
 
     /// Sends a message to everybody who listens to a channel, or to a pattern that fits it; how
-    /// many that were. What `publisher` itself gets goes to `reply`.
-    pub fn publish(
-        &self,
-        shared: &Shared,
-        channel: &[u8],
-        message: &[u8],
-        publisher: &Client,
-        reply: &mut Reply,
-    ) -> usize {
+    /// many that were.
+    pub fn publish(&self, shared: &Shared, channel: &[u8], message: &[u8]) -> usize {
         let mut received = 0;
         let listeners = self.of(Scope::Channel).read();
         if let Some(clients) = listeners.get(channel) {
             let parts: [&[u8]; 3] = [b"message", channel, message];
             let mut message = Message::new(&parts);
-            received += deliver(shared, clients, &mut message, publisher, reply);
+            received += deliver(shared, clients, &mut message);
         }
         drop(listeners);
         let patterns = self.of(Scope::Pattern).read();
@@ -141,26 +134,19 @@ impl PubSub {
             if ferrite_commands::matches_glob(pattern, channel) {
                 let parts: [&[u8]; 4] = [b"pmessage", pattern, channel, message];
                 let mut message = Message::new(&parts);
-                received += deliver(shared, clients, &mut message, publisher, reply);
+                received += deliver(shared, clients, &mut message);
             }
         }
         received
     }
 
     /// The same for a shard channel.
-    pub fn publish_shard(
-        &self,
-        shared: &Shared,
-        channel: &[u8],
-        message: &[u8],
-        publisher: &Client,
-        reply: &mut Reply,
-    ) -> usize {
+    pub fn publish_shard(&self, shared: &Shared, channel: &[u8], message: &[u8]) -> usize {
         let listeners = self.of(Scope::Shard).read();
         let Some(clients) = listeners.get(channel) else { return 0 };
         let parts: [&[u8]; 3] = [b"smessage", channel, message];
         let mut message = Message::new(&parts);
-        deliver(shared, clients, &mut message, publisher, reply)
+        deliver(shared, clients, &mut message)
     }
 
     /// The names somebody listens to, and how many do.
@@ -175,20 +161,10 @@ impl PubSub {
     }
 }
 
-fn deliver(
-    shared: &Shared,
-    clients: &[Arc<Client>],
-    message: &mut Message<'_>,
-    publisher: &Client,
-    reply: &mut Reply,
-) -> usize {
+fn deliver(shared: &Shared, clients: &[Arc<Client>], message: &mut Message<'_>) -> usize {
     use std::sync::atomic::Ordering;
     for client in clients {
-        let bytes = message.bytes(client.resp3.load(Ordering::Relaxed));
-        match client.id == publisher.id {
-            true => reply.raw(&bytes),
-            false => shared.send(client, bytes),
-        }
+        shared.send(client, message.bytes(client.resp3.load(Ordering::Relaxed)));
     }
     clients.len()
 }

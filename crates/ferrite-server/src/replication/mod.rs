@@ -96,6 +96,10 @@ pub struct Replicas {
     pub full: AtomicU64,
     /// How often a replica went on where it was.
     pub partial: AtomicU64,
+    /// How often a replica could not go on and was sent all keys instead.
+    pub refused: AtomicU64,
+    /// Bytes that replicas were sent.
+    pub sent: AtomicU64,
     /// How many replicas a write needs (`min-replicas-to-write`).
     pub needed: AtomicI64,
     /// How long ago they must have been heard of, in seconds (`min-replicas-max-lag`).
@@ -103,9 +107,22 @@ pub struct Replicas {
 }
 
 impl Replicas {
+    /// Sets what CONFIG RESETSTAT resets to zero.
+    pub fn reset_counts(&self) {
+        for count in [&self.full, &self.partial, &self.refused, &self.sent] {
+            count.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// All of them.
     pub fn all(&self) -> Vec<Arc<Replica>> {
         self.list.lock().clone()
+    }
+
+    /// Ends the connection of the replica that is this client.
+    pub fn close(&self, client: u64) {
+        let list = self.list.lock();
+        list.iter().filter(|replica| replica.client.id == client).for_each(|it| it.close());
     }
 
     fn add(&self, replica: &Arc<Replica>) {
@@ -128,16 +145,18 @@ impl Replicas {
     /// Whether too few replicas keep up for a write to be allowed.
     pub fn too_few(&self, now: i64) -> bool {
         let needed = self.needed.load(Ordering::Relaxed);
-        if needed <= 0 {
-            return false;
-        }
+        needed > 0 && i64::try_from(self.good(now)).unwrap_or(i64::MAX) < needed
+    }
+
+    /// How many replicas keep up (`min-replicas-max-lag`).
+    pub fn good(&self, now: i64) -> usize {
         let lag = self.needed_lag.load(Ordering::Relaxed) * 1000;
         let list = self.list.lock();
         let good = list.iter().filter(|replica| {
             replica.online.load(Ordering::Relaxed)
                 && now - replica.heard.load(Ordering::Relaxed) <= lag
         });
-        i64::try_from(good.count()).unwrap_or(i64::MAX) < needed
+        good.count()
     }
 
     /// A client waits.

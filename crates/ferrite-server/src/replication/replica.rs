@@ -39,9 +39,6 @@ pub const NOTHING: u64 = u64::MAX;
 /// How often it is looked whether a replica has loaded its RDB.
 const LOADED_CHECK: Duration = Duration::from_millis(10);
 
-/// How long a replica may take none of what it is sent (`repl-timeout`).
-const SEND_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// Bytes of a file that are sent at once.
 const FILE_PIECE: usize = 256 * 1024;
 
@@ -55,18 +52,20 @@ pub enum Link {
 }
 
 impl Link {
-    fn new(stream: Stream) -> io::Result<Self> {
+    /// `patience`: how long it may take none of what it is sent.
+    fn new(stream: Stream, patience: Duration, at_once: bool) -> io::Result<Self> {
         match stream {
             Stream::Tcp(stream) => {
                 let stream = TcpStream::from(stream);
                 stream.set_nonblocking(false)?;
-                stream.set_write_timeout(Some(SEND_TIMEOUT))?;
+                stream.set_nodelay(at_once)?;
+                stream.set_write_timeout(Some(patience))?;
                 Ok(Self::Tcp(stream))
             }
             Stream::Unix { stream, .. } => {
                 let stream = UnixStream::from(stream);
                 stream.set_nonblocking(false)?;
-                stream.set_write_timeout(Some(SEND_TIMEOUT))?;
+                stream.set_write_timeout(Some(patience))?;
                 Ok(Self::Unix(stream))
             }
         }
@@ -110,13 +109,16 @@ pub fn serve(
     psync: Psync,
     output: Vec<u8>,
 ) -> io::Result<()> {
+    let config = &shared.config.replication;
+    let patience = Duration::from_secs(config.repl_timeout.get().into());
+    let at_once = !config.repl_disable_tcp_nodelay.get();
     let replica = Arc::new(Replica {
         client,
         introduction,
         acknowledged: AtomicU64::new(NOTHING),
         heard: AtomicI64::new(unix_ms()),
         online: AtomicBool::new(false),
-        link: Link::new(stream)?,
+        link: Link::new(stream, patience, at_once)?,
     });
     let (shared, of_listener) = (Arc::clone(shared), Arc::clone(shared));
     let (sender, listener) = (Arc::clone(&replica), replica);
@@ -152,6 +154,10 @@ fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io:
             reader
         }
         None => {
+            let asked_to_go_on = !psync.is_sync && psync.id != "?";
+            if asked_to_go_on {
+                shared.replicas.refused.fetch_add(1, Ordering::Relaxed);
+            }
             let reader = full(shared, replica, psync)?;
             if replica.introduction.rdb_only {
                 shared.log.unfollow(&reader);
@@ -164,7 +170,7 @@ fn send(shared: &Shared, replica: &Replica, psync: &Psync, output: &[u8]) -> io:
         }
     };
     replica.online.store(true, Ordering::Relaxed);
-    let ended = follow(shared, replica, &mut reader);
+    let ended = follow(shared, replica, &mut reader, psync.is_sync);
     shared.log.unfollow(&reader);
     ended
 }
@@ -264,10 +270,20 @@ fn send_from_file(
     }
 }
 
-fn follow(shared: &Shared, replica: &Replica, reader: &mut Reader) -> io::Result<()> {
+/// Sends the log as it grows. A replica that has not been heard of for `repl-timeout` is given
+/// up, unless it is `silent`.
+fn follow(shared: &Shared, replica: &Replica, reader: &mut Reader, silent: bool) -> io::Result<()> {
     while !shared.is_stopping() {
+        let patience = i64::from(shared.config.replication.repl_timeout.get()) * 1000;
+        let heard = replica.heard.load(Ordering::Relaxed);
+        if !silent && heard != i64::MIN && unix_ms() - heard > patience {
+            return Err(io::Error::other("it has not been heard of for repl-timeout"));
+        }
         match shared.log.read(reader, PATIENCE) {
-            Found::Bytes(bytes) => replica.link.send(&bytes)?,
+            Found::Bytes(bytes) => {
+                replica.link.send(&bytes)?;
+                shared.replicas.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            }
             Found::Nothing if replica.is_gone() => return Ok(()),
             Found::Nothing => {}
             Found::Lost => return Err(io::Error::other("it is too far behind")),

@@ -38,6 +38,11 @@ pub struct Cache {
 }
 
 impl Cache {
+    /// What the first line of a script says.
+    pub fn flags(&self, name: &str) -> Option<Flags> {
+        self.scripts.get(name).map(|script| script.flags)
+    }
+
     /// An empty one.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ mod watch;
 pub use error::ScriptError;
 pub use host::{AccessProblem, Destinations, Host, LogLevel, Protocol};
 pub use interpreter::{Interpreter, Invocation, Purpose, Settings};
-pub use runtime::{Job, QUICK, Running, Scripting};
+pub use runtime::{Job, QUICK, Running, STACK, Scripting};
 pub use watch::Watch;
 
 /// The checksum by which a script is known: 40 hexadecimal digits.

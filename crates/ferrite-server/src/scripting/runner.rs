@@ -5,39 +5,21 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::runtime::Job;
-use crate::clients::{Address, Client};
 use crate::commands;
-use crate::ctx::effects::Effects;
-use crate::ctx::hashes::Hashes;
 use crate::ctx::{Counts, Ctx, Within};
 use crate::dispatch::slices;
 use crate::net::mail::Mail;
 use crate::reply::Reply;
-use crate::session::Session;
 use crate::shared::{Shared, unix_ms};
-use crate::store::{Held, ShardSet};
+use crate::store::ShardSet;
 
 /// How often the thread looks whether the server ends.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Runs calls until the server ends.
 pub(super) fn run(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
-    let nobody = Address { thread: usize::MAX, seat: usize::MAX };
-    let client = Client::new(0, nobody, String::new(), String::new(), unix_ms());
-    let counts = Counts::default();
-    let mut ctx = Ctx {
-        shared,
-        counts: shared.counts.first().unwrap_or(&counts),
-        held: Held::nothing(&shared.store),
-        session: Box::new(Session::new(client.into())),
-        reply: Reply::default(),
-        now: unix_ms(),
-        effects: Effects::default(),
-        within: Within::Nothing,
-        hashes: Hashes::default(),
-        clock: Instant::now(),
-        spare: Vec::new(),
-    };
+    let own = Counts::default();
+    let mut ctx = Ctx::apart(shared, shared.counts.last().unwrap_or(&own));
     while !shared.is_stopping() {
         match jobs.recv_timeout(PATIENCE) {
             Ok(job) => execute(&mut ctx, job),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::cache::Cache;
+use super::flags::Flags;
 use super::functions::Functions;
 use super::interpreter::{Purpose, Settings};
 use super::runner;
@@ -28,6 +29,9 @@ const MEMORY_LIMIT: usize = 1 << 30;
 
 /// How long a script runs before others are told (`busy-reply-threshold`), in milliseconds.
 const PATIENCE: u64 = 5000;
+
+/// The stack of a thread that runs scripts: what a script returns may be nested deeply.
+pub const STACK: usize = 8 << 20;
 
 /// What is running.
 #[derive(Debug, Clone)]
@@ -147,6 +151,36 @@ impl Scripting {
         Ok(FunctionsGuard { inner, counts: &self.counts })
     }
 
+    /// How many scripts of EVAL are kept, and the bytes that they and their interpreter take.
+    /// Called while all shards are held, so that none runs.
+    pub fn cached(&self) -> (usize, usize) {
+        self.cache.lock().as_ref().map_or((0, 0), |cache| (cache.len(), cache.memory()))
+    }
+
+    /// The bytes that functions and their interpreter take; see [`Scripting::cached`].
+    pub fn functions_memory(&self) -> usize {
+        self.functions.lock().as_ref().map_or(0, Functions::memory)
+    }
+
+    /// Whether a call of a script or function says of itself that it never writes. Where that
+    /// cannot be seen, because another one runs, it is not said.
+    pub fn never_writes(&self, command: &str, words: &[&[u8]]) -> bool {
+        let Some(word) = words.get(1) else { return false };
+        let name = String::from_utf8_lossy(word);
+        let flags = match command {
+            "eval" => Flags::of_script(word).ok().map(|(flags, _)| flags),
+            "evalsha" => self.cache.try_lock().and_then(|cache| {
+                cache.as_ref().and_then(|cache| cache.flags(&name.to_ascii_lowercase()))
+            }),
+            "fcall" => self
+                .functions
+                .try_lock()
+                .and_then(|functions| Some(functions.as_ref()?.function(&name)?.flags)),
+            _ => None,
+        };
+        flags.is_some_and(|flags| flags.no_writes)
+    }
+
     /// How many libraries and functions there are, also while one runs.
     pub fn counts(&self) -> (usize, usize) {
         let [libraries, functions] = &self.counts;
@@ -257,6 +291,7 @@ impl Scripting {
         let shared = shared.in_background().map_err(no_thread)?;
         std::thread::Builder::new()
             .name("ferrite-script".to_owned())
+            .stack_size(STACK)
             .spawn(move || runner::run(&shared, &receiver))
             .map_err(no_thread)?;
         // The thread has just been started and waits.

@@ -23,9 +23,8 @@ use crate::shared::Shared;
 /// The channel of redirected messages.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
 
-/// Keys that are remembered in one shard (`tracking-table-max-keys` over all shards is 64 times
-/// as many); above it a key is given up, as if it had changed.
-const MOST_KEYS: usize = 1_000_000 / 64;
+/// Most keys that one visit to a shard gives up where too many are remembered.
+const GIVEN_UP_PER_VISIT: usize = 200;
 
 /// Which keys a client is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +57,13 @@ pub struct Mode {
     pub prefixes: Vec<Vec<u8>>,
 }
 
+impl Mode {
+    /// Bytes that are kept for its prefixes.
+    fn memory(&self) -> usize {
+        self.prefixes.iter().map(|prefix| 2 * (size_of::<Vec<u8>>() + prefix.len())).sum()
+    }
+}
+
 /// The keys of a shard that clients have read.
 #[derive(Debug, Default)]
 pub struct Tracked {
@@ -75,30 +81,33 @@ impl Tracked {
         self.keys.len()
     }
 
-    /// A client has read a key. Gives a key that had to make room, and who is told.
-    fn add(&mut self, key: &[u8], client: u64) -> Option<(Vec<u8>, SmallVec<[u64; 2]>)> {
+    /// How many clients have read them, key by key.
+    pub fn items(&self) -> usize {
+        self.keys.values().map(|clients| clients.len()).sum()
+    }
+
+    /// A client has read a key; whether nobody had before.
+    fn add(&mut self, key: &[u8], client: u64) -> bool {
         if let Some(clients) = self.keys.get_mut(key) {
             if !clients.contains(&client) {
                 clients.push(client);
             }
-            return None;
+            return false;
         }
-        let given_up = match self.keys.len() >= MOST_KEYS {
-            true => self.keys.keys().next().cloned(),
-            false => None,
-        };
         self.keys.insert(key.to_vec(), SmallVec::from_slice(&[client]));
-        given_up.and_then(|key| self.keys.remove_entry(&key))
+        true
+    }
+
+    /// Takes any key out, rather another than `but`.
+    fn give_up(&mut self, but: Option<&[u8]>) -> Option<(Vec<u8>, SmallVec<[u64; 2]>)> {
+        let other = self.keys.keys().find(|key| Some(key.as_slice()) != but);
+        let key = other.or(self.keys.keys().next()).cloned()?;
+        self.keys.remove_entry(&key)
     }
 
     /// Whoever has read a key; they are forgotten.
     fn take(&mut self, key: &[u8]) -> SmallVec<[u64; 2]> {
         self.keys.remove(key).unwrap_or_default()
-    }
-
-    /// Forgets all.
-    pub fn clear(&mut self) {
-        self.keys.clear();
     }
 }
 
@@ -107,6 +116,8 @@ impl Tracked {
 pub struct Tracking {
     /// How many clients track.
     clients: AtomicUsize,
+    /// How many keys are remembered, in all shards.
+    keys: AtomicUsize,
     /// Who is told of keys by prefix.
     prefixes: RwLock<BTreeMap<Vec<u8>, Vec<u64>>>,
     /// Whether there are any.
@@ -117,6 +128,11 @@ impl Tracking {
     /// How many clients track.
     pub fn clients(&self) -> usize {
         self.clients.load(Ordering::Relaxed)
+    }
+
+    /// How many prefixes clients are told of.
+    pub fn prefixes(&self) -> usize {
+        self.prefixes.read().len()
     }
 
     /// A client tracks from now on, or otherwise than before.
@@ -135,6 +151,9 @@ impl Tracking {
             }
             self.broadcasts.store(true, Ordering::Release);
         }
+        let before = own.as_ref().map_or(0, Mode::memory);
+        client.listening_memory.fetch_add(mode.memory(), Ordering::Relaxed);
+        client.listening_memory.fetch_sub(before, Ordering::Relaxed);
         let reads = !mode.broadcast;
         *own = Some(mode);
         client.tracks_reads.store(reads, Ordering::Release);
@@ -144,6 +163,7 @@ impl Tracking {
     pub fn stop(&self, client: &Client) {
         let Some(mode) = client.tracking.lock().take() else { return };
         client.tracks_reads.store(false, Ordering::Release);
+        client.listening_memory.fetch_sub(mode.memory(), Ordering::Relaxed);
         self.clients.fetch_sub(1, Ordering::Relaxed);
         if mode.broadcast {
             let mut prefixes = self.prefixes.write();
@@ -155,33 +175,96 @@ impl Tracking {
         }
     }
 
-    /// Whether anybody is told of a change of `key`, by prefix.
-    fn told_by_prefix(&self, key: &[u8]) -> Vec<u64> {
-        if !self.broadcasts.load(Ordering::Acquire) {
-            return Vec::new();
+    /// Whether anybody is told of keys by prefix.
+    pub fn broadcasts(&self) -> bool {
+        self.broadcasts.load(Ordering::Acquire)
+    }
+
+    /// Tells whoever listens to their prefixes of the keys that a unit has changed, each prefix
+    /// in one message.
+    pub fn broadcast(&self, shared: &Shared, mut keys: Vec<(Vec<u8>, u64)>) {
+        keys.sort_unstable();
+        keys.dedup_by(|one, other| one.0 == other.0);
+        for (prefix, clients) in self.prefixes.read().iter() {
+            for client in clients {
+                let fitting = keys.iter().filter(|(key, _)| key.starts_with(prefix));
+                let told: Vec<_> = fitting.map(|(key, by)| (key.as_slice(), *by)).collect();
+                tell(shared, *client, Some(&told), true);
+            }
         }
-        let prefixes = self.prefixes.read();
-        let fitting = prefixes.iter().filter(|(prefix, _)| key.starts_with(prefix));
-        fitting.flat_map(|(_, clients)| clients.iter().copied()).collect()
     }
 
     /// A key has changed, by a command of the client `by`. The lock of its shard is held.
-    pub fn changed(&self, shared: &Shared, tracked: &mut Tracked, key: &[u8], by: u64) {
+    /// `at_once` gets what is for that client itself and is not to wait until it has its reply.
+    pub fn changed(
+        &self,
+        shared: &Shared,
+        tracked: &mut Tracked,
+        key: &[u8],
+        by: u64,
+        at_once: Option<&mut Reply>,
+    ) {
         if self.clients() == 0 {
             return;
         }
-        for client in tracked.take(key).into_iter().chain(self.told_by_prefix(key)) {
-            tell(shared, client, Some(key), by);
+        let clients = tracked.take(key);
+        if !clients.is_empty() {
+            self.keys.fetch_sub(1, Ordering::Relaxed);
+        }
+        let mut at_once = at_once;
+        for client in clients {
+            let Some((target, bytes)) = told(shared, client, Some(&[(key, by)]), false) else {
+                continue;
+            };
+            match &mut at_once {
+                Some(reply) if target.id == by => reply.raw(&bytes),
+                _ => shared.send(&target, bytes),
+            }
         }
     }
 
     /// A client has read a key. The lock of its shard is held.
     pub fn read(&self, shared: &Shared, tracked: &mut Tracked, key: &[u8], client: u64) {
-        if let Some((key, clients)) = tracked.add(key, client) {
-            for client in clients {
-                tell(shared, client, Some(&key), 0);
-            }
+        if !tracked.add(key, client) {
+            return;
         }
+        self.keys.fetch_add(1, Ordering::Relaxed);
+        if self.has_too_many(shared) {
+            let given_up = tracked.give_up(Some(key));
+            self.tell_given_up(shared, given_up);
+        }
+    }
+
+    /// Whether more keys are remembered than may be (`tracking-table-max-keys`).
+    fn has_too_many(&self, shared: &Shared) -> bool {
+        let most = shared.config.clients.tracking_table_max_keys.get();
+        most > 0 && self.keys.load(Ordering::Relaxed) > most
+    }
+
+    /// Gives up keys of a shard while too many are remembered. Called by the clock.
+    pub fn give_up(&self, shared: &Shared, tracked: &mut Tracked) {
+        for _ in 0..GIVEN_UP_PER_VISIT {
+            if tracked.is_empty() || !self.has_too_many(shared) {
+                return;
+            }
+            let given_up = tracked.give_up(None);
+            self.tell_given_up(shared, given_up);
+        }
+    }
+
+    /// Whoever has read a key that is not remembered any more is told as if it had changed.
+    fn tell_given_up(&self, shared: &Shared, given_up: Option<(Vec<u8>, SmallVec<[u64; 2]>)>) {
+        let Some((key, clients)) = given_up else { return };
+        self.keys.fetch_sub(1, Ordering::Relaxed);
+        for client in clients {
+            tell(shared, client, Some(&[(&key, 0)]), false);
+        }
+    }
+
+    /// All keys of a shard are gone.
+    pub fn clear(&self, tracked: &mut Tracked) {
+        self.keys.fetch_sub(tracked.keys.len(), Ordering::Relaxed);
+        tracked.keys.clear();
     }
 
     /// All keys of a database, or of all, are gone: everybody who tracks is told so.
@@ -191,33 +274,56 @@ impl Tracking {
         }
         for client in shared.clients.all() {
             if client.tracking.lock().is_some() {
-                tell(shared, client.id, None, 0);
+                tell(shared, client.id, None, false);
             }
         }
     }
 }
 
-/// Tells a client that a key has changed, or all have.
-fn tell(shared: &Shared, id: u64, key: Option<&[u8]>, by: u64) {
-    let Some(client) = shared.clients.get(id) else { return };
-    let redirect = match &*client.tracking.lock() {
-        None => return,
-        Some(mode) if mode.no_loop && by == id => return,
-        Some(mode) => mode.redirect,
-    };
-    let target = match redirect {
-        None => client,
-        Some(other) => match shared.clients.get(other) {
-            Some(target) => target,
-            None => return tell_broken(shared, &client, other),
-        },
-    };
-    if let Some(bytes) = message(&target, redirect.is_some(), key) {
+/// Tells a client that keys have changed, each by whom, or that all have. `by_prefix`: it hears
+/// of them by their prefix, not because it has read them.
+fn tell(shared: &Shared, id: u64, keys: Option<&[(&[u8], u64)]>, by_prefix: bool) {
+    if let Some((target, bytes)) = told(shared, id, keys, by_prefix) {
         shared.send(&target, bytes);
     }
 }
 
-fn message(target: &Client, redirected: bool, key: Option<&[u8]>) -> Option<Arc<[u8]>> {
+/// Who is told, and what.
+fn told(
+    shared: &Shared,
+    id: u64,
+    keys: Option<&[(&[u8], u64)]>,
+    by_prefix: bool,
+) -> Option<(Arc<Client>, Arc<[u8]>)> {
+    let client = shared.clients.get(id)?;
+    let (redirect, no_loop) = match &*client.tracking.lock() {
+        // What it read before it wanted prefixes is of no interest any more.
+        Some(mode) if keys.is_none() || mode.broadcast == by_prefix => {
+            (mode.redirect, mode.no_loop)
+        }
+        _ => return None,
+    };
+    let keys = keys.map(|keys| -> Vec<&[u8]> {
+        keys.iter().filter(|(_, by)| !(no_loop && *by == id)).map(|(key, _)| *key).collect()
+    });
+    if keys.as_ref().is_some_and(Vec::is_empty) {
+        return None;
+    }
+    let target = match redirect {
+        None => client,
+        Some(other) => match shared.clients.get(other) {
+            Some(target) => target,
+            None => {
+                tell_broken(shared, &client, other);
+                return None;
+            }
+        },
+    };
+    let bytes = message(&target, redirect.is_some(), keys.as_deref())?;
+    Some((target, bytes))
+}
+
+fn message(target: &Client, redirected: bool, keys: Option<&[&[u8]]>) -> Option<Arc<[u8]>> {
     let resp3 = target.resp3.load(Ordering::Relaxed);
     let mut reply = Reply::new(resp3);
     if resp3 {
@@ -231,10 +337,10 @@ fn message(target: &Client, redirected: bool, key: Option<&[u8]>) -> Option<Arc<
         // RESP2 has no place for a message that nobody asked for.
         return None;
     }
-    match key {
-        Some(key) => {
-            reply.array(1);
-            reply.bulk(key);
+    match keys {
+        Some(keys) => {
+            reply.array(keys.len());
+            keys.iter().for_each(|key| reply.bulk(key));
         }
         None => reply.null_array(),
     }

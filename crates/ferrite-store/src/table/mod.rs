@@ -119,6 +119,13 @@ impl<O> Table<O> {
             + self.wheel.memory()
     }
 
+    /// The part of [`Table::memory`] that is not the entries' own: how keys are found, and when
+    /// they expire.
+    #[must_use]
+    pub fn overhead(&self) -> usize {
+        self.index.memory() + self.wheel.memory()
+    }
+
     /// Finds a key, also one that has expired: the caller compares [`Table::expires_at`].
     #[must_use]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Ref> {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::client::check_name;
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
 use crate::number;
@@ -86,6 +87,7 @@ pub(super) fn hello(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     while let [option, rest @ ..] = options {
         options = match rest {
             [given, rest @ ..] if option.eq_ignore_ascii_case(b"setname") => {
+                check_name(given)?;
                 name = Some(*given);
                 rest
             }

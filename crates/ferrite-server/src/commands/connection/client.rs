@@ -29,13 +29,18 @@ fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|byte| (b'!'..=b'~').contains(byte))
 }
 
-pub(super) fn setname(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    if !is_plain(words[2]) {
-        return Err(CommandError::text(
+/// Whether a client may have this name.
+pub(super) fn check_name(name: &[u8]) -> Result<(), CommandError> {
+    match is_plain(name) {
+        true => Ok(()),
+        false => Err(CommandError::text(
             "ERR Client names cannot contain spaces, newlines or special characters.",
-        )
-        .into());
+        )),
     }
+}
+
+pub(super) fn setname(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    check_name(words[2])?;
     ctx.session.client.names.lock().name = words[2].to_vec();
     ctx.reply.ok();
     Ok(())

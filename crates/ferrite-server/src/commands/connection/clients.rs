@@ -148,6 +148,8 @@ fn close(ctx: &mut Ctx<'_>, filter: &Filter, spare_caller: bool) -> usize {
     for client in &meant {
         if client.id == own {
             ctx.session.closing = true;
+        } else if client.has(Mark::Replica) {
+            ctx.shared.replicas.close(client.id);
         } else {
             let (seat, id) = (client.address.seat, client.id);
             ctx.shared.mail(client.address.thread, Mail::Kill { seat, id });

@@ -26,7 +26,8 @@ pub(in crate::commands) fn forget_everything(ctx: &mut Ctx<'_>) {
 fn empty_all(ctx: &mut Ctx<'_>, later: bool) -> usize {
     let databases = 0..ctx.shared.store.databases();
     let removed = databases.map(|db| empty(ctx, db, later)).sum();
-    ctx.held.shards_mut().for_each(|shard| shard.tracked.clear());
+    let tracking = &ctx.shared.tracking;
+    ctx.held.shards_mut().for_each(|shard| tracking.clear(&mut shard.tracked));
     ctx.shared.tracking.flushed(ctx.shared);
     removed
 }

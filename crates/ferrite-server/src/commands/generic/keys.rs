@@ -3,6 +3,7 @@
 use ferrite_store::table::Value;
 use ferrite_store::types::Collection;
 
+use crate::clients::Mark;
 use crate::ctx::{Ctx, Outcome};
 use crate::notify::Class;
 
@@ -37,7 +38,11 @@ pub(super) fn exists(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 }
 
 pub(super) fn touch(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
+    // What it asks for is done for clients too whose commands leave the age of keys alone.
+    let spares = ctx.session.client.has(Mark::NoTouch);
+    ctx.session.client.mark(Mark::NoTouch, false);
     let there = words.iter().skip(1).filter(|key| ctx.value(key).is_some()).count();
+    ctx.session.client.mark(Mark::NoTouch, spares);
     ctx.reply.count(there);
     Ok(())
 }

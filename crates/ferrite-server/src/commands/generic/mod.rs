@@ -5,6 +5,7 @@ mod dump;
 mod expire;
 mod flush;
 mod keys;
+mod migrate;
 mod object;
 mod scan;
 mod sort;
@@ -16,6 +17,8 @@ use super::{Handler, handler};
 use crate::ctx::Ctx;
 use crate::error::CommandError;
 use crate::number;
+
+pub use migrate::Targets;
 
 pub(super) const COMMANDS: &[Handler] = &[
     handler("copy", copy::copy),
@@ -29,6 +32,7 @@ pub(super) const COMMANDS: &[Handler] = &[
     handler("flushall", flush::flushall).all(),
     handler("flushdb", flush::flushdb).all(),
     handler("keys", scan::keys).all(),
+    handler("migrate", migrate::migrate),
     handler("move", copy::move_to),
     handler("object|encoding", object::encoding),
     handler("object|freq", object::freq),

@@ -5,7 +5,7 @@ use ferrite_store::types::sorted_set::Direction;
 use ferrite_store::types::{Collection, Element, End, List};
 
 use super::is;
-use crate::ctx::{Ctx, Outcome};
+use crate::ctx::{Ctx, Outcome, Within};
 use crate::error::CommandError;
 use crate::notify::Class;
 use crate::number;
@@ -67,11 +67,40 @@ fn options<'a>(words: &[&'a [u8]], may_store: bool) -> Result<Options<'a>, Comma
 }
 
 pub(super) fn sort(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    run(ctx, words[1], options(&words[2..], true)?)
+    let options = options(&words[2..], true)?;
+    check_patterns(ctx, words, &options)?;
+    run(ctx, words[1], options)
 }
 
 pub(super) fn sort_ro(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    run(ctx, words[1], options(&words[2..], false)?)
+    let options = options(&words[2..], false)?;
+    check_patterns(ctx, words, &options)?;
+    run(ctx, words[1], options)
+}
+
+/// Patterns of keys reach for keys that no rule can name: whoever uses them must be allowed to
+/// read all.
+fn check_patterns(
+    ctx: &Ctx<'_>,
+    words: &[&[u8]],
+    options: &Options<'_>,
+) -> Result<(), CommandError> {
+    let by = options.by.is_some_and(|by| by.contains(&b'*'));
+    let get = options.get.iter().any(|pattern| **pattern != *b"#");
+    let (Some(account), true) = (&ctx.session.account, by || get) else { return Ok(()) };
+    let entry = words.first().and_then(|name| crate::commands::lookup(name));
+    let id = entry.and_then(|entry| Some((entry.spec, ctx.shared.acl.commands().id(entry.spec)?)));
+    let allowed = account.is_unlimited()
+        || id.is_none_or(|(spec, id)| account.user().may_read_every_key(spec, id, words));
+    match (allowed, by) {
+        (true, _) => Ok(()),
+        (false, true) => Err(CommandError::text(
+            "ERR BY option of SORT denied due to insufficient ACL permissions.",
+        )),
+        (false, false) => Err(CommandError::text(
+            "ERR GET option of SORT denied due to insufficient ACL permissions.",
+        )),
+    }
 }
 
 /// What elements are ordered by.
@@ -85,8 +114,10 @@ fn run(ctx: &mut Ctx<'_>, key: &[u8], mut options: Options<'_>) -> Outcome {
     let (elements, in_order) = elements(ctx, key, options.descending)?;
     // A pattern without a star is the same for all: they stay as they are.
     let mut unsorted = options.by.is_some_and(|by| !by.contains(&b'*'));
-    if unsorted && !in_order && options.store.is_some() {
-        // The order of a set is no order; what is stored has to be the same everywhere.
+    let lasts = options.store.is_some() || ctx.within == Within::Script;
+    if unsorted && !in_order && lasts {
+        // The order of a set is no order; what is stored, or what a script sees, has to be the
+        // same everywhere.
         (unsorted, options.alpha, options.by) = (false, true, None);
     }
     let elements = if unsorted { elements } else { sorted(ctx, elements, &options)? };

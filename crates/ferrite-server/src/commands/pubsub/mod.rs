@@ -35,9 +35,7 @@ fn publish(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 }
 
 fn spublish(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    let (shared, client) = (ctx.shared, Arc::clone(&ctx.session.client));
-    let pubsub = &shared.pubsub;
-    let received = pubsub.publish_shard(shared, words[1], words[2], &client, &mut ctx.reply);
+    let received = ctx.shared.pubsub.publish_shard(ctx.shared, words[1], words[2]);
     ctx.propagate_message(words);
     ctx.reply.count(received);
     Ok(())
@@ -51,11 +49,18 @@ fn subscribe(ctx: &mut Ctx<'_>, scope: Scope, words: &[&[u8]]) -> Outcome {
     }
     for name in words.iter().skip(1) {
         if ctx.subscriptions(scope).insert(name.to_vec()) {
-            ctx.shared.pubsub.subscribe(scope, name, &ctx.session.client);
+            let client = &ctx.session.client;
+            client.listening_memory.fetch_add(subscription_memory(name), Ordering::Relaxed);
+            ctx.shared.pubsub.subscribe(scope, name, client);
         }
         ctx.confirm(scope, scope.subscribe(), Some(name));
     }
     Ok(())
+}
+
+/// Bytes that are kept for a subscription: with the client, and with the channel.
+fn subscription_memory(name: &[u8]) -> usize {
+    2 * size_of::<Vec<u8>>() + name.len() + size_of::<Arc<()>>()
 }
 
 fn unsubscribe(ctx: &mut Ctx<'_>, scope: Scope, words: &[&[u8]]) -> Outcome {
@@ -135,15 +140,19 @@ impl Ctx<'_> {
         for (count, length) in self.session.client.subscriptions.iter().zip(lengths) {
             count.store(length, Ordering::Relaxed);
         }
+        let begin = self.reply.len();
         self.reply.push(3);
         self.reply.text(word);
         self.reply.bulk_or_null(name);
         self.reply.count(if scope == Scope::Shard { shard } else { plain });
+        self.push_written(begin);
     }
 
     fn end_subscription(&mut self, scope: Scope, name: &[u8]) {
         if self.subscriptions(scope).remove(name) {
-            self.shared.pubsub.unsubscribe(scope, name, &self.session.client);
+            let client = &self.session.client;
+            client.listening_memory.fetch_sub(subscription_memory(name), Ordering::Relaxed);
+            self.shared.pubsub.unsubscribe(scope, name, client);
         }
     }
 

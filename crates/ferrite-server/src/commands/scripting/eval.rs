@@ -72,11 +72,12 @@ fn run(ctx: &mut Ctx<'_>, words: &[&[u8]], name: &str, keys: usize, read_only: b
         .into());
     }
     if script.flags.declared {
-        check_memory(ctx, script.flags)?;
+        check_flags(ctx, script.flags)?;
     }
     if ctx.may_park() && script.slowest.is_none_or(|slowest| slowest > QUICK) {
         return hand_over(ctx, words);
     }
+    ctx.show_script(words);
     let running = shared.scripting.begin(Purpose::Scripts, name, words);
     let (keys, arguments) = words.get(3..).unwrap_or_default().split_at(keys);
     let invocation = Invocation {
@@ -104,8 +105,12 @@ fn run(ctx: &mut Ctx<'_>, words: &[&[u8]], name: &str, keys: usize, read_only: b
     Ok(())
 }
 
-/// Refuses what says of itself that it may write and not that it may do so without memory.
-pub(super) fn check_memory(ctx: &Ctx<'_>, flags: Flags) -> Result<(), CommandError> {
+/// Refuses what says of itself that it may write where writes are refused, or not that it may do
+/// so without memory.
+pub(super) fn check_flags(ctx: &Ctx<'_>, flags: Flags) -> Result<(), CommandError> {
+    if !flags.no_writes && ctx.shared.replicas.too_few(ctx.now) {
+        return Err(CommandError::NO_REPLICAS);
+    }
     let harmless = flags.allow_oom || flags.no_writes;
     match ctx.shared.eviction.is_over() && !harmless {
         true => Err(CommandError::OUT_OF_MEMORY),
@@ -130,11 +135,13 @@ pub(super) fn finish(
     match result {
         Ok(()) => ctx.reply.raw(reply),
         Err(error) => {
+            let line = error.reply(name);
             if !error.counted {
                 count(&ctx.counts.errors, 1);
+                ctx.observe_error(&String::from_utf8_lossy(&line));
             }
             ctx.reply.raw(b"-");
-            ctx.reply.raw(&error.reply(name));
+            ctx.reply.raw(&line);
             ctx.reply.raw(b"\r\n");
         }
     }

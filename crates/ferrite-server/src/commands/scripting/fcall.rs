@@ -34,11 +34,12 @@ fn call(ctx: &mut Ctx<'_>, words: &[&[u8]], read_only: bool) -> Outcome {
         )
         .into());
     }
-    super::eval::check_memory(ctx, function.flags)?;
+    super::eval::check_flags(ctx, function.flags)?;
     if ctx.may_park() && function.slowest.is_none_or(|slowest| slowest > QUICK) {
         return hand_over(ctx, words);
     }
     let name = &function.name.clone();
+    ctx.show_script(words);
     let running = shared.scripting.begin(Purpose::Functions, name, words);
     let (keys, arguments) = words.get(3..).unwrap_or_default().split_at(keys);
     let invocation = Invocation {

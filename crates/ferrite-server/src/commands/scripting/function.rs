@@ -1,5 +1,6 @@
 //! FUNCTION: libraries, and the end of a function that runs.
 
+use crate::commands::server::help as help_of;
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
 use crate::scripting::functions::{Functions, Library, Policy};
@@ -12,7 +13,8 @@ fn failed(error: &ScriptError) -> CommandError {
     CommandError::new(String::from_utf8_lossy(&error.message).into_owned())
 }
 
-fn wrong_words(subcommand: &str) -> CommandError {
+fn wrong_words(subcommand: &[u8]) -> CommandError {
+    let subcommand = String::from_utf8_lossy(subcommand);
     CommandError::new(format!(
         "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try FUNCTION HELP."
     ))
@@ -57,7 +59,7 @@ pub(super) fn flush(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
             let text = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
             return Err(CommandError::text(text).into());
         }
-        _ => return Err(wrong_words("FLUSH").into()),
+        _ => return Err(wrong_words(words[1]).into()),
     }
     ctx.shared.scripting.functions()?.flush().map_err(|error| failed(&error))?;
     changed(ctx);
@@ -86,7 +88,7 @@ pub(super) fn restore(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
             )
             .into());
         }
-        _ => return Err(wrong_words("RESTORE").into()),
+        _ => return Err(wrong_words(words[1]).into()),
     };
     let (codes, _) = ferrite_rdb::functions::read(words[2])
         .map_err(|_| CommandError::text("ERR DUMP payload version or checksum are wrong"))?;
@@ -193,4 +195,19 @@ fn write_library(
         reply.text("library_code");
         reply.bulk(&library.code);
     }
+}
+
+pub(super) fn help(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
+    let lines = [
+        ("DELETE <library-name>", "Delete a library with its functions."),
+        ("DUMP", "Answer all libraries as a payload for FUNCTION RESTORE."),
+        ("FLUSH [ASYNC|SYNC]", "Delete all libraries."),
+        ("KILL", "End the function that runs, if it has not written."),
+        ("LIST [LIBRARYNAME <pattern>] [WITHCODE]", "Answer libraries and their functions."),
+        ("LOAD [REPLACE] <code>", "Make a library of this code."),
+        ("RESTORE <payload> [FLUSH|APPEND|REPLACE]", "Take the libraries of a payload."),
+        ("STATS", "Answer what runs, and how many libraries and functions there are."),
+    ];
+    help_of::help(ctx, "FUNCTION", &lines);
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::commands::{self, Entry};
 use crate::ctx::{Ctx, Within, count};
+use crate::dispatch::tells_replicas;
 use crate::error::CommandError;
 use crate::reply::Reply;
 use crate::scripting::{AccessProblem, Destinations, Host, LogLevel, Protocol};
@@ -23,34 +24,31 @@ pub(super) struct ScriptHost<'c, 's> {
     pub(super) listening: bool,
 }
 
-/// The command that words call, if a script may call it so.
-fn admit(words: &[&[u8]]) -> Result<&'static Entry, AccessProblem> {
-    let name = words.first().copied().unwrap_or_default();
-    let entry = commands::lookup(name).ok_or(AccessProblem::UnknownCommand)?;
-    let entry = match words.get(1) {
-        Some(word) if !entry.subcommands.is_empty() => match commands::subcommand(entry, word) {
-            Some(entry) => entry,
-            None if entry.run.is_some() => entry,
-            None => return Err(AccessProblem::UnknownCommand),
-        },
-        _ => entry,
-    };
-    if entry.run.is_none() || !entry.spec.accepts(words.len()) {
-        return Err(AccessProblem::WrongArity);
+/// The command that words call.
+fn find(words: &[&[u8]]) -> Option<&'static Entry> {
+    let entry = commands::lookup(words.first()?)?;
+    match words.get(1) {
+        Some(word) if !entry.subcommands.is_empty() => {
+            commands::subcommand(entry, word).or(entry.run.is_some().then_some(entry))
+        }
+        _ => Some(entry),
     }
-    Ok(entry)
 }
 
 impl ScriptHost<'_, '_> {
     fn allowed(&mut self, words: &[&[u8]]) -> Result<&'static Entry, CommandError> {
-        let entry = admit(words).map_err(|problem| {
-            CommandError::text(match problem {
-                AccessProblem::UnknownCommand => "ERR Unknown Redis command called from script",
-                AccessProblem::WrongArity => {
-                    "ERR Wrong number of args calling Redis command from script"
-                }
-            })
-        })?;
+        let entry = find(words)
+            .ok_or(CommandError::text("ERR Unknown Redis command called from script"))?;
+        self.check(entry, words).inspect_err(|_| self.ctx.observe_refused(entry))?;
+        Ok(entry)
+    }
+
+    fn check(&mut self, entry: &'static Entry, words: &[&[u8]]) -> Result<(), CommandError> {
+        if entry.run.is_none() || !entry.spec.accepts(words.len()) {
+            return Err(CommandError::text(
+                "ERR Wrong number of args calling Redis command from script",
+            ));
+        }
         let denied = entry.spec.flags.contains(Flag::NoScript);
         if denied && !self.ctx.shared.switches.lets_scripts() {
             return Err(CommandError::text("ERR This Redis command is not allowed from script"));
@@ -60,22 +58,20 @@ impl ScriptHost<'_, '_> {
             let text = line.split_once(' ').map_or(line, |(_, text)| text);
             CommandError::new(format!("ERR ACL failure in script: {text}"))
         })?;
-        if entry.spec.is_write() {
-            if self.read_only {
-                return Err(CommandError::text(
-                    "ERR Write commands are not allowed from read-only scripts.",
-                ));
-            }
-            if self.ctx.shared.replicas.too_few(self.ctx.now) {
-                return Err(CommandError::text("NOREPLICAS Not enough good replicas to write."));
-            }
+        if self.read_only && (entry.spec.is_write() || tells_replicas(entry)) {
+            return Err(CommandError::text(
+                "ERR Write commands are not allowed from read-only scripts.",
+            ));
         }
         // What has been begun is brought to its end.
         let begun = self.wrote.load(Ordering::Relaxed);
+        if entry.spec.is_write() && !begun && self.ctx.shared.replicas.too_few(self.ctx.now) {
+            return Err(CommandError::NO_REPLICAS);
+        }
         if self.out_of_memory && !begun && entry.spec.flags.contains(Flag::DenyOom) {
             return Err(CommandError::OUT_OF_MEMORY);
         }
-        Ok(entry)
+        Ok(())
     }
 }
 
@@ -95,6 +91,7 @@ impl Host for ScriptHost<'_, '_> {
             }
             Err(error) => {
                 count(&self.ctx.counts.errors, 1);
+                self.ctx.observe_error(error.line());
                 self.ctx.reply.error(&error);
             }
         }
@@ -119,7 +116,10 @@ impl Host for ScriptHost<'_, '_> {
     }
 
     fn may_execute(&mut self, words: &[&[u8]]) -> Result<bool, AccessProblem> {
-        let entry = admit(words)?;
+        let entry = find(words).ok_or(AccessProblem::UnknownCommand)?;
+        if entry.run.is_none() || !entry.spec.accepts(words.len()) {
+            return Err(AccessProblem::WrongArity);
+        }
         let Some(account) = self.ctx.session.account.clone() else { return Ok(false) };
         let id = self.ctx.shared.acl.commands().id(entry.spec);
         Ok(id.is_none_or(|id| account.check(entry.spec, id, words).is_ok()))

@@ -18,6 +18,7 @@ pub(super) const COMMANDS: &[Handler] = &[
     handler("function|delete", function::delete).all(),
     handler("function|dump", function::dump).all(),
     handler("function|flush", function::flush).all(),
+    handler("function|help", function::help),
     handler("function|kill", function::kill),
     handler("function|list", function::list).all(),
     handler("function|load", function::load).all(),
@@ -25,6 +26,7 @@ pub(super) const COMMANDS: &[Handler] = &[
     handler("function|stats", function::stats),
     handler("script|exists", script::exists).all(),
     handler("script|flush", script::flush).all(),
+    handler("script|help", script::help),
     handler("script|kill", script::kill),
     handler("script|load", script::load).all(),
 ];

@@ -1,5 +1,6 @@
 //! SCRIPT: what is kept, and the end of what runs.
 
+use crate::commands::server::help as help_of;
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
 use crate::scripting::Purpose;
@@ -43,5 +44,16 @@ pub(super) fn flush(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 pub(super) fn kill(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     ctx.shared.scripting.kill(Purpose::Scripts)?;
     ctx.reply.ok();
+    Ok(())
+}
+
+pub(super) fn help(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
+    let lines = [
+        ("EXISTS <sha1> [<sha1> ...]", "Answer which scripts are kept."),
+        ("FLUSH [ASYNC|SYNC]", "Forget all scripts."),
+        ("KILL", "End the script that runs, if it has not written."),
+        ("LOAD <script>", "Keep a script without running it."),
+    ];
+    help_of::help(ctx, "SCRIPT", &lines);
     Ok(())
 }

@@ -43,6 +43,24 @@ impl Ctx<'_> {
         }
     }
 
+    /// Everybody but `default` has to log in again, as in Redis: what they logged in to was
+    /// replaced by what stands in the file.
+    fn expel_users(&mut self) {
+        let own = self.session.client.id;
+        for client in self.shared.clients.all() {
+            let is_named = {
+                let name = client.user.lock();
+                !name.is_empty() && *name != crate::acl::DEFAULT
+            };
+            if is_named && client.id == own {
+                self.session.closing = true;
+            } else if is_named {
+                let (seat, id) = (client.address.seat, client.id);
+                self.shared.mail(client.address.thread, Mail::Kill { seat, id });
+            }
+        }
+    }
+
     fn may_listen(&self, client: &crate::clients::Client, user: &User) -> bool {
         let listened = self.shared.pubsub.listened_by(client);
         user.selectors().any(|selector| {
@@ -66,7 +84,13 @@ pub(super) fn cat(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
             ctx.reply.array(commands.len());
             commands.iter().for_each(|command| ctx.reply.text(command.name));
         }
-        _ => return Err(CommandError::arity("acl|cat").into()),
+        _ => {
+            let word = String::from_utf8_lossy(words[1]);
+            return Err(failure(format!(
+                "unknown subcommand or wrong number of arguments for '{word}'. Try ACL HELP."
+            ))
+            .into());
+        }
     }
     Ok(())
 }
@@ -260,6 +284,7 @@ pub(super) fn load(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     let path = ctx.users_file()?;
     ctx.shared.acl.load(&path, ctx.all_channels()).map_err(failure)?;
     ctx.expel();
+    ctx.expel_users();
     ctx.reply.ok();
     Ok(())
 }

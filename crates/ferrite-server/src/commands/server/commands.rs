@@ -1,11 +1,11 @@
 //! COMMAND.
 
 use ferrite_commands::{
-    Access, Command, KeyFlags, KeySpec, Place, call_key_flags, key_flags, keys, matches_glob,
+    Access, Command, Flag, KeyFlags, KeySpec, Place, call_key_flags, key_flags, keys, matches_glob,
     resolve,
 };
 
-use super::help as help_of;
+use super::{help as help_of, tips};
 use crate::acl::Commands;
 use crate::commands::{self as table, Entry};
 use crate::ctx::{Ctx, Outcome};
@@ -25,16 +25,6 @@ pub(super) fn count(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     Ok(())
 }
 
-/// The entry of a full name, `config|get`.
-fn entry(name: &[u8]) -> Option<&'static Entry> {
-    let mut parts = name.splitn(2, |byte| *byte == b'|');
-    let entry = table::lookup(parts.next()?)?;
-    match parts.next() {
-        Some(word) => table::subcommand(entry, word),
-        None => Some(entry),
-    }
-}
-
 pub(super) fn info(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let names = words.get(2..).unwrap_or_default();
     if names.is_empty() {
@@ -42,7 +32,7 @@ pub(super) fn info(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     }
     ctx.reply.array(names.len());
     for name in names {
-        match entry(name) {
+        match table::full_name(name) {
             Some(entry) => describe(&mut ctx.reply, entry),
             None => ctx.reply.null_array(),
         }
@@ -63,7 +53,9 @@ fn describe(reply: &mut Reply, entry: &Entry) {
     let categories: Vec<_> = spec.categories().iter().collect();
     reply.set(categories.len());
     categories.iter().for_each(|category| reply.simple(&format!("@{}", category.name())));
-    reply.array(0);
+    let tips = tips::of(spec);
+    reply.array(tips.len());
+    tips.iter().for_each(|tip| reply.text(tip));
     reply.array(spec.keys.len());
     for (place, key) in spec.keys.iter().enumerate() {
         describe_keys(reply, key, key_flags(spec, place));
@@ -141,37 +133,6 @@ fn describe_keys(reply: &mut Reply, key: &KeySpec, flags: Option<KeyFlags>) {
     }
 }
 
-/// Name, group, version and subcommands; the catalogue has no prose.
-pub(super) fn docs(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    let names = words.get(2..).unwrap_or_default();
-    let entries: Vec<&Entry> = match names {
-        [] => table::all().iter().collect(),
-        names => names.iter().filter_map(|name| entry(name)).collect(),
-    };
-    ctx.reply.map(entries.len());
-    entries.into_iter().for_each(|entry| document(&mut ctx.reply, entry));
-    Ok(())
-}
-
-fn document(reply: &mut Reply, entry: &Entry) {
-    let spec = entry.spec;
-    reply.text(spec.name);
-    let since = spec.since.redis.or(spec.since.valkey);
-    let pairs = 1 + usize::from(since.is_some()) + usize::from(!entry.subcommands.is_empty());
-    reply.map(pairs);
-    if let Some(since) = since {
-        reply.text("since");
-        reply.text(&format!("{}.{}.{}", since.major, since.minor, since.patch));
-    }
-    reply.text("group");
-    reply.text(spec.group.name());
-    if !entry.subcommands.is_empty() {
-        reply.text("subcommands");
-        reply.map(entry.subcommands.len());
-        entry.subcommands.iter().for_each(|subcommand| document(reply, subcommand));
-    }
-}
-
 /// `COMMAND LIST [FILTERBY MODULE name|ACLCAT category|PATTERN pattern]`.
 pub(super) fn list(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let fits: Box<dyn Fn(&Command) -> bool> = match words.get(2..).unwrap_or_default() {
@@ -192,11 +153,9 @@ pub(super) fn list(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         }
         _ => return Err(CommandError::SYNTAX.into()),
     };
-    let filtered = words.len() > 2;
     let mut names = Vec::new();
     for entry in table::all() {
-        let subcommands = entry.subcommands.iter().filter(|_| filtered);
-        let all = std::iter::once(entry).chain(subcommands);
+        let all = std::iter::once(entry).chain(&entry.subcommands);
         names.extend(all.map(|it| it.spec).filter(|spec| fits(spec)).map(|spec| spec.name));
     }
     ctx.reply.array(names.len());
@@ -206,7 +165,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 
 /// The keys of a call: which words, and what happens to them.
 fn keys_of(call: &[&[u8]]) -> Result<Vec<(usize, KeyFlags)>, CommandError> {
-    let known = entry(call.first().copied().unwrap_or_default());
+    let known = table::full_name(call.first().copied().unwrap_or_default());
     let spec = known.and_then(|_| resolve(call));
     let spec = spec.ok_or(CommandError::text("ERR Invalid command specified"))?;
     if spec.keys.is_empty() {
@@ -224,8 +183,8 @@ fn keys_of(call: &[&[u8]]) -> Result<Vec<(usize, KeyFlags)>, CommandError> {
         let Some(flags) = flags.filter(|_| range.access != Access::NotKey) else { continue };
         all.extend((range.first..range.end).step_by(range.step).map(|at| (at, flags)));
     }
-    if all.is_empty() {
-        return Err(CommandError::text("ERR The command has no key arguments"));
+    if all.is_empty() && !spec.flags.contains(Flag::NoMandatoryKeys) {
+        return Err(CommandError::text("ERR Invalid arguments specified for command"));
     }
     Ok(all)
 }
@@ -258,7 +217,7 @@ pub(super) fn help(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     let lines = [
         ("(no subcommand)", "Describe all commands."),
         ("COUNT", "Answer how many commands there are."),
-        ("DOCS [<command-name> ...]", "Answer group and version of commands."),
+        ("DOCS [<command-name> ...]", "Answer what commands are for, and their arguments."),
         ("GETKEYS <full-command>", "Answer the keys of a call."),
         ("GETKEYSANDFLAGS <full-command>", "Answer the keys of a call and what happens to them."),
         ("INFO [<command-name> ...]", "Describe commands."),

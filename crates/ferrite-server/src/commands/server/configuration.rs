@@ -7,10 +7,14 @@ use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
 
 pub(super) fn get(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    let found = ctx.shared.config.matching(words.get(2..).unwrap_or_default());
+    let patterns = words.get(2..).unwrap_or_default();
+    let found = ctx.shared.config.matching(patterns);
     ctx.reply.map(found.len());
     for (name, value) in found {
-        ctx.reply.text(name);
+        // Whoever asked by the name gets it in the letters it was written in.
+        let name = name.as_bytes();
+        let given = patterns.iter().find(|pattern| pattern.eq_ignore_ascii_case(name));
+        ctx.reply.bulk(given.copied().unwrap_or(name));
         ctx.reply.bulk(&value);
     }
     Ok(())
@@ -45,6 +49,9 @@ pub(super) fn rewrite(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
 
 pub(super) fn resetstat(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     ctx.shared.counts.iter().for_each(crate::ctx::Counts::reset);
+    ctx.shared.rates.reset();
+    ctx.shared.memory.forget_peak();
+    ctx.shared.replicas.reset_counts();
     ctx.shared.errors.lock().clear();
     ctx.shared.garbage.reset();
     ctx.shared.refusals.iter().for_each(|count| count.store(0, Ordering::Relaxed));

@@ -35,7 +35,13 @@ pub(super) fn usage(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 }
 
 pub(super) fn help(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
-    let lines = [("USAGE <key> [SAMPLES <count>]", "Answer the bytes that a key takes.")];
+    let lines = [
+        ("DOCTOR", "Say what is unusual about the use of memory."),
+        ("MALLOC-STATS", "Answer what the allocator tells of itself."),
+        ("PURGE", "Have freed memory given back to the system."),
+        ("STATS", "Answer what memory is used for."),
+        ("USAGE <key> [SAMPLES <count>]", "Answer the bytes that a key takes."),
+    ];
     help_of::help(ctx, "MEMORY", &lines);
     Ok(())
 }

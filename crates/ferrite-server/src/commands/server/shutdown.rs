@@ -46,6 +46,7 @@ impl Shared {
             }
         }
         self.stopping.store(true, Ordering::Relaxed);
+        self.scripting.end_whatever_runs();
         self.mail_all(|| Mail::Wake);
         Ok(())
     }
@@ -87,6 +88,10 @@ pub(super) fn shutdown(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     }
     if abort {
         return Err(CommandError::text("ERR No shutdown in progress.").into());
+    }
+    // While a script runs too long there is no moment at which a snapshot could be written.
+    if bits & End::NO_SAVE == 0 && ctx.shared.scripting.is_busy() {
+        return Err(ctx.shared.scripting.busy_error().into());
     }
     // The snapshot takes the locks itself.
     ctx.held.release();

@@ -11,13 +11,20 @@ const ENTRIES: usize = 10;
 pub(super) fn get(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let most = match words.get(2..).unwrap_or_default() {
         [] => ENTRIES,
-        [count] => match number::int(count)? {
-            -1 => usize::MAX,
-            count => usize::try_from(count).map_err(|_| {
-                CommandError::text("ERR count should be greater than or equal to -1")
-            })?,
+        [count] => match number::parse_int(count) {
+            Some(-1) => usize::MAX,
+            count => count
+                .and_then(|count| usize::try_from(count).ok())
+                .ok_or(CommandError::text("ERR count should be greater than or equal to -1"))?,
         },
-        _ => return Err(CommandError::arity("slowlog|get").into()),
+        _ => {
+            let word = String::from_utf8_lossy(words[1]);
+            return Err(CommandError::new(format!(
+                "ERR unknown subcommand or wrong number of arguments for '{word}'. Try SLOWLOG \
+                 HELP."
+            ))
+            .into());
+        }
     };
     let log = ctx.shared.slow_log.lock();
     let (reply, count) = (&mut ctx.reply, log.entries().len().min(most));

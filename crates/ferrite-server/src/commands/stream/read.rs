@@ -6,7 +6,7 @@ use ferrite_store::types::stream::{ConsumerId, Group, Pending, StreamId, id};
 
 use super::claim::{seen, told, told_place};
 use super::words::{no_group, not_negative, strict_id};
-use crate::ctx::{Ctx, Outcome, Stop};
+use crate::ctx::{Ctx, Outcome, Stop, Within};
 use crate::dispatch::block::Park;
 use crate::error::CommandError;
 use crate::notify::Class;
@@ -114,6 +114,13 @@ fn block_time(word: &[u8]) -> Result<i64, CommandError> {
 
 fn read(ctx: &mut Ctx<'_>, words: &[&[u8]], name: &str) -> Outcome {
     let request = parse(words, name)?;
+    if request.block.is_some() && ctx.within == Within::Script {
+        let name = String::from_utf8_lossy(words[0]);
+        return Err(CommandError::new(format!(
+            "ERR {name} command is not allowed with BLOCK option from scripts"
+        ))
+        .into());
+    }
     let mut from = Vec::with_capacity(request.keys.len());
     for (key, word) in request.keys.iter().zip(request.ids) {
         from.push(resolve(ctx, &request, key, word)?);

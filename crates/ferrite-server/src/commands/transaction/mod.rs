@@ -27,6 +27,7 @@ fn multi(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
         return Err(CommandError::text("ERR MULTI calls can not be nested").into());
     }
     ctx.session.transaction = Some(Transaction::default());
+    ctx.session.note_transaction();
     ctx.reply.ok();
     Ok(())
 }
@@ -35,6 +36,7 @@ fn discard(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     if ctx.session.transaction.take().is_none() {
         return Err(CommandError::text("ERR DISCARD without MULTI").into());
     }
+    ctx.session.note_transaction();
     ctx.unwatch();
     ctx.reply.ok();
     Ok(())
@@ -55,9 +57,17 @@ fn watch(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         let flag = Arc::clone(&ctx.session.watch.flag);
         ctx.held.shard_mut(shard_of(table::hash(key))).watched.add(db, key, &flag);
         ctx.session.watch.keys.push(WatchedKey { db, key: key.to_vec(), expired });
+        let client = &ctx.session.client;
+        client.watched.fetch_add(1, Ordering::Relaxed);
+        client.listening_memory.fetch_add(watched_memory(key), Ordering::Relaxed);
     }
     ctx.reply.ok();
     Ok(())
+}
+
+/// Bytes that are kept for a watched key: with the client, and in its shard.
+fn watched_memory(key: &[u8]) -> usize {
+    2 * (size_of::<WatchedKey>() + key.len())
 }
 
 fn unwatch(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
@@ -70,6 +80,7 @@ fn exec(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
     let Some(transaction) = ctx.session.transaction.take() else {
         return Err(CommandError::text("ERR EXEC without MULTI").into());
     };
+    ctx.session.note_transaction();
     if transaction.refused {
         ctx.unwatch();
         return Err(CommandError::EXEC_ABORTED.into());
@@ -116,6 +127,10 @@ impl Ctx<'_> {
         let Watch { keys, flag } = std::mem::take(&mut self.session.watch);
         let all = keys.iter().map(|watched| ShardSet::of_key(&watched.key));
         self.held.acquire(all.fold(ShardSet::NONE, ShardSet::with));
+        let client = &self.session.client;
+        client.watched.store(0, Ordering::Relaxed);
+        let memory = keys.iter().map(|watched| watched_memory(&watched.key)).sum();
+        client.listening_memory.fetch_sub(memory, Ordering::Relaxed);
         for WatchedKey { db, key, .. } in keys {
             self.held.shard_mut(shard_of(table::hash(&key))).watched.remove(db, &key, &flag);
         }

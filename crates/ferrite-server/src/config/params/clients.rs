@@ -21,11 +21,9 @@ section! {
         proto_max_bulk_len: Number<usize> =
             memory("proto-max-bulk-len", "512mb", 1 << 20, i64::MAX);
         /// How much all clients may take together, in bytes or as a share of maxmemory.
-        maxmemory_clients: Number<i64> = share("maxmemory-clients", "0")
-            .only(&["0"], "the memory of all clients together is not limited");
+        maxmemory_clients: Number<i64> = share("maxmemory-clients", "0");
         /// How many keys are remembered for clients that track them.
         tracking_table_max_keys: Number<usize> =
-            integer("tracking-table-max-keys", "1000000", 0, i64::MAX)
-            .stored("this version does not look at it yet");
+            integer("tracking-table-max-keys", "1000000", 0, i64::MAX);
     }
 }

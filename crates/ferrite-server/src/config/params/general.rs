@@ -35,8 +35,7 @@ section! {
         /// The file with the number of the process; empty for none.
         pidfile: Structured<Bytes> = text("pidfile", "").at_start();
         /// How often a second things in the background have their turn.
-        hz: Number<u32> = integer("hz", "10", 0, i32::MAX as i64)
-            .stored("this version does not look at it yet");
+        hz: Number<u32> = integer("hz", "10", 0, i32::MAX as i64);
         /// Whether hz grows with the number of clients.
         dynamic_hz: Number<bool> =
             yes_no("dynamic-hz", "yes").stored("each thread looks after its own clients");

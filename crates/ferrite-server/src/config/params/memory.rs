@@ -39,14 +39,14 @@ section! {
         /// How hard is tried before writes are refused, from 0 to 100.
         maxmemory_eviction_tenacity: Number<u32> =
             integer("maxmemory-eviction-tenacity", "10", 0, 100)
-            .stored("this version does not look at it yet");
+            .stored("a command evicts a bounded number of keys, and those after it go on");
         /// How much use a key needs to be counted up.
         lfu_log_factor: Number<u32> = integer("lfu-log-factor", "10", 0, i32::MAX as i64);
         /// Minutes after which the count goes down by one.
         lfu_decay_time: Number<u32> = integer("lfu-decay-time", "1", 0, i32::MAX as i64);
         /// How much is done for keys that expired, from 1 to 10.
         active_expire_effort: Number<u32> = integer("active-expire-effort", "1", 1, 10)
-            .stored("this version does not look at it yet");
+            .stored("keys that expire are found by their time, without samples");
         /// Whether tables are rehashed in the background.
         activerehashing: Number<bool> =
             yes_no("activerehashing", "yes").stored("tables grow by segments, without rehashing");

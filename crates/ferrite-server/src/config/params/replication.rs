@@ -40,10 +40,10 @@ section! {
         /// How ready it is to be promoted; 0 for never.
         replica_priority: Number<u32> = integer("replica-priority", "100", 0, i32::MAX as i64)
             .alias("slave-priority")
-            .stored("this version does not look at it yet");
+            .stored("only a replica has one, and this version follows no primary");
         /// Whether Sentinel is told of it.
         replica_announced: Number<bool> = yes_no("replica-announced", "yes")
-            .stored("this version does not look at it yet");
+            .stored("only a replica is, and this version follows no primary");
         /// The address it names to its primary.
         replica_announce_ip: Structured<Bytes> = text("replica-announce-ip", "")
             .alias("slave-announce-ip").stored(PRIMARY_ONLY);
@@ -56,30 +56,27 @@ section! {
         /// Seconds to wait for more replicas before one begins.
         repl_diskless_sync_delay: Number<u32> =
             integer("repl-diskless-sync-delay", "5", 0, i32::MAX as i64)
-            .stored("this version does not look at it yet");
+            .stored("each replica gets a snapshot of its own, at once");
         /// How many replicas are enough to begin before that time.
         repl_diskless_sync_max_replicas: Number<u32> =
             integer("repl-diskless-sync-max-replicas", "0", 0, i32::MAX as i64)
-            .stored("this version does not look at it yet");
+            .stored("each replica gets a snapshot of its own, at once");
         /// How a replica takes a snapshot.
         repl_diskless_load: Number<i64> =
             choice("repl-diskless-load", "disabled", DISKLESS_LOAD).stored(PRIMARY_ONLY);
         /// Seconds between signs of life to replicas.
         repl_ping_replica_period: Number<u32> =
             integer("repl-ping-replica-period", "10", 1, i32::MAX as i64)
-            .alias("repl-ping-slave-period")
-            .stored("this version does not look at it yet");
+            .alias("repl-ping-slave-period");
         /// Seconds after which a silent replica is gone.
-        repl_timeout: Number<u32> = integer("repl-timeout", "60", 1, i32::MAX as i64)
-            .stored("this version does not look at it yet");
+        repl_timeout: Number<u32> = integer("repl-timeout", "60", 1, i32::MAX as i64);
         /// Whether small packets to replicas are put together.
-        repl_disable_tcp_nodelay: Number<bool> = yes_no("repl-disable-tcp-nodelay", "no")
-            .stored("this version does not look at it yet");
+        repl_disable_tcp_nodelay: Number<bool> = yes_no("repl-disable-tcp-nodelay", "no");
         /// How much of the stream is kept for replicas that come back.
         repl_backlog_size: Number<u64> = memory("repl-backlog-size", "1mb", 1, i64::MAX);
         /// Seconds after the last replica left until that is freed; 0 for never.
         repl_backlog_ttl: Number<u64> = integer("repl-backlog-ttl", "3600", 0, i32::MAX as i64)
-            .stored("this version does not look at it yet");
+            .stored("once a replica has come, the end of the log stays");
         /// How many replicas there must be for writes to be taken.
         min_replicas_to_write: Number<u32> =
             integer("min-replicas-to-write", "0", 0, i32::MAX as i64)

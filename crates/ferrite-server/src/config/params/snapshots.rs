@@ -16,10 +16,10 @@ section! {
         dbfilename: Structured<FileName> = text("dbfilename", "dump.rdb").protected();
         /// Whether strings are compressed.
         rdbcompression: Number<bool> = yes_no("rdbcompression", "yes")
-            .stored("this version does not look at it yet");
+            .stored("strings that become shorter by it are always compressed");
         /// Whether the file ends with a checksum.
         rdbchecksum: Number<bool> = yes_no("rdbchecksum", "yes").at_start()
-            .stored("this version does not look at it yet");
+            .stored("a checksum is always written");
         /// Whether writes are refused after a snapshot that failed.
         stop_writes_on_bgsave_error: Number<bool> = yes_no("stop-writes-on-bgsave-error", "yes")
             .stored("writes go on after a snapshot that failed; log and INFO tell of it");
@@ -35,11 +35,11 @@ section! {
         /// Microseconds to wait after each key, for tests.
         rdb_key_save_delay: Number<i64> =
             integer("rdb-key-save-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden()
-            .stored("this version does not look at it yet");
+            .stored("snapshots are not slowed down");
         /// Microseconds to wait while loading each key, for tests.
         key_load_delay: Number<i64> =
             integer("key-load-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden()
-            .stored("this version does not look at it yet");
+            .stored("loading is not slowed down");
         /// After how many bytes of a load others have their turn.
         loading_process_events_interval_bytes: Number<u64> =
             integer("loading-process-events-interval-bytes", "2097152", 1024, i64::MAX).hidden()
