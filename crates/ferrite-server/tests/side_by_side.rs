@@ -126,7 +126,7 @@ fn scenarios(folder: &Path) -> Vec<PathBuf> {
 /// A server of ours in an empty folder, as open to DEBUG as the real ones.
 fn ours(folder: &Path) -> Server {
     let config = Arc::new(Config::new(folder));
-    for (name, value) in [("enable-debug-command", "yes"), ("save", "")] {
+    for (name, value) in [("enable-debug-command", "yes"), ("port", "0"), ("save", "")] {
         config.put(name, &[value]).unwrap();
     }
     let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap());
