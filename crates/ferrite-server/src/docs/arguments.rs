@@ -220,7 +220,7 @@ mod tests {
             ("[COUNT count]", "COUNT:integer?"),
             ("[NX|XX] key", "oneof(NX:pure-token XX:pure-token)? key"),
             ("[EX seconds|KEEPTTL]", "oneof(EX:integer KEEPTTL:pure-token)?"),
-            ("numkeys [key ...]", "integer key+?"),
+            ("numkeys [key ...]", "integer key?+"),
             ("AUTH user password", "AUTH:block(string string)"),
         ];
         for (usage, expected) in cases {
