@@ -11,8 +11,6 @@ CHAOS_SEED ?= $(shell date +%s)
 DIFFER_STEPS ?= 300000
 DIFFER_SEED ?= $(shell date +%s)
 
-TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
-
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint fmt peers bench chaos differ rungs fuzz fuzz-tools lint-tools
 
@@ -21,8 +19,7 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 10
 
 demo: ## A live migration between two servers while an application writes
-	$(CARGO) build -p ferrite-tools -p ferrite-testkit --bins
-	$(TARGET_DIR)/debug/demo
+	$(CARGO) run -p ferrite-tools --bin ferrite-migrate -- demo $(DEMO_OPTIONS)
 
 test: lint peers ## Everything that must pass: format, lints, house rules, all tests
 	$(CARGO) test --workspace

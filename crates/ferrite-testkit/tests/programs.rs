@@ -1,7 +1,6 @@
 //! The programs of this crate, run as a user runs them.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +12,6 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const PEERS: &str = env!("CARGO_BIN_EXE_peers");
 const DATASET: &str = env!("CARGO_BIN_EXE_dataset");
-const DEMO: &str = env!("CARGO_BIN_EXE_demo");
 
 /// Runs a program to its end: exit code, standard output, standard error.
 fn run(program: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -131,14 +129,4 @@ fn a_server_that_is_not_there_is_an_error() {
     let (code, _, error) = run(DATASET, &["everything", "--url", &url]);
     assert_eq!(code, Some(1));
     assert!(error.contains("cannot connect to 127.0.0.1"), "{error}");
-}
-
-#[test]
-fn the_demo_without_its_tool_says_how_to_build_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let demo = dir.path().join("demo");
-    fs::copy(DEMO, &demo).unwrap();
-    let (code, _, error) = run(demo.to_str().unwrap(), &[]);
-    assert_eq!(code, Some(1));
-    assert!(error.contains("build it: cargo build -p ferrite-tools"), "{error}");
 }

@@ -152,7 +152,8 @@ impl Background {
     }
 }
 
-async fn takes_orders(record: &JobRecord) -> bool {
+/// Whether the process of a migration answers.
+pub async fn takes_orders(record: &JobRecord) -> bool {
     let asked = timeout(ANSWER_WITHIN, control::call(&record.path, &Request::Status, |_| ()));
     asked.await.is_ok_and(|answer| answer.is_ok())
 }

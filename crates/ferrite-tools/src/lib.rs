@@ -11,6 +11,7 @@
 //! state_dir.rs         where migrations that outlive their process are
 //! watch.rs             follows a run: events, progress, signals
 //! export.rs            the verbs that write files
+//! demo/                two servers and an application, to show a live migration
 //! render/              what is said: for people, and as JSON
 //! term/                how it is said: units, colors, progress bar, errors
 //! ```
@@ -20,6 +21,7 @@
 
 mod args;
 mod commands;
+mod demo;
 mod detach;
 mod export;
 mod limits;

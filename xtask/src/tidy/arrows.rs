@@ -8,8 +8,8 @@
 //! client      store
 //!   ^           ^
 //! migrate     server
-//!   ^
-//! tools
+//!   ^           ^
+//!   tools ──────┘
 //! ```
 //!
 //! `testkit` and `xtask` are for development: nobody depends on them but tests.
@@ -29,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ferrite-store", &["ferrite-rdb"]),
     ("ferrite-server", &["ferrite-store", "ferrite-commands", "ferrite-rdb", "ferrite-resp"]),
     ("ferrite", &["ferrite-server"]),
-    ("ferrite-tools", &["ferrite-migrate", "ferrite-client", "ferrite-commands"]),
+    ("ferrite-tools", &["ferrite-migrate", "ferrite-server", "ferrite-client", "ferrite-commands"]),
     ("ferrite-testkit", &["ferrite-resp"]),
     ("xtask", &[]),
 ];

@@ -149,7 +149,8 @@ impl Server {
     /// Whether it can hold writes back and answer everything else (`CLIENT PAUSE … WRITE`).
     #[must_use]
     pub fn can_pause_writes(&self) -> bool {
-        self.is_at_least(6, 2) && matches!(self.info.family, Family::Redis | Family::Valkey)
+        let has_it = matches!(self.info.family, Family::Redis | Family::Valkey | Family::Ferrite);
+        self.is_at_least(6, 2) && has_it
     }
 
     /// Whether it has function libraries.
@@ -163,6 +164,8 @@ impl Server {
     pub fn values(&self) -> Target {
         let Version { major, minor, .. } = match self.info.family {
             Family::Redis | Family::Valkey => self.info.version,
+            // Its hash fields expire as those of Redis 7.4.
+            Family::Ferrite => self.redis_version().max(Version::new(7, 4, 0)),
             _ => self.redis_version(),
         };
         let modules = self.info.modules.iter().map(|module| module.name.as_str());

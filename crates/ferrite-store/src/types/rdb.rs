@@ -43,7 +43,8 @@ impl Collection {
         limits: &Limits,
     ) -> Result<Self, Error> {
         let collection = Self::read(format, type_byte, body, limits)?;
-        if collection.is_empty() {
+        // A stream lives on when its last entry is gone.
+        if collection.is_empty() && !matches!(collection, Self::Stream(_)) {
             return Err(at_start(ErrorKind::Malformed("value: it has no elements")));
         }
         Ok(collection)

@@ -8,6 +8,7 @@ mod cluster;
 mod complete;
 mod convert;
 mod cutover;
+mod demo;
 mod diff_rdb;
 mod export_csv;
 mod export_json;
@@ -69,6 +70,7 @@ const VERBS: &[Verb] = &[
     resume::VERB,
     stop::VERB,
     throttle::VERB,
+    demo::VERB,
 ];
 
 /// The verb that is meant when the command line begins with an option.

@@ -5,6 +5,7 @@
 //! command.rs    runs the program, reads what it says, sends it signals, with deadlines
 //! copies.rs     migrate that works: report, equal servers, conflicts, what is left out
 //! analyze.rs    analyze: what is on a source, against what is on it
+//! demo.rs       what a newcomer runs first
 //! blocked.rs    refusals before anything is written
 //! failures.rs   runs that break midway
 //! cluster.rs    clusters, and primaries that sentinels name
@@ -27,6 +28,7 @@ mod cluster;
 mod command;
 mod compare;
 mod copies;
+mod demo;
 mod failures;
 mod imports;
 mod json;
