@@ -5,10 +5,10 @@ mod common;
 
 use common::live::{Live, assert_same_soon, reversible_cutover};
 use common::{between, start};
-use ferrite_migrate::control::Request;
+use ferrite_migrate::control::{CallError, Request};
 use ferrite_migrate::{Config, State, Strategy};
 use ferrite_testkit::load::{Feature, Load, LoadBuilder};
-use ferrite_testkit::{Peer, Server};
+use ferrite_testkit::{Peer, Server, wait_until};
 
 /// Two writers in two databases.
 fn load_for(source: Server, target: Server) -> LoadBuilder {
@@ -82,7 +82,11 @@ fn goes_there_and_back(server: Server, target_server: Server) {
     let load = load.start(to(&target)).unwrap();
     load.wait_for(20_000);
     let second = load.stop();
-    live.ordered(&Request::Rollback { max_pause_ms: Some(5000), hook: None });
+    let rollback = Request::Rollback { max_pause_ms: Some(5000), hook: None };
+    wait_until("the source has followed far enough", || match live.order(&rollback) {
+        Err(CallError::Refused { code: 6, .. }) => false,
+        obeyed => obeyed.map(|_| true).unwrap_or_else(|error| panic!("{error:?}")),
+    });
     let (report, state) = live.end();
     assert_eq!(state, State::RolledBack);
     assert!(report.live.unwrap().refetched > 0);

@@ -49,7 +49,7 @@ fn key(pipeline: &mut Pipeline, number: u64) {
         }
     };
     pipeline.push(&words);
-    if number % EXPIRING == 0 {
+    if number.is_multiple_of(EXPIRING) {
         pipeline.push(&["EXPIREAT", &key, &(FAR + number).to_string()]);
     }
 }

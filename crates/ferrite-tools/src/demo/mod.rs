@@ -123,7 +123,7 @@ async fn migrate(
     application: &Application,
     output: &Output,
 ) -> Result<u8, Failure> {
-    let program = Program::new(folder.path().join("state"), settings.how.clone(), output)?;
+    let program = Program::new(folder.path().join("state"), settings.how, output)?;
     let (from, to) = (source.address().to_string(), target.address().to_string());
     let mut migration = program
         .start(&["migrate", "--source", &from, "--target", &to, "--mode", "live", "--verify"])?;

@@ -7,6 +7,7 @@
 //! analyze.rs    analyze: what is on a source, against what is on it
 //! demo.rs       what a newcomer runs first
 //! blocked.rs    refusals before anything is written
+//! ferrite.rs    Ferrite as target and source
 //! failures.rs   runs that break midway
 //! cluster.rs    clusters, and primaries that sentinels name
 //! compare.rs    verify: equal, different, samples
@@ -30,6 +31,7 @@ mod compare;
 mod copies;
 mod demo;
 mod failures;
+mod ferrite;
 mod imports;
 mod json;
 mod live;
