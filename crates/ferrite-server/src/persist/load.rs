@@ -1,4 +1,4 @@
-//! Keys out of an RDB file: before the server serves anybody, or again by DEBUG RELOAD.
+//! Keys and function libraries out of an RDB file: before the server serves anybody, or again by DEBUG RELOAD.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -64,13 +64,14 @@ pub fn load_into(
         io::Error::new(error.kind(), format!("loading {}: {error}", path.display()))
     };
     let mut file = File::open(path).map_err(named)?;
-    let loading =
-        Loading { limits: shared.limits(), held, now, conflicts, loaded: Loaded::default() };
+    let (limits, loaded) = (shared.limits(), Loaded::default());
+    let loading = Loading { shared, limits, held, now, conflicts, loaded };
     loading.read(&mut file).map_err(named)
 }
 
 /// Where keys are put.
 struct Loading<'a, 's> {
+    shared: &'a Shared,
     limits: Limits,
     held: &'a mut Held<'s>,
     now: i64,
@@ -125,12 +126,21 @@ impl Loading<'_, '_> {
                     let text = format!("the value of {key:?} is larger than a server holds");
                     return Err(io::Error::other(text));
                 }
+                Event::Function(code) => self.add_library(&code)?,
                 _ => {}
             }
             if together.len() == TOGETHER {
                 self.put_all(&mut together)?;
             }
         }
+    }
+
+    /// Loads a library of functions, in the place of one of its name.
+    fn add_library(&self, code: &[u8]) -> io::Result<()> {
+        let functions = self.shared.scripting.functions();
+        let mut functions = functions.map_err(|error| io::Error::other(error.line().to_owned()))?;
+        functions.load(code, true).map_err(io::Error::other)?;
+        Ok(())
     }
 
     /// Puts keys, whose places in memory are fetched together before.

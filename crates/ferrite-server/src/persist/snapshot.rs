@@ -1,4 +1,4 @@
-//! All keys as they are at one moment, as an RDB stream.
+//! All keys and function libraries as they are at one moment, as an RDB stream.
 
 use std::io;
 use std::sync::Arc;
@@ -78,9 +78,12 @@ pub fn write(
     held.acquire(ShardSet::ALL);
     let pending = begin(shared, &mut held);
     let sizes = sizes(shared, &held);
+    let libraries = shared.scripting.libraries();
     let origin = cut();
     held.release();
-    let written = write_all(&mut held, &pending, &sizes, &origin, out);
+    let mut stream = Stream::begin(&origin);
+    stream.functions(&libraries);
+    let written = write_all(&mut held, &pending, &sizes, stream, out);
     if written.is_err() {
         held.acquire(ShardSet::ALL);
         for shard in held.shards_mut() {
@@ -122,11 +125,9 @@ fn write_all(
     held: &mut Held<'_>,
     pending: &[Vec<Pending>],
     sizes: &[(u64, u64)],
-    origin: &Origin,
+    mut stream: Stream,
     out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut stream = Stream { writer: Writer::new(FORMAT, false), bytes: Vec::new(), db: None };
-    stream.head(origin);
     let mut said = vec![false; sizes.len()];
     for (shard, pending) in (0_u8..).zip(pending) {
         let mut done = false;
@@ -163,8 +164,9 @@ struct Stream {
 }
 
 impl Stream {
-    fn head(&mut self, origin: &Origin) {
-        let Self { writer, bytes, .. } = self;
+    fn begin(origin: &Origin) -> Self {
+        let mut writer = Writer::new(FORMAT, false);
+        let bytes = &mut Vec::new();
         writer.header(bytes);
         let version = crate::commands::REDIS_VERSION;
         writer.aux(bytes, b"redis-ver", version.as_bytes());
@@ -174,6 +176,14 @@ impl Stream {
         writer.aux(bytes, b"repl-id", origin.id.as_bytes());
         writer.aux(bytes, b"repl-offset", origin.offset.to_string().as_bytes());
         writer.aux(bytes, b"aof-base", b"0");
+        Self { writer, bytes: std::mem::take(bytes), db: None }
+    }
+
+    fn functions(&mut self, libraries: &[Arc<[u8]>]) {
+        for code in libraries {
+            // The format has functions.
+            let _ = self.writer.function(&mut self.bytes, code);
+        }
     }
 
     fn keys(&mut self, db: usize, size: Option<&(u64, u64)>, keys: &[u8]) {
@@ -190,9 +200,7 @@ impl Stream {
 
 /// A whole stream without a key, for replicas that want to know only where the log is.
 pub fn empty(origin: &Origin) -> Vec<u8> {
-    let mut stream = Stream { writer: Writer::new(FORMAT, false), bytes: Vec::new(), db: None };
-    stream.head(origin);
-    let Stream { writer, mut bytes, .. } = stream;
+    let Stream { writer, mut bytes, .. } = Stream::begin(origin);
     writer.end(&mut bytes);
     bytes
 }

@@ -151,6 +151,13 @@ impl Scripting {
         Ok(FunctionsGuard { inner, counts: &self.counts })
     }
 
+    /// The texts of all libraries of functions. Called while all shards are held, so that none runs.
+    pub fn libraries(&self) -> Vec<Arc<[u8]>> {
+        let functions = self.functions.lock();
+        let all = functions.iter().flat_map(Functions::libraries);
+        all.map(|(_, library)| Arc::clone(&library.code)).collect()
+    }
+
     /// How many scripts of EVAL are kept, and the bytes that they and their interpreter take.
     /// Called while all shards are held, so that none runs.
     pub fn cached(&self) -> (usize, usize) {
