@@ -100,8 +100,6 @@ impl Shared {
     /// Puts every value into effect that is not read where it is needed.
     pub fn put_into_effect(&self) {
         self.live_limits.store(Arc::new(limits(&self.config)));
-        let patience = self.config.scripting.busy_reply_threshold.get();
-        self.scripting.patience.store(patience.unsigned_abs(), Ordering::Relaxed);
         let events = self.config.events.notify_keyspace_events.get();
         self.notify.store(events.0, Ordering::Relaxed);
         self.persistence.folder.lock().clone_from(&self.config.folder());
@@ -124,6 +122,10 @@ impl Shared {
         let mut there = self.listening.lock();
         let wanted: Vec<SocketAddr> =
             addresses(config).into_iter().flat_map(|(_, found, _)| found).collect();
+        let named = !config.network.bind.get().0.is_empty();
+        if named && wanted.is_empty() && config.network.port.get() != 0 {
+            return Err("none of the addresses of bind is known: nobody could connect".to_owned());
+        }
         let mut kept = there.clone();
         kept.retain(|address| wanted.contains(address));
         let listeners = listen_besides(config, &kept).inspect_err(|why| tracing::warn!("{why}"))?;

@@ -150,3 +150,16 @@ fn standard_input_is_configuration_behind_a_dash() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("at line 2\n>>> 'nosuch 1'"), "{error}");
 }
+
+/// Whoever changes `bind` by mistake can still come in and change it again.
+#[test]
+fn a_bind_that_nobody_could_reach_is_refused() {
+    let port = free_port();
+    let _running = Running::start(&["--port", &port.to_string(), "--save", ""]);
+    let mut first = client(port);
+    for nonsense in [&b"\x00\xff\r\n"[..], b"-nonsense.invalid", b"nonsense.invalid"] {
+        let words: [&[u8]; 4] = [b"CONFIG", b"SET", b"bind", nonsense];
+        assert!(first.call(&words).is_error(), "{nonsense:?}");
+        assert_eq!(client(port).ok(&["PING"]), "PONG", "{nonsense:?}");
+    }
+}

@@ -89,9 +89,12 @@ impl Config {
     }
 }
 
-/// The words of a value; `None` where quotes are wrong.
+/// The words of a value; `None` where quotes are wrong, or a zero byte would end it early.
 fn split(setting: &dyn Setting, value: &[u8]) -> Option<Vec<Vec<u8>>> {
-    if setting.spec().takes_words() { words::split(value) } else { Some(vec![value.to_vec()]) }
+    match setting.spec().takes_words() {
+        true => words::split(value).filter(|_| !value.contains(&0)),
+        false => Some(vec![value.to_vec()]),
+    }
 }
 
 fn refused(name: &[u8], why: String) -> SetError {
