@@ -91,51 +91,46 @@ async fn show(args: StatusArgs, output: &Output) -> Result<(), Failure> {
 }
 
 async fn watch(store: &JobStore, id: &str, output: &Output) -> Result<(), Failure> {
-    let mut signals = Signals::new()
-        .map_err(|error| Failure::system("taking over the handling of signals", &error))?;
-    let mut ticks = interval(WATCH_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        let look = async {
-            ticks.tick().await;
-            latest(store, id).await
-        };
-        let status = tokio::select! {
-            biased;
-            () = signals.next() => return Ok(()),
-            status = look => status?,
-        };
+    every_second(async || {
+        let status = latest(store, id).await?;
         output.watched_job(&status);
-        if status.pid.is_none() {
-            return Ok(());
-        }
-    }
+        Ok(status.pid.is_none())
+    })
+    .await
 }
 
 /// Shows a job that several machines share, once or until it is over.
 async fn watch_shared(workers: &Workers, watched: bool, output: &Output) -> Result<(), Failure> {
-    let mut signals = Signals::new()
-        .map_err(|error| Failure::system("taking over the handling of signals", &error))?;
-    let mut ticks = interval(WATCH_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        let look = async {
-            ticks.tick().await;
-            shared_status(workers).await
-        };
-        let status = tokio::select! {
-            biased;
-            () = signals.next() => return Ok(()),
-            status = look => status?,
-        };
-        let Some(status) = status else {
+    every_second(async || {
+        let Some(status) = shared_status(workers).await? else {
             let cause = format!("there is no job in {}", workers.place);
             return Err(Failure::usage("", cause).with_hint(
                 "ferrite-migrate migrate … --workers-from with this address begins one",
             ));
         };
         output.shared(&status);
-        if !watched || status.is_over() {
+        Ok(!watched || status.is_over())
+    })
+    .await
+}
+
+/// Looks until a look says that it is over, or the operator has seen enough.
+async fn every_second(look: impl AsyncFn() -> Result<bool, Failure>) -> Result<(), Failure> {
+    let mut signals = Signals::new()
+        .map_err(|error| Failure::system("taking over the handling of signals", &error))?;
+    let mut ticks = interval(WATCH_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        let next = async {
+            ticks.tick().await;
+            look().await
+        };
+        let is_over = tokio::select! {
+            biased;
+            () = signals.next() => return Ok(()),
+            is_over = next => is_over?,
+        };
+        if is_over {
             return Ok(());
         }
     }
