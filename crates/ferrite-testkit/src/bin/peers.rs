@@ -120,7 +120,7 @@ fn run_until_interrupted(
     port: Option<u16>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let (interrupted, wait) = mpsc::channel();
-    on_interrupt(move |_| {
+    on_interrupt(move || {
         // Sent to a program that is ending anyway when nobody listens.
         let _ = interrupted.send(());
     })?;
