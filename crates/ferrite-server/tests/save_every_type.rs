@@ -1,7 +1,9 @@
 //! Snapshots with a value of every type, in both directions, and save points.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use ferrite_server::Server;
+mod common;
+
+use common::start;
 use ferrite_testkit::client::Client;
 use ferrite_testkit::{Peer, Server as Real, wait_until};
 
@@ -71,13 +73,6 @@ fn compare(what: &str, left: &mut Client, right: &mut Client) {
     for words in READS {
         assert_eq!(left.ok(words), right.ok(words), "{what}: {words:?}");
     }
-}
-
-fn start(folder: &std::path::Path) -> (Server, Client) {
-    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap());
-    let server = builder.snapshot(folder.to_owned(), "dump.rdb").start().unwrap();
-    let client = Client::connect(server.addresses()[0]).unwrap();
-    (server, client)
 }
 
 #[test]

@@ -2,8 +2,11 @@
 //! moment.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use common::start;
 use ferrite_server::Server;
 use ferrite_testkit::client::Client;
 use ferrite_testkit::{Peer, Server as Real, wait_until};
@@ -15,13 +18,6 @@ impl Drop for StopAtEnd<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-fn start(folder: &std::path::Path) -> (Server, Client) {
-    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap());
-    let server = builder.snapshot(folder.to_owned(), "dump.rdb").start().unwrap();
-    let client = Client::connect(server.addresses()[0]).unwrap();
-    (server, client)
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A connection that gives replies as they came, and replies as text that can be compared.
+//! A connection that gives replies as they came, and replies as text that can be compared; a server
+//! with a snapshot.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use std::io::{Read, Write};
@@ -6,6 +7,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use ferrite_resp::{Limits, Value, decode, encode};
+use ferrite_server::Server;
+use ferrite_testkit::client::Client;
 
 /// Longest wait for a reply.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -76,4 +79,12 @@ pub fn unordered(value: &Value) -> String {
     let mut items: Vec<_> = items.iter().map(unordered).collect();
     items.sort();
     format!("{items:?}")
+}
+
+/// A server with its snapshot in this folder.
+pub fn start(folder: &std::path::Path) -> (Server, Client) {
+    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap());
+    let server = builder.snapshot(folder.to_owned(), "dump.rdb").start().unwrap();
+    let client = Client::connect(server.addresses()[0]).unwrap();
+    (server, client)
 }
