@@ -4,6 +4,7 @@
 mod budget;
 mod choose;
 mod copy;
+mod empty;
 mod follow;
 mod import;
 mod job;
@@ -14,6 +15,7 @@ pub mod throttle;
 pub use budget::Budget;
 pub use choose::choose;
 pub use copy::{Ends, copy, copy_whole, report, run, write_again};
+pub use empty::EmptyKeys;
 pub use follow::follow;
 pub use import::{Import, import};
 pub use job::{CLIENT_NAME_PREFIX, Job, now_ms};

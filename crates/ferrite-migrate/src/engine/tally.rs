@@ -1,9 +1,12 @@
 //! What has been done, key by key, in numbers and names.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ferrite_rdb::ValueKind;
+use ferrite_rdb::transcode::EMPTY;
 
+use super::empty::EmptyKeys;
 use crate::report::{KeyCounts, KeyName, Skip, TypeCount};
 
 /// At most this many warnings are kept; what comes after is counted by the last one.
@@ -18,6 +21,8 @@ pub struct Tally {
     pub bytes: u64,
     /// Libraries copied.
     pub functions: u64,
+    /// Keys that were left out for having no elements.
+    pub empty: Arc<EmptyKeys>,
     types: BTreeMap<&'static str, (u64, u64)>,
     skipped: BTreeMap<String, Skip>,
     warnings: Vec<String>,
@@ -44,7 +49,7 @@ impl Tally {
     /// A copy begins anew: what the last one counted is copied again.
     pub fn restart(&mut self) {
         let warnings = std::mem::take(&mut self.warnings);
-        *self = Self { warnings, ..Self::default() };
+        *self = Self { warnings, empty: Arc::clone(&self.empty), ..Self::default() };
     }
 
     /// The counts of keys that were copied; see [`put_back`](Self::put_back).
@@ -72,6 +77,9 @@ impl Tally {
     pub fn skip(&mut self, db: u32, key: &[u8], reason: &str) {
         self.keys.skipped += 1;
         self.leave_out(db, key, reason);
+        if reason == EMPTY {
+            self.empty.add(db, key);
+        }
     }
 
     /// Something that is not a key (a function library, a part of a value) was left out.

@@ -126,7 +126,7 @@ fn redis_80_and_its_target_sort_alike_by_expired_fields() {
 }
 
 /// A hash that Valkey makes by copying one of expired fields: no server loads such a value, and
-/// the job goes on without it.
+/// the job goes on without it until it has a field.
 fn goes_on_without_empty_hashes(strategy: Strategy) {
     let (source, target) = pair(Server::Valkey91);
     let mut writer = source.client();
@@ -143,10 +143,15 @@ fn goes_on_without_empty_hashes(strategy: Strategy) {
     live.until(State::Live);
     empty(&mut writer, "second", "meanwhile");
     live.until_applied(&source);
+    send(&mut writer, "COPY second filled");
+    live.until_applied(&source);
+    for key in ["before", "filled"] {
+        send(&mut writer, &format!("HSETEX {key} KEEPTTL FIELDS 1 new 7"));
+    }
     live.cut_over();
     let (report, state) = live.end();
     assert_eq!(state, State::Completed);
-    assert_eq!(report.keys.skipped, 2, "{:?}", report.skipped);
+    assert_eq!(report.keys.skipped, 3, "{:?}", report.skipped);
     assert!(report.skipped[0].reason.contains("no elements"), "{:?}", report.skipped);
     assert_same_soon(&source, &target);
 }

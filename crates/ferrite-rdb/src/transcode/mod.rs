@@ -15,7 +15,7 @@ mod route;
 mod target;
 
 pub use reencode::{Reencoded, reencode};
-pub use route::{Route, RouteTable, route};
+pub use route::{EMPTY, Route, RouteTable, route};
 pub use target::Target;
 
 use crate::types::key_meta;

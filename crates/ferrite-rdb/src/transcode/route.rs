@@ -26,7 +26,8 @@ const NO_RATE_LIMITER: &str = "the target has no rate limiter type (Redis has it
 const NO_PATH_HASH: &str = "a path hash of Valkey 9.2, which other servers do not have";
 const NO_CRON: &str = "a KeyDB cron job, which other servers do not have";
 const DRAGONFLY_OWN: &str = "a data type only Dragonfly has";
-pub(super) const EMPTY: &str = "the value has no elements, and servers refuse to load an empty one";
+/// Why a value without elements cannot be held by a target.
+pub const EMPTY: &str = "the value has no elements, and servers refuse to load an empty one";
 pub(super) const UNKNOWN_BACK_LENGTHS: &str = "a stream entry of exactly 16378, 2097146 or 268435450 bytes, which releases \
      of the target before and after May 2026 store differently";
 const UNKNOWN: &str = "a data type this program does not know";

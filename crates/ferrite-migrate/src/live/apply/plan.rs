@@ -16,7 +16,7 @@ use super::expired_fields::{Effect, ExpiredFields, REQUIRING, require};
 use super::forwarded::Forwarded;
 use super::target::home;
 use super::transaction::Transaction;
-use crate::engine::Job;
+use crate::engine::{EmptyKeys, Job};
 use crate::live::classify::{Class, KeyAccess, KeyUse, Replay, classify, is_replay, split, unwrap};
 use crate::live::marks::{Key, Marks};
 use crate::live::rewrite::{Abilities, HOLD_MS, Rewrite, Times, rewrite};
@@ -56,6 +56,7 @@ pub struct Plan {
     /// them, and groups do not count what they have read.
     rereads_groups: bool,
     expired_fields: ExpiredFields,
+    empty: Arc<EmptyKeys>,
     hold_before_ms: u64,
     /// The database the stream has selected.
     db: u32,
@@ -96,6 +97,7 @@ impl Plan {
             functions: checked.target.has_functions(),
             takes_everything: config.filter.is_all() && config.source_db().is_none(),
             job: Arc::clone(job),
+            empty: job.tally(|tally| Arc::clone(&tally.empty)),
             rereads_groups: checked.source.is_at_least(7, 0) != checked.target.is_at_least(7, 0),
             expired_fields: ExpiredFields::of(&checked.source),
             hold_before_ms: u64::MAX,
@@ -399,7 +401,8 @@ impl Plan {
             || effect == Effect::Uncertain
             || effect == Effect::SameIfThere && self.unknown.contains(REQUIRING)
             || self.is_of_groups(call)
-            || self.is_refused(call);
+            || self.is_refused(call)
+            || self.may_be_empty(call, access);
         if !must_read && marks.is_empty() && self.takes_everything {
             return self.apply(call, access, effect, transaction, marks);
         }
@@ -444,6 +447,15 @@ impl Plan {
         let is_one_of = |names: [&[u8]; 3]| names.iter().any(|one| name.eq_ignore_ascii_case(one));
         // XSETID says from 7.0 on how many entries there were, which older ones refuse.
         self.rereads_groups && is_one_of([b"XCLAIM", b"XGROUP", b"XSETID"])
+    }
+
+    /// Whether a key that is written has no elements at the source, and is not on the target.
+    fn may_be_empty(&self, call: &Call<'_>, access: &KeyAccess) -> bool {
+        self.empty.any()
+            && access.written().any(|key| {
+                let (db, name) = self.key(call, key);
+                self.empty.contain(db, name)
+            })
     }
 
     fn key<'a>(&self, call: &Call<'a>, key: KeyUse) -> (u32, &'a [u8]) {
