@@ -26,6 +26,7 @@ class Contender:
 
 CONTENDERS = (
     Contender(FERRITE),
+    Contender("ferrite io-threads 1", options=("--io-threads", "1")),
     Contender("redis 7.0", "redis-7.0"),
     Contender("redis 8.0", "redis-8.0"),
     Contender("redis 8.0 io-threads 2", "redis-8.0", ("--io-threads", "2"), full=True),
@@ -51,7 +52,7 @@ def prepare(root, ferrite, only, full):
         if not chosen:
             continue
         if one.peer is None:
-            one.words = (ferrite,)
+            one.words = (ferrite, *one.options)
         else:
             found[one.peer] = found.get(one.peer) or peer_words(root, one.peer)
             one.words = (*found[one.peer], *one.options)

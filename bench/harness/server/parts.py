@@ -10,7 +10,7 @@ from ..process import Failed, cpu_seconds
 from ..resp import ServerError
 from ..servers import Server, until
 from ..setup import say
-from .contenders import process_cpu_s, resident_mib
+from .contenders import peer_words, process_cpu_s, resident_mib
 from .load import Case, generate, pause, percentile, send_all
 
 LOADED_WITHIN_S = 300
@@ -28,8 +28,8 @@ def key_file(bench):
     if os.path.exists(path):
         return path
     say(f"making {bench.keys:,} keys")
-    maker = next(one for one in bench.contenders if one.peer == "redis-7.0")
-    with Server(maker.words, bench.scratch) as server, server.client() as client:
+    maker = peer_words(bench.root, "redis-7.0")
+    with Server(maker, bench.scratch) as server, server.client() as client:
         for start in range(0, bench.keys, 100_000):
             end = min(start + 100_000, bench.keys)
             send_all(client, [b"*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$8\r\nv%07d\r\n"

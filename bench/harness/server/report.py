@@ -45,7 +45,7 @@ def hot_path(rows, column, title, how, form, better):
     for case in dict.fromkeys(row["case"] for row in rows):
         found = {name: values(rows, case, name, column) for name in names}
         found = {name: how(of) for name, of in found.items() if of}
-        others = [value for name, value in found.items() if name != FERRITE]
+        others = [value for name, value in found.items() if not name.startswith(FERRITE)]
         own = found.get(FERRITE)
         lines.append([case, *(format(found[name], form) if name in found else "–"
                               for name in names),
@@ -61,7 +61,7 @@ def facts(rows, part):
         for how, word in ((min, "least"), (statistics.median, "median")):
             found = {name: values(rows, part, name, column) for name in names}
             found = {name: how(of) for name, of in found.items() if of}
-            others = [value for name, value in found.items() if name != FERRITE]
+            others = [value for name, value in found.items() if not name.startswith(FERRITE)]
             own = found.get(FERRITE)
             lines.append([f"{title} ({word})",
                           *(format(found[name], form) if name in found else "–" for name in names),

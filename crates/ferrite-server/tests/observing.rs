@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use ferrite_resp::encode;
-use ferrite_server::Server;
+use ferrite_server::{Builder, Server};
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -69,10 +69,13 @@ impl Client {
 
 /// A server in a folder of its own, where it may write.
 fn server() -> ((Server, tempfile::TempDir), SocketAddr) {
+    start(Server::builder())
+}
+
+fn start(builder: Builder) -> ((Server, tempfile::TempDir), SocketAddr) {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path().to_path_buf();
-    let server =
-        Server::builder().bind("127.0.0.1:0".parse().unwrap()).snapshot(folder, "none.rdb");
+    let server = builder.bind("127.0.0.1:0".parse().unwrap()).snapshot(folder, "none.rdb");
     let server = server.start().unwrap();
     let address = server.addresses()[0];
     ((server, temporary), address)
@@ -235,4 +238,21 @@ fn whoever_says_sync_gets_all_keys_by_length_and_then_what_is_written() {
     });
     assert_eq!(client.call(&["CLIENT", "KILL", "TYPE", "replica"]), ":1");
     assert!(follower.is_closed());
+}
+
+#[test]
+fn clients_are_served_while_a_great_many_keys_expire_together() {
+    const KEYS: u32 = 200_000;
+    let (_server, address) = start(Server::builder().threads(1));
+    let mut client = Client::new(address);
+    let script = "for i = 1, tonumber(ARGV[1]) do redis.call('SET', 'k' .. i, 'v', 'PX', 1) end";
+    client.call(&["EVAL", script, "0", &KEYS.to_string()]);
+    let mut left = Vec::new();
+    until("keys expire", || {
+        left.push(client.call(&["DBSIZE"]));
+        left.last().is_some_and(|left| left == ":0")
+    });
+    let (all, none) = (format!(":{KEYS}"), ":0".to_owned());
+    let between = left.iter().filter(|left| ![&all, &none].contains(left)).count();
+    assert!(between >= 10, "it was answered {between} times of {} meanwhile", left.len());
 }

@@ -1,6 +1,6 @@
 //! What a thread does by the clock, for its share of the shards.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferrite_store::table::Table;
 use ferrite_store::types::Collection;
@@ -12,11 +12,30 @@ use crate::store::{SHARDS, ShardSet};
 /// Most keys that one visit to a shard lets expire, so that nobody waits long for its lock.
 const EXPIRED_PER_VISIT: usize = 200;
 
+/// How long a thread lets keys expire before it looks at its connections again.
+const EXPIRING_AT_ONCE: Duration = Duration::from_micros(200);
+
 /// Most visits to one shard in a round, so that a round ends while keys keep expiring.
-const VISITS: usize = 50;
+const VISITS: usize = 500;
+
+/// How far a thread is with the keys of its shards whose time has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Expiring {
+    shard: usize,
+    visits: usize,
+    took: Duration,
+}
+
+impl Expiring {
+    /// A round begins.
+    #[must_use]
+    pub fn begin(thread: usize) -> Self {
+        Self { shard: thread, visits: 0, took: Duration::ZERO }
+    }
+}
 
 impl Ctx<'_> {
-    /// Lets keys expire whose time has come. Between visits whoever waits for a shard gets it.
+    /// What is to be done now and then.
     pub fn housekeeping(&mut self, thread: usize) {
         if thread == 0 {
             self.make_room();
@@ -26,26 +45,32 @@ impl Ctx<'_> {
                 points::save_if_due(&shared, self.now);
             }
         }
-        let began = Instant::now();
-        self.expire_due(thread);
-        let threshold = self.shared.config.latency.monitor_threshold.get();
-        self.shared.latency.note(threshold, self.now, "expire-cycle", began.elapsed());
     }
 
-    fn expire_due(&mut self, thread: usize) {
+    /// Lets keys expire for a moment; where to go on, if that was not enough. Between visits
+    /// whoever waits for a shard gets it.
+    pub fn expire_due(&mut self, from: Expiring) -> Option<Expiring> {
         if !self.shared.switches.expires_actively() || self.writes_wait() {
-            return;
+            return None;
         }
-        let threads = self.shared.mailboxes.len().max(1);
-        for shard in (thread..SHARDS).step_by(threads) {
-            for _ in 0..VISITS {
-                let Some(expired) = self.visit(shard) else { return };
-                self.held.release();
-                if expired < EXPIRED_PER_VISIT {
-                    break;
-                }
+        let began = Instant::now();
+        let mut at = from;
+        while at.shard < SHARDS && began.elapsed() < EXPIRING_AT_ONCE {
+            let expired = self.visit(at.shard)?;
+            self.held.release();
+            at.visits += 1;
+            if expired < EXPIRED_PER_VISIT || at.visits >= VISITS {
+                (at.shard, at.visits) = (at.shard + self.shared.mailboxes.len().max(1), 0);
             }
         }
+        at.took += began.elapsed();
+        if at.shard < SHARDS {
+            return Some(at);
+        }
+        // What the round took of the thread's time, in all its parts.
+        let threshold = self.shared.config.latency.monitor_threshold.get();
+        self.shared.latency.note(threshold, self.now, "expire-cycle", at.took);
+        None
     }
 
     /// How many keys of a shard expired; nothing when a script holds it for long.

@@ -22,6 +22,7 @@ mod keys;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+pub use housekeeping::Expiring;
 pub use keys::{Kind, Text};
 
 use crate::clients::{Address, Client};

@@ -14,7 +14,7 @@ use super::listen::Listener;
 use super::mail::Mail;
 use super::stream::Stream;
 use crate::clients::{Address, Client, Mark};
-use crate::ctx::{Counts, Ctx, count};
+use crate::ctx::{Counts, Ctx, Expiring, count};
 use crate::error::CommandError;
 use crate::replication;
 use crate::reply::Reply;
@@ -56,6 +56,8 @@ pub struct Worker<'s> {
     timed: Vec<usize>,
     /// Seats with input that is left over.
     ready: Vec<usize>,
+    /// Keys whose time has come, as far as they have not expired yet.
+    expiring: Option<Expiring>,
     /// When replicas were last told that the server lives, Unix milliseconds.
     last_ping: i64,
 }
@@ -86,6 +88,7 @@ impl<'s> Worker<'s> {
             next_thread: 0,
             timed: Vec::new(),
             ready: Vec::new(),
+            expiring: None,
             last_ping: 0,
         }
     }
@@ -118,6 +121,7 @@ impl<'s> Worker<'s> {
                 self.tick(now);
                 next_tick = now + i64::try_from(self.tick_time().as_millis()).unwrap_or(100);
             }
+            self.go_on_expiring(now);
             self.time_out(now);
             self.measure(began, before);
         }
@@ -137,7 +141,7 @@ impl<'s> Worker<'s> {
     }
 
     fn patience(&self) -> Duration {
-        match (self.ready.is_empty(), self.timed.is_empty()) {
+        match (self.ready.is_empty() && self.expiring.is_none(), self.timed.is_empty()) {
             (false, _) => Duration::ZERO,
             (true, false) => FINE_TICK,
             (true, true) => self.tick_time(),
@@ -462,6 +466,7 @@ impl<'s> Worker<'s> {
             self.ctx.shared.log.append_alone(&["PING"]);
         }
         self.ctx.housekeeping(self.number);
+        self.expiring = self.expiring.or(Some(Expiring::begin(self.number)));
         (0..self.connections.len()).for_each(|seat| self.close_if_slow(seat, now));
         self.close_idle(now);
         if self.number == 0 {
@@ -469,6 +474,15 @@ impl<'s> Worker<'s> {
             self.ctx.shared.targets.close_unused();
             self.ctx.shared.rates.sample(now, self.ctx.shared.totals());
         }
+        count(&self.ctx.counts.clockwork, microseconds(began));
+    }
+
+    /// Lets more keys expire, if some are due.
+    fn go_on_expiring(&mut self, now: i64) {
+        let Some(expiring) = self.expiring else { return };
+        let began = Instant::now();
+        self.ctx.now = now;
+        self.expiring = self.ctx.expire_due(expiring);
         count(&self.ctx.counts.clockwork, microseconds(began));
     }
 
