@@ -12,7 +12,7 @@ DIFFER_STEPS ?= 300000
 DIFFER_SEED ?= $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt peers bench chaos differ rungs fuzz fuzz-tools lint-tools
+.PHONY: help demo test lint fmt peers bench chaos clients differ rungs fuzz fuzz-tools lint-tools
 
 help: ## Say what there is
 	@echo "usage: make <verb>"
@@ -40,6 +40,9 @@ bench: ## Measure against other tools and servers, side by side; see bench/
 
 chaos: ## CHAOS_ROUNDS (100) live migrations to which everything happens at once
 	$(CARGO) test -p ferrite-migrate --test chaos -- --rounds $(CHAOS_ROUNDS) --seed $(CHAOS_SEED)
+
+clients: ## ioredis, go-redis and redis-rs at a real server and at ours (takes Node.js and Go)
+	$(CARGO) test -p ferrite-server --test other_clients
 
 differ: ## DIFFER_STEPS (300000) random commands on real servers and ours, compared
 	$(CARGO) test -p ferrite-server --test differ -- --steps $(DIFFER_STEPS) --seed $(DIFFER_SEED)
