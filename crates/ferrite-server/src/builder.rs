@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::acl::{Acl, Commands};
 use crate::apply;
 use crate::clients::Clients;
-use crate::commands::Targets;
+use crate::commands::{Names, Targets};
 use crate::config::Config;
 use crate::config::choices::PubSubDefault;
 use crate::ctx::Counts;
@@ -51,6 +51,7 @@ pub struct Builder {
     file: String,
     config: Option<Arc<Config>>,
     users: Vec<Vec<Vec<u8>>>,
+    names: Names,
 }
 
 /// A server that runs in threads of this process.
@@ -113,6 +114,13 @@ impl Builder {
         self = self.snapshot(config.folder(), &config.snapshots.dbfilename.get().0);
         self.users = users;
         self.config = Some(Arc::clone(config));
+        self
+    }
+
+    /// Calls commands by these names.
+    #[must_use]
+    pub fn names(mut self, names: Names) -> Self {
+        self.names = names;
         self
     }
 
@@ -237,6 +245,7 @@ impl Builder {
             live_limits: ArcSwap::from_pointee(apply::limits(&config)),
             eviction: Eviction::new(Arc::clone(&config)),
             config,
+            names: self.names.clone(),
             slow_log: Mutex::default(),
             targets: Targets::default(),
             monitors: Monitors::default(),
@@ -307,6 +316,7 @@ impl Server {
             file,
             config: None,
             users: Vec::new(),
+            names: Names::default(),
         }
     }
 

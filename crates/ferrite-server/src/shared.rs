@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 
 use crate::acl::Acl;
 use crate::clients::{Client, Clients};
-use crate::commands::{Switches, Targets};
+use crate::commands::{Names, Switches, Targets};
 use crate::config::Config;
 use crate::ctx::Counts;
 use crate::eviction::Eviction;
@@ -53,6 +53,8 @@ pub struct Shared {
     pub replicas: Replicas,
     /// Every parameter.
     pub config: Arc<Config>,
+    /// What commands are called by.
+    pub names: Names,
     /// The users.
     pub acl: Acl,
     /// From which sizes on collections change their form; see [`Shared::limits`].

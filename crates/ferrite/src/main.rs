@@ -46,7 +46,7 @@ fn test(load: &Load) -> Result<(), String> {
 }
 
 fn serve(load: &Load) -> Result<(), String> {
-    let Start { config, users } = load.load().map_err(|error| error.to_string())?;
+    let Start { config, users, names } = load.load().map_err(|error| error.to_string())?;
     let config = Arc::new(config);
     if config.process.daemonize.get() && background::leave()? {
         return Ok(());
@@ -54,7 +54,7 @@ fn serve(load: &Load) -> Result<(), String> {
     log::begin(&config)?;
     banner::greet(&config);
     let _pid = pid_file::PidFile::write(&config);
-    let started = Server::builder().configured(&config, users).start();
+    let started = Server::builder().configured(&config, users).names(names).start();
     let mut server = started
         .inspect_err(|error| tracing::error!("{error}"))
         .map_err(|error| format!("Ferrite cannot start: {error}"))?;

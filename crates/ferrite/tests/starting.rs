@@ -115,6 +115,56 @@ fn it_serves_with_a_ferrite_toml_and_users() {
 }
 
 #[test]
+fn commands_are_called_as_the_configuration_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let text = format!(
+        "port {port}\nsave \"\"\nrename-command FLUSHALL wipe\nrename-command KEYS \"\"\n\
+         rename-command config setting\nrename-command lpush shove\nuser alice on nopass ~* +flushall\n"
+    );
+    let file = write(folder.path(), "redis.conf", &text);
+    let mut server = Running::start(&[&file]);
+    let mut client = client(port);
+    for words in
+        [&["FLUSHALL"][..], &["KEYS", "*"], &["CONFIG", "GET", "port"], &["LPUSH", "l", "a"]]
+    {
+        let error = client.call(words).text();
+        assert!(error.contains(&format!("unknown command '{}'", words[0])), "{error}");
+    }
+    assert_eq!(client.ok(&["SHOVE", "l", "a", "b"]).int(), Some(2));
+    client.ok(&["MULTI"]);
+    client.ok(&["shove", "l", "c"]);
+    assert_eq!(client.ok(&["EXEC"]).items()[0].int(), Some(3));
+    assert_eq!(
+        client.ok(&["EVAL", "return redis.call('shove', KEYS[1], 'd')", "1", "l"]).int(),
+        Some(4)
+    );
+    let unknown = client.call(&["EVAL", "return redis.call('lpush', KEYS[1], 'd')", "1", "l"]);
+    assert!(unknown.text().contains("Unknown Redis command called from script"));
+    assert_eq!(client.ok(&["SETTING", "GET", "port"]).items().len(), 2);
+    client.ok(&["SETTING", "REWRITE"]);
+    assert!(std::fs::read_to_string(&file).unwrap().contains("rename-command FLUSHALL wipe\n"));
+    // Commands are described and counted, and rules are given, by their own names.
+    assert_eq!(client.ok(&["COMMAND", "INFO", "wipe"]).items()[0].items()[0].text(), "flushall");
+    assert!(client.ok(&["COMMAND", "INFO", "flushall"]).items()[0].items().is_empty());
+    let listed: Vec<_> =
+        client.ok(&["COMMAND", "LIST"]).items().iter().map(|it| it.text()).collect();
+    assert!(listed.contains(&"flushall".to_owned()) && !listed.contains(&"keys".to_owned()));
+    assert_eq!(client.ok(&["COMMAND", "GETKEYS", "shove", "l", "a"]).items()[0].text(), "l");
+    assert!(client.ok(&["INFO", "commandstats"]).text().contains("cmdstat_lpush:calls=3"));
+    client.ok(&["AUTH", "alice", ""]);
+    assert!(
+        client
+            .call(&["SHOVE", "l", "e"])
+            .text()
+            .contains("no permissions to run the 'lpush' command")
+    );
+    client.ok(&["WIPE"]);
+    server.signal(Signal::TERM);
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_wrong_configuration_ends_it_with_the_line() {
     let output = ferrite(&["--port", "abc"]);
     assert_eq!(output.status.code(), Some(1));

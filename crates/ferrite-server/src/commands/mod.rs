@@ -49,6 +49,7 @@ mod geo;
 mod hash;
 mod hyperloglog;
 mod list;
+mod names;
 mod persistence;
 mod pubsub;
 mod replication;
@@ -65,6 +66,7 @@ mod transaction;
 
 pub use connection::REDIS_VERSION;
 pub use generic::Targets;
+pub use names::Names;
 pub use server::{End, Switches};
 
 use std::sync::LazyLock;
@@ -231,7 +233,8 @@ fn name_hash(name: &[u8]) -> usize {
     (sum ^ (sum >> 16)) as usize
 }
 
-/// The entry of a name in any case; of a container, not of its subcommand.
+/// The entry of a command by its own name in any case; of a container, not of its subcommand.
+/// What a client calls is found by [`Names`].
 pub fn lookup(name: &[u8]) -> Option<&'static Entry> {
     let table = &*TABLE;
     let mut place = name_hash(name);
@@ -251,16 +254,6 @@ pub fn subcommand(container: &'static Entry, word: &[u8]) -> Option<&'static Ent
         let short = entry.spec.name.split_once('|').map_or("", |(_, short)| short);
         short.as_bytes().eq_ignore_ascii_case(word)
     })
-}
-
-/// The entry of a full name in any case: `config|get`.
-pub fn full_name(name: &[u8]) -> Option<&'static Entry> {
-    let mut parts = name.splitn(2, |byte| *byte == b'|');
-    let entry = lookup(parts.next()?)?;
-    match parts.next() {
-        Some(word) => subcommand(entry, word),
-        None => Some(entry),
-    }
 }
 
 /// All entries, containers with their subcommands inside.

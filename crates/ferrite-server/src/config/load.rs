@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::error::LoadError;
+use crate::commands::Names;
+
 use super::{Config, ConfigFile, Form, redis_conf, system, toml};
 
 /// What is to be read.
@@ -26,12 +28,15 @@ pub struct Start {
     pub config: Config,
     /// The words of every `user` directive, without `user` itself.
     pub users: Vec<Vec<Vec<u8>>>,
+    /// What commands are called by (`rename-command`).
+    pub names: Names,
 }
 
 impl Load {
     /// Reads it all.
     pub fn load(&self) -> Result<Start, LoadError> {
-        let mut start = Start { config: Config::new(&self.folder), users: Vec::new() };
+        let (config, names) = (Config::new(&self.folder), Names::default());
+        let mut start = Start { config, users: Vec::new(), names };
         let mut rest = self.input.clone();
         if !rest.is_empty() && !rest.ends_with(b"\n") {
             rest.push(b'\n');

@@ -20,11 +20,6 @@ const RETIRED: &[&str] =
 /// Directives that are no parameters and that this version refuses, with the reason.
 const REFUSED: &[(&str, &str)] = &[
     ("loadmodule", "Ferrite cannot load modules: they are native code for another server"),
-    (
-        "rename-command",
-        "Ferrite does not rename commands; take them from users by ACL rules instead, \
-         for example: user default on nopass ~* &* +@all -flushall",
-    ),
     ("sentinel", "sentinel directive while not in sentinel mode"),
 ];
 
@@ -140,6 +135,9 @@ impl Reader<'_> {
             [_, ..] if is("user") => {
                 self.start.users.push(rest.to_vec());
                 Ok(())
+            }
+            [old, new] if is("rename-command") => {
+                self.start.names.rename(old, new).map_err(Wrong::from)
             }
             [_] if RETIRED.iter().any(|word| is(word)) => Ok(()),
             _ => Err("Bad directive or wrong number of arguments".into()),

@@ -15,7 +15,7 @@ use std::time::Instant;
 use ferrite_store::table;
 use smallvec::SmallVec;
 
-use crate::commands::{self, Entry};
+use crate::commands::{Entry, Names};
 use crate::ctx::Ctx;
 use crate::store::{Touch, shard_of};
 
@@ -59,19 +59,19 @@ pub struct Request<'a, 'i> {
 
 impl<'a, 'i> Request<'a, 'i> {
     /// A request by itself.
-    pub fn alone(words: &'a [&'i [u8]], used: usize) -> Self {
-        let entry = words.first().and_then(|name| commands::lookup(name));
+    pub fn alone(names: &Names, words: &'a [&'i [u8]], used: usize) -> Self {
+        let entry = words.first().and_then(|name| names.lookup(name));
         Self { words, entry, hash: None, used }
     }
 }
 
 impl<'i> Ahead<'i> {
     /// Adds a request.
-    pub fn add(&mut self, words: impl Iterator<Item = &'i [u8]>, used: usize) {
+    pub fn add(&mut self, names: &Names, words: impl Iterator<Item = &'i [u8]>, used: usize) {
         let from = self.words.len();
         self.words.extend(words);
         let own = self.words.get(from..).unwrap_or_default();
-        let entry = own.first().and_then(|name| commands::lookup(name));
+        let entry = own.first().and_then(|name| names.lookup(name));
         let key = own.get(1).filter(|_| entry.is_some_and(|entry| entry.single_key));
         let hash = key.map(|key| table::hash(key));
         self.calls.push(Call { from, to: self.words.len(), entry, hash, used });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ferrite_commands::Flag;
 
-use crate::commands::{Entry, lookup};
+use crate::commands::Entry;
 use crate::ctx::{Ctx, Within, count};
 use crate::monitor::Call;
 use crate::slow_log::{SlowCommand, shortened};
@@ -79,7 +79,7 @@ impl Ctx<'_> {
     /// Shows the call of a script, before the commands that it calls.
     pub fn show_script(&self, words: &[&[u8]]) {
         if self.shared.monitors.any()
-            && let Some(entry) = words.first().and_then(|name| lookup(name))
+            && let Some(entry) = words.first().and_then(|name| self.shared.names.lookup(name))
         {
             self.show(entry, words);
         }

@@ -31,7 +31,10 @@ impl Ctx<'_> {
         let dirty = self.effects.dirty;
         self.effects.propagation = Propagation::Verbatim;
         let db = self.session.db;
-        let outcome = run(self, words);
+        let outcome = match self.shared.names.in_own_words(entry, words) {
+            None => run(self, words),
+            Some(words) => run(self, &words),
+        };
         if entry.spec.flags.contains(Flag::ReadOnly) {
             self.track_reads(entry, words);
         }

@@ -184,7 +184,7 @@ impl Connection {
                 Ok(Progress::Nothing { used: nothing }) => used += nothing,
                 Ok(Progress::Inline { used: line, words }) => {
                     let words = slices(&words);
-                    let request = Request::alone(&words, line);
+                    let request = Request::alone(&ctx.shared.names, &words, line);
                     if !self.run_one(ctx, &request, &mut used, &mut commands) {
                         break;
                     }
@@ -219,7 +219,7 @@ impl Connection {
             let rest = input.get(at..).unwrap_or_default();
             let progress = self.parser.next(rest, &limits)?;
             let Progress::Request { used } = progress else { return Ok(progress) };
-            ahead.add(self.parser.words(rest), used);
+            ahead.add(&ctx.shared.names, self.parser.words(rest), used);
             at += used;
             if ahead.len() >= most {
                 return Ok(progress);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::commands::{self, Entry};
+use crate::commands::{self, Entry, Names};
 use crate::ctx::{Ctx, Within, count};
 use crate::dispatch::tells_replicas;
 use crate::error::CommandError;
@@ -25,8 +25,8 @@ pub(super) struct ScriptHost<'c, 's> {
 }
 
 /// The command that words call.
-fn find(words: &[&[u8]]) -> Option<&'static Entry> {
-    let entry = commands::lookup(words.first()?)?;
+fn find(names: &Names, words: &[&[u8]]) -> Option<&'static Entry> {
+    let entry = names.lookup(words.first()?)?;
     match words.get(1) {
         Some(word) if !entry.subcommands.is_empty() => {
             commands::subcommand(entry, word).or(entry.run.is_some().then_some(entry))
@@ -37,7 +37,7 @@ fn find(words: &[&[u8]]) -> Option<&'static Entry> {
 
 impl ScriptHost<'_, '_> {
     fn allowed(&mut self, words: &[&[u8]]) -> Result<&'static Entry, CommandError> {
-        let entry = find(words)
+        let entry = find(&self.ctx.shared.names, words)
             .ok_or(CommandError::text("ERR Unknown Redis command called from script"))?;
         self.check(entry, words).inspect_err(|_| self.ctx.observe_refused(entry))?;
         Ok(entry)
@@ -116,7 +116,7 @@ impl Host for ScriptHost<'_, '_> {
     }
 
     fn may_execute(&mut self, words: &[&[u8]]) -> Result<bool, AccessProblem> {
-        let entry = find(words).ok_or(AccessProblem::UnknownCommand)?;
+        let entry = find(&self.ctx.shared.names, words).ok_or(AccessProblem::UnknownCommand)?;
         if entry.run.is_none() || !entry.spec.accepts(words.len()) {
             return Err(AccessProblem::WrongArity);
         }

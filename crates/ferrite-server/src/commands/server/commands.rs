@@ -7,21 +7,21 @@ use ferrite_commands::{
 
 use super::{help as help_of, tips};
 use crate::acl::Commands;
-use crate::commands::{self as table, Entry};
+use crate::commands::{Entry, Names};
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
 use crate::reply::Reply;
 
 pub(super) fn all(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let _ = words;
-    let entries = table::all();
+    let entries: Vec<&Entry> = ctx.shared.names.all().collect();
     ctx.reply.array(entries.len());
-    entries.iter().for_each(|entry| describe(&mut ctx.reply, entry));
+    entries.into_iter().for_each(|entry| describe(&mut ctx.reply, entry));
     Ok(())
 }
 
 pub(super) fn count(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
-    ctx.reply.count(table::all().len());
+    ctx.reply.count(ctx.shared.names.all().count());
     Ok(())
 }
 
@@ -32,7 +32,7 @@ pub(super) fn info(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     }
     ctx.reply.array(names.len());
     for name in names {
-        match table::full_name(name) {
+        match ctx.shared.names.full_name(name) {
             Some(entry) => describe(&mut ctx.reply, entry),
             None => ctx.reply.null_array(),
         }
@@ -154,7 +154,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         _ => return Err(CommandError::SYNTAX.into()),
     };
     let mut names = Vec::new();
-    for entry in table::all() {
+    for entry in ctx.shared.names.all() {
         let all = std::iter::once(entry).chain(&entry.subcommands);
         names.extend(all.map(|it| it.spec).filter(|spec| fits(spec)).map(|spec| spec.name));
     }
@@ -164,9 +164,12 @@ pub(super) fn list(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 }
 
 /// The keys of a call: which words, and what happens to them.
-fn keys_of(call: &[&[u8]]) -> Result<Vec<(usize, KeyFlags)>, CommandError> {
-    let known = table::full_name(call.first().copied().unwrap_or_default());
-    let spec = known.and_then(|_| resolve(call));
+fn keys_of(names: &Names, call: &[&[u8]]) -> Result<Vec<(usize, KeyFlags)>, CommandError> {
+    let known = names.full_name(call.first().copied().unwrap_or_default());
+    let spec = known.and_then(|entry| match names.in_own_words(entry, call) {
+        Some(call) => resolve(&call),
+        None => resolve(call),
+    });
     let spec = spec.ok_or(CommandError::text("ERR Invalid command specified"))?;
     if spec.keys.is_empty() {
         return Err(CommandError::text("ERR The command has no key arguments"));
@@ -191,7 +194,7 @@ fn keys_of(call: &[&[u8]]) -> Result<Vec<(usize, KeyFlags)>, CommandError> {
 
 pub(super) fn getkeys(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let call = words.get(2..).unwrap_or_default();
-    let found = keys_of(call)?;
+    let found = keys_of(&ctx.shared.names, call)?;
     ctx.reply.array(found.len());
     for (at, _) in found {
         ctx.reply.bulk(call.get(at).copied().unwrap_or_default());
@@ -201,7 +204,7 @@ pub(super) fn getkeys(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 
 pub(super) fn getkeysandflags(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let call = words.get(2..).unwrap_or_default();
-    let found = keys_of(call)?;
+    let found = keys_of(&ctx.shared.names, call)?;
     ctx.reply.array(found.len());
     for (at, flags) in found {
         ctx.reply.array(2);

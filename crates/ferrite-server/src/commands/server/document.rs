@@ -1,6 +1,6 @@
 //! COMMAND DOCS: what commands are for, and their arguments.
 
-use crate::commands::{self as table, Entry};
+use crate::commands::Entry;
 use crate::ctx::{Ctx, Outcome};
 use crate::docs::arguments::{Argument, Kind, parse};
 use crate::docs::{Doc, of};
@@ -9,8 +9,8 @@ use crate::reply::Reply;
 pub(super) fn docs(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let names = words.get(2..).unwrap_or_default();
     let entries: Vec<&Entry> = match names {
-        [] => table::all().iter().collect(),
-        names => names.iter().filter_map(|name| table::full_name(name)).collect(),
+        [] => ctx.shared.names.all().collect(),
+        names => names.iter().filter_map(|name| ctx.shared.names.full_name(name)).collect(),
     };
     ctx.reply.map(entries.len());
     entries.into_iter().for_each(|entry| document(&mut ctx.reply, entry));

@@ -71,7 +71,7 @@ pub(super) fn histogram(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         [] => table::all().iter().flat_map(with_subcommands).collect(),
         names => names
             .iter()
-            .filter_map(|name| table::full_name(name))
+            .filter_map(|name| ctx.shared.names.full_name(name))
             .flat_map(with_subcommands)
             .collect(),
     };
