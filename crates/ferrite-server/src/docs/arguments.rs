@@ -3,6 +3,7 @@
 //! ```text
 //! WORD          stands as it is              name          a value
 //! WORD name     a value behind its word      a|b           one of these
+//! WORD name *   that once or more often
 //! [ … ]         may be missing               x ...         once or more often
 //! ( … )         all of these as one
 //! ```
@@ -20,6 +21,8 @@ pub struct Argument {
     pub optional: bool,
     /// Whether it may be there more than once.
     pub multiple: bool,
+    /// Whether its word stands before it each time.
+    pub multiple_token: bool,
 }
 
 /// What an argument is.
@@ -63,12 +66,26 @@ fn value_kind(name: &str) -> &'static str {
 
 fn value(name: &str) -> Argument {
     let kind = Kind::Value(value_kind(name));
-    Argument { name: name.to_owned(), token: None, kind, optional: false, multiple: false }
+    Argument {
+        name: name.to_owned(),
+        token: None,
+        kind,
+        optional: false,
+        multiple: false,
+        multiple_token: false,
+    }
 }
 
 fn word(token: &str) -> Argument {
     let (name, token) = (token.to_lowercase(), Some(token.to_owned()));
-    Argument { name, token, kind: Kind::Word, optional: false, multiple: false }
+    Argument {
+        name,
+        token,
+        kind: Kind::Word,
+        optional: false,
+        multiple: false,
+        multiple_token: false,
+    }
 }
 
 /// Several arguments as one.
@@ -79,7 +96,14 @@ fn block(mut arguments: Vec<Argument>) -> Option<Argument> {
         _ => {
             let name = arguments.first()?.name.clone();
             let kind = Kind::Block(arguments);
-            Some(Argument { name, token: None, kind, optional: false, multiple: false })
+            Some(Argument {
+                name,
+                token: None,
+                kind,
+                optional: false,
+                multiple: false,
+                multiple_token: false,
+            })
         }
     }
 }
@@ -118,6 +142,11 @@ fn sequence(words: &mut Words<'_>, depth: usize) -> Option<Vec<Argument>> {
         match next {
             "..." => {
                 done.last_mut()?.multiple = true;
+            }
+            "*" => {
+                let last = done.last_mut()?;
+                last.token.as_ref()?;
+                (last.multiple, last.multiple_token) = (true, true);
             }
             "|" => {
                 let first = done.pop()?;
@@ -185,7 +214,7 @@ fn either(first: Argument, second: Argument) -> Argument {
     }
     let name = first.name.clone();
     let kind = Kind::OneOf(vec![first, second]);
-    Argument { name, token: None, kind, optional: false, multiple: false }
+    Argument { name, token: None, kind, optional: false, multiple: false, multiple_token: false }
 }
 
 #[cfg(test)]
@@ -199,7 +228,7 @@ mod tests {
                 Kind::Value(_) | Kind::Word => String::new(),
             };
             let token = it.token.as_deref().map(|token| format!("{token}:")).unwrap_or_default();
-            let marks = [(it.optional, "?"), (it.multiple, "+")];
+            let marks = [(it.optional, "?"), (it.multiple, "+"), (it.multiple_token, "*")];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
             format!("{token}{}{inner}{marks}", it.kind.name())
         };
@@ -221,12 +250,13 @@ mod tests {
             ("[NX|XX] key", "oneof(NX:pure-token XX:pure-token)? key"),
             ("[EX seconds|KEEPTTL]", "oneof(EX:integer KEEPTTL:pure-token)?"),
             ("numkeys [key ...]", "integer key?+"),
+            ("[GET pattern *]", "GET:pattern?+*"),
             ("AUTH user password", "AUTH:block(string string)"),
         ];
         for (usage, expected) in cases {
             assert_eq!(shown(&parse(usage).unwrap()), expected, "{usage}");
         }
-        for wrong in ["[key", "key]", "(key]", "...", "| a", "a |", "[]"] {
+        for wrong in ["key *", "[key", "key]", "(key]", "...", "| a", "a |", "[]"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

@@ -68,7 +68,11 @@ fn list(reply: &mut Reply, arguments: &[Argument]) {
             reply.text(token);
             pairs += 1;
         }
-        let marks = [(argument.optional, "optional"), (argument.multiple, "multiple")];
+        let marks = [
+            (argument.optional, "optional"),
+            (argument.multiple, "multiple"),
+            (argument.multiple_token, "multiple_token"),
+        ];
         let marks: Vec<&str> = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
         if !marks.is_empty() {
             reply.text("flags");
