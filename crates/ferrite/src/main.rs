@@ -56,7 +56,14 @@ fn serve(load: &Load) -> Result<(), String> {
     let _pid = pid_file::PidFile::write(&config);
     let started = Server::builder().configured(&config, users).names(names).start();
     let mut server = started
-        .inspect_err(|error| tracing::error!("{error}"))
+        .inspect_err(|error| {
+            tracing::error!("{error}");
+            if error.kind() == std::io::ErrorKind::AddrInUse {
+                // The line that those who start servers look for.
+                let port = config.network.port.get();
+                tracing::error!("Failed listening on port {port} (tcp), aborting.");
+            }
+        })
         .map_err(|error| format!("Ferrite cannot start: {error}"))?;
     tracing::info!("Server initialized");
     tracing::info!("Ready to accept connections tcp");

@@ -114,7 +114,9 @@ impl Reader<'_> {
         if let Some(setting) = self.start.config.find(name) {
             let spec = setting.spec();
             let split = match rest {
-                [] => return Err("wrong number of arguments".into()),
+                [] if !spec.takes_words() => {
+                    return Err("wrong number of arguments".into());
+                }
                 [_, _, ..] if !spec.takes_words() => {
                     return Err("wrong number of arguments".into());
                 }

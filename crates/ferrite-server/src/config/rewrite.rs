@@ -38,6 +38,16 @@ impl Config {
     /// Writes the values into the file they came from. `users` are lines without `user` itself;
     /// none where an ACL file keeps them.
     pub fn rewrite(&self, users: &[Vec<u8>]) -> Result<(), RewriteError> {
+        self.write(users, false)
+    }
+
+    /// The same with every parameter, also those that have their default: for tests of what a
+    /// server reads again.
+    pub fn rewrite_all(&self, users: &[Vec<u8>]) -> Result<(), RewriteError> {
+        self.write(users, true)
+    }
+
+    fn write(&self, users: &[Vec<u8>], all: bool) -> Result<(), RewriteError> {
         let file = self.file.as_ref().ok_or(RewriteError::NoFile)?;
         let failed = |error: std::io::Error| RewriteError::Failed(system(&error));
         let old = match std::fs::read(&file.path) {
@@ -45,7 +55,11 @@ impl Config {
             other => other.map_err(failed)?,
         };
         let new = match file.form {
-            Form::RedisConf => self.rewritten(&old, users),
+            Form::RedisConf => self.rewritten(&old, users, all),
+            Form::Toml if all => {
+                let why = "every parameter is written to the form of redis.conf alone";
+                return Err(RewriteError::Failed(why.to_owned()));
+            }
             Form::Toml => {
                 let text = String::from_utf8_lossy(&old);
                 toml::rewrite(self, &text, users).map_err(RewriteError::Failed)?.into_bytes()
@@ -55,10 +69,12 @@ impl Config {
     }
 
     /// The text of a `redis.conf` with the values of now.
-    fn rewritten(&self, old: &[u8], users: &[Vec<u8>]) -> Vec<u8> {
+    fn rewritten(&self, old: &[u8], users: &[Vec<u8>], all: bool) -> Vec<u8> {
         let mut lines = Lines::read(self, old);
         for setting in self.settings() {
-            let (name, add) = (setting.spec().name, !setting.is_default());
+            let name = setting.spec().name;
+            // What takes several lines is written whole or not at all.
+            let add = all || !setting.is_default() || lines.places.contains_key(name);
             for value in setting.lines() {
                 lines.put(name, &value, add);
             }

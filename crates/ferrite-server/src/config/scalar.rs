@@ -87,6 +87,8 @@ pub(super) fn parse(kind: &Kind, words: &[Vec<u8>]) -> Result<i64, String> {
             within(number, 0, 0o777)
         }
         Kind::Choice(choices) => choose(choices, word),
+        // No word is none of the choices.
+        Kind::Flags(choices) if words.is_empty() => choose(choices, b""),
         Kind::Flags(choices) => {
             words.iter().try_fold(0, |bits, word| Ok(bits | choose(choices, word)?))
         }
@@ -229,6 +231,7 @@ mod tests {
         assert_eq!(error, "argument(s) must be one of the following: default, save, now");
         let both = [b"save".to_vec(), b"now".to_vec()];
         assert_eq!(parse(&Kind::Flags(WORDS), &both), Ok(3));
+        assert_eq!(parse(&Kind::Flags(WORDS), &[]), Err(error));
         assert_eq!(describe(&Kind::Flags(WORDS), 3), "save now");
         assert_eq!(describe(&Kind::Flags(WORDS), 0), "default");
     }

@@ -110,7 +110,7 @@ impl<T: Scalar> Number<T> {
     fn words<'a>(&self, words: &'a [Vec<u8>]) -> Result<&'a [Vec<u8>], String> {
         match words {
             [_] => Ok(words),
-            [_, ..] if matches!(self.spec.kind, Kind::Flags(_)) => Ok(words),
+            _ if matches!(self.spec.kind, Kind::Flags(_)) => Ok(words),
             _ => Err("wrong number of arguments".to_owned()),
         }
     }

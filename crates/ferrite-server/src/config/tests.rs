@@ -103,6 +103,7 @@ fn errors_name_the_line_as_redis_does() {
         ("port", "wrong number of arguments"),
         ("requirepass \"a", "Unbalanced quotes in configuration line"),
         ("save 1", "Invalid save parameters"),
+        ("shutdown-on-sigint", "argument(s) must be one of the following"),
         ("appendonly yes", "this version has no append-only file; this version takes only 'no'"),
         ("cluster-enabled yes", "this version forms no clusters"),
         ("replicaof 127.0.0.1 6379", "this version follows no primary"),
@@ -286,6 +287,28 @@ fn rewriting_keeps_comments_and_order() {
     }
     again.config.rewrite(&[b"alice on nopass".to_vec()]).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written, "a second time changes nothing");
+}
+
+#[test]
+fn what_takes_several_lines_is_rewritten_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.conf");
+    std::fs::write(&path, "save\nport 7000\n").unwrap();
+    let start = load_in(folder.path(), "redis.conf", &[]).unwrap();
+    assert_eq!(get(&start.config, "save"), "", "a line without words is none");
+    let default = "3600 1 300 100 60 10000";
+    start.config.set(&["save", default], false, &()).unwrap();
+    start.config.rewrite(&[]).unwrap();
+    let again = load_in(folder.path(), "redis.conf", &[]).unwrap();
+    assert_eq!(get(&again.config, "save"), default);
+    again.config.rewrite_all(&[]).unwrap();
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(written.contains("\nmaxmemory-samples 5\n"), "{written}");
+    let all = load_in(folder.path(), "redis.conf", &[]).unwrap();
+    for setting in again.config.settings() {
+        let name = setting.spec().name;
+        assert_eq!(get(&all.config, name), String::from_utf8(setting.text()).unwrap(), "{name}");
+    }
 }
 
 #[test]

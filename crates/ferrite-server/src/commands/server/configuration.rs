@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::help;
+use crate::config::{Config, RewriteError};
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
 
@@ -30,13 +31,21 @@ pub(super) fn set(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 }
 
 pub(super) fn rewrite(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
+    write(ctx, Config::rewrite)
+}
+
+/// Writes the configuration to its file, in this way.
+pub(super) fn write(
+    ctx: &mut Ctx<'_>,
+    how: fn(&Config, &[Vec<u8>]) -> Result<(), RewriteError>,
+) -> Outcome {
     let shared = ctx.shared;
     // Users stand in the file of users, where there is one.
     let users = match shared.config.security.aclfile.get().is_empty() {
         true => shared.acl.users().iter().map(|user| user.describe()).collect(),
         false => Vec::new(),
     };
-    match shared.config.rewrite(&users) {
+    match how(&shared.config, &users) {
         Ok(()) => tracing::info!("CONFIG REWRITE executed with success."),
         Err(error) => {
             tracing::warn!("CONFIG REWRITE failed: {error}");

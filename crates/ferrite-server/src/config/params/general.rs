@@ -45,6 +45,12 @@ section! {
         /// Whether a crash leaves a report in the log.
         crash_log_enabled: Number<bool> =
             yes_no("crash-log-enabled", "yes").stored("a crash always leaves a report");
+        /// Whether the process exits where it would crash, for tests.
+        use_exit_on_panic: Number<bool> = yes_no("use-exit-on-panic", "no").hidden()
+            .stored("a crash is a crash");
+        /// How often the server looks whether a command takes too long, in milliseconds.
+        watchdog_period: Number<u64> = integer("watchdog-period", "0", 0, i32::MAX as i64).hidden()
+            .only(&["0"], "there is no watchdog; the slow log says what took long");
         /// Whether a crash tests the memory.
         crash_memcheck_enabled: Number<bool> =
             yes_no("crash-memcheck-enabled", "yes").stored("a crash does not test the memory");

@@ -26,7 +26,7 @@ impl Structure for SavePoints {
             words => words,
         };
         let (pairs, rest) = words.as_chunks::<2>();
-        if !rest.is_empty() || (words.is_empty() && origin != Origin::Live) {
+        if !rest.is_empty() {
             return Err(WRONG.to_owned());
         }
         let add = origin == Origin::Start { again: true };

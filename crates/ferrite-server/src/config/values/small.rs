@@ -83,4 +83,8 @@ impl Structure for ReplicaOf {
             None => Vec::new(),
         }
     }
+
+    fn lines(&self) -> Vec<Vec<u8>> {
+        self.0.iter().map(|_| self.text()).collect()
+    }
 }

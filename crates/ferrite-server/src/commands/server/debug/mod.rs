@@ -9,7 +9,8 @@ use std::time::Duration;
 
 pub use switches::Switches;
 
-use super::help as help_of;
+use super::{configuration, help as help_of};
+use crate::config::Config;
 use crate::config::choices::Protection;
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
@@ -65,6 +66,9 @@ pub(super) fn debug(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
             ctx.reply.ok();
         }
         (b"protocol", [kind]) => protocol(ctx, kind)?,
+        (b"config-rewrite-force-all", []) => configuration::write(ctx, Config::rewrite_all)?,
+        // A client that has nothing to be sent has no buffer, whatever is asked for.
+        (b"replybuffer", [word, _]) if word.eq_ignore_ascii_case(b"resizing") => ctx.reply.ok(),
         (b"digest", []) => digest::of_all(ctx),
         (b"digest-value", values) => digest::of_values(ctx, values)?,
         (b"listpack", [key]) => keys::listpack(ctx, key)?,
@@ -148,6 +152,7 @@ fn protocol(ctx: &mut Ctx<'_>, kind: &[u8]) -> Outcome {
 
 fn help(ctx: &mut Ctx<'_>) {
     let lines = [
+        ("CONFIG-REWRITE-FORCE-ALL", "As CONFIG REWRITE, also with what has its default."),
         ("DIGEST", "Answer a digest of all keys, as Redis 7.2 computes it."),
         ("DIGEST-VALUE <key> [<key> ...]", "Answer the digest of the value of each key."),
         ("ERROR <string>", "Answer this error."),
@@ -160,6 +165,7 @@ fn help(ctx: &mut Ctx<'_>) {
         ("PROTOCOL <type>", "Answer a value of this type."),
         ("QUICKLIST-PACKED-THRESHOLD <size>", "Keep larger elements of lists by themselves."),
         ("RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "Save, forget all keys, and load what was saved."),
+        ("REPLYBUFFER RESIZING <0|1>", "Do nothing: no client keeps a buffer for replies."),
         ("SET-ACTIVE-EXPIRE <0|1>", "With 0 keys expire only when a command meets them."),
         ("SET-DISABLE-DENY-SCRIPTS <0|1>", "With 1 scripts may call any command."),
         ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", "With 1 RESTORE does not look at checksums."),
