@@ -1,5 +1,6 @@
 //! The configuration in effect: what happens when parameters get new values.
 
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -64,17 +65,18 @@ fn address(word: &str, port: u16) -> (String, Vec<SocketAddr>, bool) {
 ///
 /// # Errors
 /// The address that cannot be listened at, and what the system says.
-pub fn listen(config: &Config) -> Result<Vec<Listener>, String> {
+pub fn listen(config: &Config) -> io::Result<Vec<Listener>> {
     listen_besides(config, &[])
 }
 
 /// The same without those that are listened at already.
-fn listen_besides(config: &Config, there: &[SocketAddr]) -> Result<Vec<Listener>, String> {
+fn listen_besides(config: &Config, there: &[SocketAddr]) -> io::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     let (mut every_ipv6, wanted) = (false, addresses(config));
     for (name, found, needed) in &wanted {
         if found.is_empty() && *needed {
-            return Err(format!("{name} is no address of a machine that is known"));
+            let why = format!("{name} is no address of a machine that is known");
+            return Err(io::Error::other(why));
         }
         for address in found {
             if there.contains(address) {
@@ -89,7 +91,7 @@ fn listen_besides(config: &Config, there: &[SocketAddr]) -> Result<Vec<Listener>
                 }
                 Err(_) if covered => {}
                 Err(error) if !needed => tracing::debug!("{error}; it may be missing"),
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -128,7 +130,9 @@ impl Shared {
         }
         let mut kept = there.clone();
         kept.retain(|address| wanted.contains(address));
-        let listeners = listen_besides(config, &kept).inspect_err(|why| tracing::warn!("{why}"))?;
+        let listeners = listen_besides(config, &kept)
+            .inspect_err(|why| tracing::warn!("{why}"))
+            .map_err(|error| error.to_string())?;
         *there = kept.clone();
         there.extend(listeners.iter().filter_map(Listener::address));
         self.mail(0, Mail::Listen { listeners, kept });
@@ -148,6 +152,9 @@ impl Apply for Shared {
                 };
                 (name.to_owned(), why.to_owned())
             })?;
+        }
+        if let Some(name) = of(&["oom-score-adj", "oom-score-adj-values"]) {
+            self.oom_score.apply(config).map_err(|why| (name.to_owned(), why))?;
         }
         if of(&["requirepass"]).is_some() {
             self.acl.require_password(&config.security.requirepass.get().0);

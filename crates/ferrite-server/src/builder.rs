@@ -27,6 +27,7 @@ use crate::monitor::Monitors;
 use crate::net::listen::Listener;
 use crate::net::mail::{Mail, Mailbox};
 use crate::net::worker::{BELL, Worker};
+use crate::oom_score::OomScore;
 use crate::persist::{Persistence, load};
 use crate::pubsub::PubSub;
 use crate::rates::Rates;
@@ -131,7 +132,7 @@ impl Builder {
     pub fn start(self) -> io::Result<Server> {
         let mut listeners = Vec::new();
         if let Some(config) = &self.config {
-            listeners = apply::listen(config).map_err(io::Error::other)?;
+            listeners = apply::listen(config)?;
         }
         for address in &self.addresses {
             listeners.push(Listener::tcp(*address)?);
@@ -152,6 +153,7 @@ impl Builder {
         shared.listening.lock().clone_from(&addresses);
         self.admit_users(&shared)?;
         shared.put_into_effect();
+        shared.oom_score.apply(&shared.config).map_err(io::Error::other)?;
         shared.memory.started();
         self.load(&shared)?;
         let mut threads = Vec::new();
@@ -251,6 +253,7 @@ impl Builder {
             monitors: Monitors::default(),
             latency: Latency::default(),
             memory: MemoryUse::default(),
+            oom_score: OomScore::default(),
             rates: Rates::default(),
             errors: Mutex::default(),
             refusals: [const { AtomicU64::new(0) }; 4],

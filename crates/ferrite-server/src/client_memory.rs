@@ -30,15 +30,27 @@ impl Shared {
         if limit == 0 || !self.clients.account(client, limit) {
             return client.has(Mark::Evicted);
         }
+        self.evict_down_to(limit, client, counts);
+        client.has(Mark::Evicted)
+    }
+
+    /// The limit has changed, by a command of this client: all are looked at.
+    pub fn evict_clients_now(&self, client: &Client, counts: &Counts) {
+        let limit = self.client_memory_limit();
+        if limit > 0 {
+            self.evict_down_to(limit, client, counts);
+        }
+    }
+
+    fn evict_down_to(&self, limit: usize, caller: &Client, counts: &Counts) {
         for evicted in self.clients.evict(limit) {
             tracing::info!("Evicting client: {}", evicted.line(crate::shared::unix_ms()));
             count(&counts.evicted_clients, 1);
-            if evicted.id != client.id {
+            if evicted.id != caller.id {
                 let (seat, id) = (evicted.address.seat, evicted.id);
                 self.mail(evicted.address.thread, Mail::Kill { seat, id });
             }
         }
-        client.has(Mark::Evicted)
     }
 
     /// What is measured per second.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize
 
 use parking_lot::Mutex;
 
+use crate::shared::Shared;
 use crate::tracking::Mode;
 
 /// Where a connection lives: which thread, and which of its seats.
@@ -90,6 +91,33 @@ pub enum Mark {
     Replica = 1 << 3,
     /// It is being disconnected because it takes too much memory.
     Evicted = 1 << 4,
+}
+
+/// Whose command sends messages: what is for itself waits until it has its reply.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    /// Its number.
+    pub id: u64,
+    /// What is for itself.
+    pub own: &'a mut Vec<u8>,
+}
+
+impl Caller<'_> {
+    /// As [`Shared::tell`].
+    pub fn tell(&mut self, shared: &Shared, client: &Client, bytes: Arc<[u8]>) {
+        match client.id == self.id {
+            true => self.own.extend_from_slice(&bytes),
+            false => shared.tell(client, bytes),
+        }
+    }
+
+    /// Sends a client bytes that it did not ask for.
+    pub fn send(&mut self, shared: &Shared, client: &Client, bytes: Arc<[u8]>) {
+        match client.id == self.id {
+            true => self.own.extend_from_slice(&bytes),
+            false => shared.send(client, bytes),
+        }
+    }
 }
 
 /// What a client calls itself.
@@ -304,7 +332,8 @@ impl Clients {
                 break;
             }
             client.mark(Mark::Evicted, true);
-            self.forget(&client);
+            // It is gone for everybody; its thread closes it when it comes to it.
+            self.remove(client.id);
             evicted.push(client);
         }
         evicted

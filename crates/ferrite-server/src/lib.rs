@@ -40,6 +40,7 @@ mod monitor;
 pub mod net;
 pub mod notify;
 pub mod number;
+mod oom_score;
 pub mod persist;
 pub mod pubsub;
 pub mod random;

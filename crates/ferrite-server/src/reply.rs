@@ -10,10 +10,18 @@ use crate::number;
 const BULK_FRAME: usize = 25;
 
 /// The output of one client.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reply {
     bytes: Vec<u8>,
     resp3: bool,
+    /// More bytes than this are not sent: the client is disconnected instead.
+    limit: usize,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Self::new(false)
+    }
 }
 
 /// A place of which an aggregate's length is told later; see [`Reply::defer`].
@@ -24,12 +32,23 @@ pub struct Deferred(usize);
 impl Reply {
     /// An empty output.
     pub fn new(resp3: bool) -> Self {
-        Self { bytes: Vec::new(), resp3 }
+        Self::onto(Vec::new(), resp3)
     }
 
     /// An output that goes on behind `bytes`.
     pub fn onto(bytes: Vec<u8>, resp3: bool) -> Self {
-        Self { bytes, resp3 }
+        Self { bytes, resp3, limit: usize::MAX }
+    }
+
+    /// How many bytes may wait to be sent; for an output that has no limit yet.
+    pub fn limited(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Whether there is more than may wait to be sent. Nothing of it is sent then, so whoever
+    /// writes much by chance or repetition may stop.
+    pub fn is_over(&self) -> bool {
+        self.bytes.len() > self.limit
     }
 
     /// Whether the client speaks RESP3.
@@ -127,6 +146,9 @@ impl Reply {
 
     /// A bulk string.
     pub fn bulk(&mut self, bytes: &[u8]) {
+        if self.is_over() {
+            return;
+        }
         self.bytes.reserve(bytes.len() + BULK_FRAME);
         self.length(b'$', bytes.len());
         self.raw(bytes);

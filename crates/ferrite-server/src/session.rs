@@ -36,8 +36,6 @@ pub struct WatchedKey {
     pub db: usize,
     /// Its name.
     pub key: Vec<u8>,
-    /// Whether it was there, but past its time, when it was watched.
-    pub expired: bool,
 }
 
 /// The keys a client watches.
@@ -141,6 +139,13 @@ impl Session {
     pub fn select(&mut self, db: usize) {
         self.db = db;
         self.client.db.store(db, Ordering::Relaxed);
+    }
+
+    /// A reply was not sent: the next one is, unless none is.
+    pub fn mute_once(&mut self) {
+        if self.muted == Muted::Once {
+            self.muted = Muted::No;
+        }
     }
 
     /// Whether it waits, for keys or for replicas.

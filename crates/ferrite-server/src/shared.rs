@@ -22,6 +22,7 @@ use crate::latency::Latency;
 use crate::memory_use::MemoryUse;
 use crate::monitor::Monitors;
 use crate::net::mail::{Mail, Mailbox};
+use crate::oom_score::OomScore;
 use crate::persist::Persistence;
 use crate::pubsub::PubSub;
 use crate::rates::Rates;
@@ -91,6 +92,8 @@ pub struct Shared {
     pub refusals: [AtomicU64; 4],
     /// Snapshots.
     pub persistence: Persistence,
+    /// How early the kernel ends the process.
+    pub oom_score: OomScore,
     /// Itself, for threads that outlive a command.
     pub this: Weak<Shared>,
     /// What tests have turned off.
@@ -115,7 +118,16 @@ impl Shared {
     /// Sends a client bytes that it did not ask for, in order with others sent so.
     pub fn send(&self, client: &Client, bytes: Arc<[u8]>) {
         let (seat, id) = (client.address.seat, client.id);
-        self.mail(client.address.thread, Mail::Output { seat, id, bytes });
+        self.mail(client.address.thread, Mail::Output { seat, id, bytes, uncounted: 0 });
+    }
+
+    /// The same for what a client is told because a key is gone: no more keys go for the memory
+    /// that it takes on its way.
+    pub fn tell(&self, client: &Client, bytes: Arc<[u8]>) {
+        let (seat, id) = (client.address.seat, client.id);
+        let uncounted = bytes.len() + size_of::<Mail>();
+        self.eviction.uncounted.fetch_add(uncounted, Ordering::Relaxed);
+        self.mail(client.address.thread, Mail::Output { seat, id, bytes, uncounted });
     }
 
     /// From which sizes on collections change their form.

@@ -5,6 +5,7 @@
 use std::alloc::System;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Mutex;
 
 use ferrite_resp::{Limits, Value, decode, encode};
 use ferrite_server::Server;
@@ -65,9 +66,12 @@ fn is_oom(value: &Value) -> bool {
     matches!(value, Value::Error(text) if text.starts_with(b"OOM "))
 }
 
-/// One test: the counter of memory is that of the whole process.
+/// One test at a time: the counter of memory is that of the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn memory_stays_below_the_limit_by_each_policy() {
+    let _alone = ALONE.lock();
     let payload = "x".repeat(1000);
     for (name, number) in Policy::WORDS.iter().copied() {
         let policy = Policy::from_number(number);
@@ -120,4 +124,29 @@ fn memory_stays_below_the_limit_by_each_policy() {
         assert!(!is_oom(&client.call(&["GET", "first"])), "{name}: reading is always allowed");
         assert!(!is_oom(&client.call(&["DEL", "first"])), "{name}: and so is deleting");
     }
+}
+
+/// Clients that are told of each key that goes: the messages need memory, and no more keys go for
+/// them.
+#[test]
+fn who_is_told_of_evicted_keys_drives_out_no_others() {
+    const TRACKED: usize = 300;
+    let _alone = ALONE.lock();
+    let server = server();
+    let mut client = Client::of(&server);
+    let mut readers: Vec<_> = (0..10).map(|_| Client::of(&server)).collect();
+    for reader in &mut readers {
+        reader.call(&["HELLO", "3"]);
+        reader.call(&["CLIENT", "TRACKING", "ON"]);
+    }
+    client.call(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    for number in 0..TRACKED {
+        let key = format!("{number}{}", "k".repeat(1000));
+        client.call(&["SET", &key, "x"]);
+        readers.iter_mut().for_each(|reader| drop(reader.call(&["GET", &key])));
+    }
+    let limit = (allocated() - 40_000).to_string();
+    client.call(&["CONFIG", "SET", "maxmemory", &limit]);
+    let left = client.int(&["DBSIZE"]) as usize;
+    assert!((TRACKED - 100..TRACKED).contains(&left), "{left}");
 }

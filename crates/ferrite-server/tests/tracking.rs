@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ferrite_resp::{Limits, Value, decode, encode};
 use ferrite_server::Server;
-use ferrite_testkit::{Peer, Server as Real};
+use ferrite_testkit::{Peer, Server as Real, wait_until};
 
 struct Client {
     stream: TcpStream,
@@ -27,10 +27,14 @@ impl Client {
         client
     }
 
-    fn call(&mut self, words: &[&str]) -> Value {
+    fn send(&mut self, words: &[&str]) {
         let mut request = Vec::new();
         encode::command(&mut request, words);
         self.stream.write_all(&request).unwrap();
+    }
+
+    fn call(&mut self, words: &[&str]) -> Value {
+        self.send(words);
         self.next()
     }
 
@@ -190,5 +194,47 @@ fn another_client_can_be_told_instead() {
         }
         let info = format!("{:?}", reader.call(&["CLIENT", "TRACKINGINFO"]));
         assert!(info.contains(&format!("{:?}", b"broken_redirect".to_vec())), "{info}");
+    });
+}
+
+#[test]
+fn what_a_client_changes_itself_is_told_behind_its_reply() {
+    both(|address| {
+        let mut reader = Client::new(address, true);
+        let mut writer = Client::new(address, true);
+        let mut asker = Client::new(address, false);
+        reader.call(&["CLIENT", "TRACKING", "ON"]);
+        writer.call(&["RPUSH", "to", "a"]);
+        reader.call(&["LRANGE", "to", "0", "-1"]);
+        let number = |number| Value::Integer(number);
+        assert_eq!(reader.call(&["RPUSH", "to", "b"]), number(2));
+        assert_eq!(reader.next(), invalidate("to"));
+        reader.call(&["LRANGE", "to", "0", "-1"]);
+        reader.send(&["BLMOVE", "from", "to", "LEFT", "LEFT", "0"]);
+        wait_until("the reader waits", || {
+            let info = asker.call(&["INFO", "clients"]);
+            String::from_utf8_lossy(info.as_bytes().unwrap()).contains("blocked_clients:1")
+        });
+        writer.call(&["RPUSH", "from", "moved"]);
+        assert_eq!(reader.next(), Value::Bulk("moved".into()));
+        assert_eq!(reader.next(), invalidate("to"));
+    });
+}
+
+#[test]
+fn keys_above_the_limit_are_given_up_before_the_next_command() {
+    both(|address| {
+        let mut reader = Client::new(address, true);
+        let mut other = Client::new(address, true);
+        reader.call(&["CLIENT", "TRACKING", "ON"]);
+        reader.call(&["MGET", "a", "b"]);
+        reader.call(&["MULTI"]);
+        other.call(&["DEBUG", "PAUSE-CRON", "1"]);
+        other.call(&["CONFIG", "SET", "tracking-table-max-keys", "1"]);
+        let first = reader.call(&["PING"]);
+        assert!(first == invalidate("a") || first == invalidate("b"), "{first:?}");
+        assert_eq!(reader.next(), Value::Simple("QUEUED".into()));
+        other.call(&["CONFIG", "SET", "tracking-table-max-keys", "1000000"]);
+        other.call(&["DEBUG", "PAUSE-CRON", "0"]);
     });
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Ctx;
 use super::effects::Propagation;
+use crate::clients::Caller;
 use crate::notify::Class;
 use crate::session::Muted;
 use crate::store::shard_of;
@@ -18,27 +19,46 @@ impl Ctx<'_> {
         self.notify(class, event, key);
     }
 
+    /// The change of the last [`Ctx::changed`] counts as so many.
+    pub fn counts_as(&mut self, changes: usize) {
+        self.effects.dirty = self.effects.dirty.saturating_sub(1) + changes as u64;
+    }
+
     /// A key has changed without an event of its own and without counting as a change.
     pub fn touched(&mut self, key: &[u8]) {
         let db = self.session.db;
-        let number = shard_of(self.hash(key));
-        let shard = self.held.shard(number);
+        let hash = self.hash(key);
+        let number = shard_of(hash);
+        let shard = self.held.shard_mut(number);
         if !shard.watched.is_empty() {
-            shard.watched.changed(db, key);
+            let gone = shard.tables[db].find(hash, key).is_none();
+            shard.watched.changed(db, key, gone);
         }
         if shard.waiting.has(db, key) {
             self.effects.ready.push((db, key.to_vec()));
         }
         let shared = self.shared;
         if shared.tracking.clients() > 0 {
-            let by = self.session.client.id;
+            let id = self.session.client.id;
             let tracked = &mut self.held.shard_mut(number).tracked;
-            let at_once = self.effects.evicting.then_some(&mut self.reply);
-            shared.tracking.changed(shared, tracked, key, by, at_once);
+            match &mut self.effects.evicted {
+                Some(evicted) => evicted.extend(shared.tracking.take(tracked, key)),
+                None => {
+                    let mut caller = Caller { id, own: &mut self.effects.own };
+                    shared.tracking.changed(shared, tracked, key, &mut caller);
+                }
+            }
             if shared.tracking.broadcasts() {
-                self.effects.broadcast.push((key.to_vec(), by));
+                self.effects.broadcast.push((key.to_vec(), id));
             }
         }
+    }
+
+    /// Messages for the caller so far are sent before the reply to its command.
+    pub fn push_own(&mut self) {
+        let begin = self.reply.len();
+        self.reply.raw(&std::mem::take(&mut self.effects.own));
+        self.push_written(begin);
     }
 
     /// Tells replicas these words instead of the command's own; more than once for more than one.
@@ -72,7 +92,8 @@ impl Ctx<'_> {
 
     /// Publishes a message; how many received it.
     pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        self.shared.pubsub.publish(self.shared, channel, message)
+        let mut caller = Caller { id: self.session.client.id, own: &mut self.effects.own };
+        self.shared.pubsub.publish(self.shared, channel, message, &mut caller)
     }
 
     /// What stands in the reply behind `begin` is sent, also where replies are not

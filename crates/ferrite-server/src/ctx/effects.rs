@@ -1,6 +1,10 @@
 //! What a command did, beyond its reply: how many changes, what replicas are told, who may go on.
 
+use std::time::Duration;
+
 use ferrite_resp::encode;
+
+use crate::tracking::Readers;
 
 /// What replicas are told of a command that changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,15 +31,20 @@ pub struct Effects {
     pub apart: bool,
     /// Keys that changed and that somebody waits for.
     pub ready: Vec<(usize, Vec<u8>)>,
-    /// A key is being evicted, and the caller is told so before its command runs.
-    pub evicting: bool,
-    /// Messages for the caller that are sent although its replies are not.
+    /// Messages for the caller that stand in its reply and are sent although its replies are not.
     pub pushed: Vec<u8>,
+    /// Messages for the caller that come behind its reply.
+    pub own: Vec<u8>,
     /// Keys that clients are told of by prefix, and whose command changed them.
     pub broadcast: Vec<(Vec<u8>, u64)>,
+    /// While keys are evicted: those that clients have read, who are told in the end. Messages
+    /// need memory, for which more keys would have to go.
+    pub evicted: Option<Vec<Readers>>,
     /// The words that a command which waits is run again with, where they are not its own: XREAD
     /// says `$` and means the id that was the last when it was called.
     pub retry_words: Option<Vec<Vec<u8>>>,
+    /// What TIME answered: the same for a whole script or transaction.
+    pub time: Option<Duration>,
 }
 
 impl Effects {
@@ -57,5 +66,6 @@ impl Effects {
         self.ready.clear();
         self.broadcast.clear();
         self.retry_words = None;
+        self.time = None;
     }
 }

@@ -6,6 +6,7 @@ use ferrite_store::table::Table;
 use ferrite_store::types::Collection;
 
 use super::{Ctx, Within};
+use crate::clients::Caller;
 use crate::persist::points;
 use crate::store::{SHARDS, ShardSet};
 
@@ -93,7 +94,8 @@ impl Ctx<'_> {
             }
         }
         let tracked = &mut self.held.shard_mut(shard).tracked;
-        self.shared.tracking.give_up(self.shared, tracked);
+        let mut nobody = Caller { id: 0, own: &mut self.effects.own };
+        self.shared.tracking.give_up(self.shared, tracked, &mut nobody);
         expired +=
             self.expire_due_fields(shard, EXPIRED_PER_VISIT - expired.min(EXPIRED_PER_VISIT));
         self.end_unit();

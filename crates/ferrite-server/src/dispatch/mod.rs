@@ -21,13 +21,13 @@ use smallvec::SmallVec;
 
 use ahead::Request;
 
-use crate::clients::Mark;
+use crate::clients::{Caller, Mark};
 use crate::commands::{self, Entry};
 use crate::ctx::{Ctx, Stop, Within, count};
 use crate::error::CommandError;
 use crate::replication::Wait;
 use crate::session::{Muted, Queued};
-use crate::store::ShardSet;
+use crate::store::{SHARDS, ShardSet};
 
 /// How many bytes of a call's words an error about an unknown command shows, as in Redis.
 const SHOWN_ARGUMENTS: usize = 128;
@@ -61,12 +61,14 @@ impl Ctx<'_> {
         }
         let next = self.execute_aloud(request.words, request.entry);
         self.hashes.forget();
-        if muted != Muted::No && self.session.muted == muted {
+        // A command that waits is muted when its reply comes.
+        if muted != Muted::No && next == Next::Go && self.session.muted == muted {
             self.reply.truncate(begin);
             self.reply.raw(&std::mem::take(&mut self.effects.pushed));
-            if muted == Muted::Once {
-                self.session.muted = Muted::No;
-            }
+            self.session.mute_once();
+        }
+        if !self.effects.own.is_empty() {
+            self.reply.raw(&std::mem::take(&mut self.effects.own));
         }
         next
     }
@@ -80,9 +82,18 @@ impl Ctx<'_> {
                 return Next::Go;
             }
         };
+        if self.shared.tracking.clients() > 0 {
+            self.give_up_tracked();
+        }
         let admitted = match self.admit(entry, words) {
             Ok(()) if self.must_pause(entry, words) => return Next::Paused,
-            Ok(()) => self.make_room_for(entry).and_then(|()| self.check_state(entry)),
+            Ok(()) => {
+                let made = self.make_room_for(entry);
+                if !self.effects.own.is_empty() {
+                    self.push_own();
+                }
+                made.and_then(|()| self.check_state(entry))
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = admitted {
@@ -122,6 +133,23 @@ impl Ctx<'_> {
                 Next::Parked
             }
         }
+    }
+
+    /// Gives up keys that clients are told of, where more are remembered than may be.
+    fn give_up_tracked(&mut self) {
+        let (shared, id) = (self.shared, self.session.client.id);
+        for shard in 0..SHARDS as u8 {
+            let busy = || shared.scripting.is_busy();
+            if !shared.tracking.has_too_many(shared)
+                || !self.held.acquire_unless(ShardSet::of_shard(shard), busy)
+            {
+                break;
+            }
+            let mut caller = Caller { id, own: &mut self.effects.own };
+            let tracked = &mut self.held.shard_mut(shard).tracked;
+            shared.tracking.give_up(shared, tracked, &mut caller);
+        }
+        self.push_own();
     }
 
     /// CLIENT CACHING is for one command, or one transaction.

@@ -69,7 +69,11 @@ impl Ctx<'_> {
     pub fn observe_error(&self, line: &str) {
         /// The most codes that are counted apart, as in Redis.
         const CODES: usize = 128;
-        let code = line.split(' ').next().unwrap_or_default();
+        /// The longest code.
+        const LONGEST: usize = 30;
+        // What has no code at its begin counts as ERR, as in Redis.
+        let code = line.split_once(' ').map(|(code, _)| code).filter(|code| code.len() <= LONGEST);
+        let code = code.unwrap_or("ERR");
         let mut errors = self.shared.errors.lock();
         if errors.len() < CODES || errors.contains_key(code) {
             *errors.entry(code.to_owned()).or_default() += 1;

@@ -63,6 +63,7 @@ impl Ctx<'_> {
         let session = std::mem::replace(&mut self.session, session);
         let reply = std::mem::replace(&mut self.reply, Reply::new(waiter.session.resp3));
         let within = std::mem::replace(&mut self.within, Within::Retry);
+        let own = std::mem::take(&mut self.effects.own);
         self.effects.dirty = 0;
         let (words, began) = (slices(&waiter.words), Instant::now());
         // Rights may have changed since it began to wait.
@@ -81,7 +82,14 @@ impl Ctx<'_> {
             Some(Stop::Error(error)) => {
                 self.reply.truncate(0);
                 self.reply.error(&error);
-                self.observe_end(waiter, 0, began.elapsed());
+                match refused {
+                    true => {
+                        count(&self.counts.errors, 1);
+                        self.observe_error(error.line());
+                        self.observe_refused(waiter.entry);
+                    }
+                    false => self.observe_end(waiter, 0, began.elapsed()),
+                }
                 true
             }
             None => {
@@ -92,13 +100,17 @@ impl Ctx<'_> {
         self.within = within;
         self.session = session;
         let answer = std::mem::replace(&mut self.reply, reply);
+        let pushed = std::mem::replace(&mut self.effects.own, own);
         if !served {
+            if !pushed.is_empty() {
+                self.shared.send(&waiter.client, pushed.into());
+            }
             return false;
         }
         self.dismiss(waiter);
         let (seat, id) = (waiter.client.address.seat, waiter.client.id);
-        let bytes = answer.into_bytes();
-        self.shared.mail(waiter.client.address.thread, Mail::Served { seat, id, bytes });
+        let served = Mail::Served { seat, id, reply: answer.into_bytes(), pushed };
+        self.shared.mail(waiter.client.address.thread, served);
         true
     }
 

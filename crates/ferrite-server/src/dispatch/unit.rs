@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use ferrite_commands::Flag;
 
 use super::block::Park;
+use super::slices;
 use crate::commands::{Entry, Run};
 use crate::ctx::effects::Propagation;
 use crate::ctx::{Ctx, Outcome, Within, count};
@@ -68,7 +69,7 @@ impl Ctx<'_> {
         let (shared, id) = (self.shared, client.id);
         for key in keys.iter().filter_map(|key| words.get(key.index)) {
             let tracked = &mut self.held.shard_mut(shard_of(self.hashes.of(key))).tracked;
-            shared.tracking.read(shared, tracked, key, id);
+            shared.tracking.read(tracked, key, id);
         }
     }
 
@@ -107,11 +108,14 @@ impl Ctx<'_> {
         if name == "replconf" || name == "psync" {
             return false;
         }
-        let may_replicate = |name: &str| MAY_REPLICATE.contains(&name);
+        let may_replicate = |name: &str, words: &[&[u8]]| {
+            MAY_REPLICATE.contains(&name) && !self.shared.scripting.never_writes(name, words)
+        };
+        let queued = |one: &Queued| may_replicate(one.entry.spec.name, &slices(&one.words));
         self.shared.paused_reads.load(Ordering::Relaxed)
             || self.writes(entry)
-            || (may_replicate(name) && !self.shared.scripting.never_writes(name, words))
-            || (name == "exec" && self.queued().any(|one| may_replicate(one.entry.spec.name)))
+            || may_replicate(name, words)
+            || (name == "exec" && self.queued().any(queued))
     }
 
     /// The commands of the transaction that was begun.

@@ -6,6 +6,7 @@
 mod room;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use parking_lot::Mutex;
 use room::Pool;
@@ -52,12 +53,14 @@ impl Policy {
 pub struct Eviction {
     config: Arc<Config>,
     pool: Mutex<Pool>,
+    /// Bytes of messages on their way that do not count: see [`crate::shared::Shared::tell`].
+    pub uncounted: AtomicUsize,
 }
 
 impl Eviction {
     /// By the values that a configuration has at each moment.
     pub fn new(config: Arc<Config>) -> Self {
-        Self { config, pool: Mutex::default() }
+        Self { config, pool: Mutex::default(), uncounted: AtomicUsize::new(0) }
     }
 
     /// Bytes that may be used; 0 for no limit.

@@ -3,6 +3,7 @@
 //! As in Redis, a few keys are compared at a time, and the best candidates of all comparisons are
 //! kept in a pool. Each comparison looks at one shard, under its lock alone.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use ferrite_commands::Flag;
@@ -11,6 +12,7 @@ use ferrite_store::table::{self, Ref, Table};
 use ferrite_store::types::Collection;
 
 use super::{Eviction, Policy};
+use crate::clients::Caller;
 use crate::commands::Entry;
 use crate::ctx::{Ctx, Within, count};
 use crate::error::CommandError;
@@ -64,7 +66,9 @@ impl Eviction {
     /// Whether more memory is used than may be.
     pub fn is_over(&self) -> bool {
         let limit = self.limit();
-        limit > 0 && memory::allocated() as u64 > limit
+        limit > 0
+            && memory::allocated().saturating_sub(self.uncounted.load(Ordering::Relaxed)) as u64
+                > limit
     }
 
     /// How good a key is to be evicted; the higher the better.
@@ -114,6 +118,17 @@ impl Ctx<'_> {
     /// Evicts keys while more memory is used than may be; whether there are keys left to evict,
     /// or no need to.
     pub fn make_room(&mut self) -> bool {
+        self.effects.evicted = Some(Vec::new());
+        let made = self.evict_keys();
+        let (shared, id) = (self.shared, self.session.client.id);
+        let mut caller = Caller { id, own: &mut self.effects.own };
+        for readers in self.effects.evicted.take().into_iter().flatten() {
+            shared.tracking.tell_readers(shared, &readers, id, &mut caller);
+        }
+        made
+    }
+
+    fn evict_keys(&mut self) -> bool {
         let eviction = &self.shared.eviction;
         for _ in 0..EVICTED_PER_COMMAND {
             if !eviction.is_over() {
@@ -174,9 +189,7 @@ impl Ctx<'_> {
         self.shared.garbage.free_value(removed);
         count(&self.counts.evicted, 1);
         self.effects.propagate(db, &[b"DEL", key]);
-        self.effects.evicting = true;
         self.touched(key);
-        self.effects.evicting = false;
         self.notify(Class::Evicted, "evicted", key);
         true
     }

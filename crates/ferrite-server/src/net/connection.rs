@@ -14,7 +14,7 @@ use crate::dispatch::ahead::{self, Ahead, Request};
 use crate::dispatch::{Next, slices};
 use crate::error::CommandError;
 use crate::reply::Reply;
-use crate::session::Session;
+use crate::session::{Muted, Session};
 
 /// How many commands run before the locks that are kept between them are given to whoever waits.
 const COMMANDS_PER_LOCK: usize = 64;
@@ -153,7 +153,13 @@ impl Connection {
             0 => mem::take(&mut ctx.spare),
             _ => mem::take(&mut self.output),
         };
-        ctx.reply = Reply::onto(output, ctx.session.resp3);
+        let limits = ctx.shared.config.clients.client_output_buffer_limit.peek();
+        let limit = match ctx.session.is_subscribed() {
+            true => limits.pubsub.hard,
+            false => limits.normal.hard,
+        };
+        let limit = usize::try_from(limit).ok().filter(|limit| *limit > 0);
+        ctx.reply = Reply::onto(output, ctx.session.resp3).limited(limit.unwrap_or(usize::MAX));
         ctx.now = crate::shared::unix_ms();
         ctx.clock = Instant::now();
         ctx.session.client.active.store(ctx.now, Ordering::Relaxed);
@@ -161,7 +167,22 @@ impl Connection {
 
     fn leave(&mut self, ctx: &mut Ctx<'_>) {
         mem::swap(&mut ctx.session, &mut self.session);
-        self.output = mem::take(&mut ctx.reply).into_bytes();
+        let reply = mem::take(&mut ctx.reply);
+        let is_over = reply.is_over();
+        self.output = reply.into_bytes();
+        if is_over {
+            self.tell_over(ctx.now);
+            self.output = Vec::new();
+            self.session.closing = true;
+        }
+    }
+
+    /// Tells the log that it is closed because too much waits to be sent to it.
+    pub fn tell_over(&self, now: i64) {
+        let line = self.session.client.line(now);
+        tracing::warn!(
+            "Client {line} scheduled to be closed ASAP for overcoming of output buffer limits."
+        );
     }
 
     /// Executes the requests in `input`; how many of its bytes were used.
@@ -260,10 +281,18 @@ impl Connection {
         if commands.is_multiple_of(COMMANDS_PER_LOCK) {
             ctx.held.yield_now();
         }
-        next != Next::Parked && ctx.reply.len() <= FLUSH_ABOVE
+        next != Next::Parked && ctx.reply.len() <= FLUSH_ABOVE && !ctx.reply.is_over()
     }
 
-    /// Writes what was asked for elsewhere: messages, the reply to a command that waited.
+    /// Writes the reply to a command that waited, unless replies are not sent.
+    pub fn answer(&mut self, reply: &[u8]) {
+        match self.session.muted {
+            Muted::No => self.output.extend_from_slice(reply),
+            Muted::Once | Muted::Always => self.session.mute_once(),
+        }
+    }
+
+    /// Writes messages.
     pub fn push(&mut self, bytes: &[u8]) {
         self.output.extend_from_slice(bytes);
     }
@@ -308,7 +337,11 @@ impl Connection {
     fn forget_sent(&mut self, sent: usize) {
         match sent == self.output.len() {
             true => self.output.clear(),
-            false => drop(self.output.drain(..sent)),
+            false => {
+                drop(self.output.drain(..sent));
+                // It may wait for long: no more than what waits.
+                self.output.shrink_to_fit();
+            }
         }
         self.session.client.output.store(self.output.len(), Ordering::Relaxed);
     }
@@ -327,8 +360,9 @@ impl Connection {
         }
         let since =
             (limit.soft > 0 && waiting > limit.soft).then(|| *self.above_soft.get_or_insert(now));
+        // In whole seconds, as Redis looks at its clock.
         let seconds = i64::try_from(limit.seconds).unwrap_or(i64::MAX);
-        let too_long = since.is_some_and(|since| now - since >= seconds.saturating_mul(1000));
+        let too_long = since.is_some_and(|since| now / 1000 - since / 1000 > seconds);
         (limit.hard > 0 && waiting > limit.hard) || too_long
     }
 

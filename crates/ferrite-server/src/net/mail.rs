@@ -22,6 +22,8 @@ pub enum Mail {
         id: u64,
         /// What it is sent.
         bytes: Arc<[u8]>,
+        /// Bytes that are not counted as used while they are on their way.
+        uncounted: usize,
     },
     /// The reply to the command with which a client waited.
     Served {
@@ -30,7 +32,9 @@ pub enum Mail {
         /// The client.
         id: u64,
         /// The reply.
-        bytes: Vec<u8>,
+        reply: Vec<u8>,
+        /// Messages behind it, which are no reply.
+        pushed: Vec<u8>,
     },
     /// A client is to wait no longer (`CLIENT UNBLOCK`).
     Unblock {

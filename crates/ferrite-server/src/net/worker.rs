@@ -295,10 +295,7 @@ impl<'s> Worker<'s> {
         }
         let limits = self.ctx.shared.config.clients.client_output_buffer_limit.peek();
         if connection.exceeds(&limits, now) {
-            let line = connection.session.client.line(now);
-            tracing::warn!(
-                "Client {line} scheduled to be closed ASAP for overcoming of output buffer limits."
-            );
+            connection.tell_over(now);
             drop(limits);
             self.close(seat);
         }
@@ -331,16 +328,18 @@ impl<'s> Worker<'s> {
         for mail in mailbox.take() {
             match mail {
                 Mail::Connection(stream) => self.welcome(stream),
-                Mail::Output { seat, id, bytes } => {
+                Mail::Output { seat, id, bytes, uncounted } => {
                     let counts = self.ctx.counts;
+                    shared.eviction.uncounted.fetch_sub(uncounted, Ordering::Relaxed);
                     let Some(connection) = self.of_client(seat, id) else { continue };
                     connection.push(&bytes);
                     let fate = connection.flush(counts);
                     self.settle(seat, fate);
                 }
-                Mail::Served { seat, id, bytes } => {
+                Mail::Served { seat, id, reply, pushed } => {
                     let Some(connection) = self.of_client(seat, id) else { continue };
-                    connection.push(&bytes);
+                    connection.answer(&reply);
+                    connection.push(&pushed);
                     connection.session.waiter = None;
                     connection.session.client.parked.store(false, Ordering::Relaxed);
                     self.timed.retain(|other| *other != seat);
@@ -383,7 +382,7 @@ impl<'s> Worker<'s> {
         std::mem::swap(&mut self.ctx.session, &mut connection.session);
         let bytes = std::mem::take(&mut self.ctx.reply).into_bytes();
         if ended {
-            connection.push(&bytes);
+            connection.answer(&bytes);
             self.timed.retain(|other| *other != seat);
             self.go_on(seat);
         }

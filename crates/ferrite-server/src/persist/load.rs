@@ -29,12 +29,12 @@ pub struct Loaded {
     pub expired: u64,
 }
 
-/// What becomes of a key of the file that is there already.
+/// What becomes of a key or a library of the file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conflicts {
     /// The file is not read on.
     Refuse,
-    /// The key of the file takes its place.
+    /// What the file has takes its place.
     Replace,
 }
 
@@ -135,11 +135,12 @@ impl Loading<'_, '_> {
         }
     }
 
-    /// Loads a library of functions, in the place of one of its name.
+    /// Loads a library of functions.
     fn add_library(&self, code: &[u8]) -> io::Result<()> {
         let functions = self.shared.scripting.functions();
         let mut functions = functions.map_err(|error| io::Error::other(error.line().to_owned()))?;
-        functions.load(code, true).map_err(io::Error::other)?;
+        let replace = self.conflicts == Conflicts::Replace;
+        functions.load(code, replace).map_err(io::Error::other)?;
         Ok(())
     }
 

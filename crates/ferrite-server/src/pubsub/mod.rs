@@ -1,14 +1,15 @@
 //! Channels: who listens, and how a message gets there.
 //!
 //! A message is written once for each protocol and sent to the threads of those who listen. The
-//! one who publishes gets its own message before the reply to PUBLISH, as on Redis.
+//! one who publishes gets its own message behind the reply to its command, as on Redis 7.2.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::RwLock;
 
-use crate::clients::Client;
+use crate::clients::{Caller, Client};
 use crate::reply::Reply;
 use crate::shared::Shared;
 
@@ -120,13 +121,19 @@ impl PubSub {
 
     /// Sends a message to everybody who listens to a channel, or to a pattern that fits it; how
     /// many that were.
-    pub fn publish(&self, shared: &Shared, channel: &[u8], message: &[u8]) -> usize {
+    pub fn publish(
+        &self,
+        shared: &Shared,
+        channel: &[u8],
+        message: &[u8],
+        caller: &mut Caller<'_>,
+    ) -> usize {
         let mut received = 0;
         let listeners = self.of(Scope::Channel).read();
         if let Some(clients) = listeners.get(channel) {
             let parts: [&[u8]; 3] = [b"message", channel, message];
             let mut message = Message::new(&parts);
-            received += deliver(shared, clients, &mut message);
+            received += deliver(shared, clients, &mut message, caller);
         }
         drop(listeners);
         let patterns = self.of(Scope::Pattern).read();
@@ -134,19 +141,25 @@ impl PubSub {
             if ferrite_commands::matches_glob(pattern, channel) {
                 let parts: [&[u8]; 4] = [b"pmessage", pattern, channel, message];
                 let mut message = Message::new(&parts);
-                received += deliver(shared, clients, &mut message);
+                received += deliver(shared, clients, &mut message, caller);
             }
         }
         received
     }
 
     /// The same for a shard channel.
-    pub fn publish_shard(&self, shared: &Shared, channel: &[u8], message: &[u8]) -> usize {
+    pub fn publish_shard(
+        &self,
+        shared: &Shared,
+        channel: &[u8],
+        message: &[u8],
+        caller: &mut Caller<'_>,
+    ) -> usize {
         let listeners = self.of(Scope::Shard).read();
         let Some(clients) = listeners.get(channel) else { return 0 };
         let parts: [&[u8]; 3] = [b"smessage", channel, message];
         let mut message = Message::new(&parts);
-        deliver(shared, clients, &mut message)
+        deliver(shared, clients, &mut message, caller)
     }
 
     /// The names somebody listens to, and how many do.
@@ -161,10 +174,14 @@ impl PubSub {
     }
 }
 
-fn deliver(shared: &Shared, clients: &[Arc<Client>], message: &mut Message<'_>) -> usize {
-    use std::sync::atomic::Ordering;
+fn deliver(
+    shared: &Shared,
+    clients: &[Arc<Client>],
+    message: &mut Message<'_>,
+    caller: &mut Caller<'_>,
+) -> usize {
     for client in clients {
-        shared.send(client, message.bytes(client.resp3.load(Ordering::Relaxed)));
+        caller.send(shared, client, message.bytes(client.resp3.load(Ordering::Relaxed)));
     }
     clients.len()
 }

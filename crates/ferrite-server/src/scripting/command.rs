@@ -40,6 +40,7 @@ impl Operations<'_> {
         let operation = operation.as_bytes();
         match &*operation {
             b"call" => self.call(lua, arguments),
+            b"many" => self.call(lua, unpacked(&arguments)?),
             b"access" => self.access(lua, arguments),
             b"log" => self.log(lua, arguments),
             b"protocol" => self.choose_protocol(lua, arguments),
@@ -138,6 +139,16 @@ pub(super) fn failure(lua: &Lua, fields: &Fields, message: &str) -> Answer {
     let table = lua.create_table()?;
     table.raw_set(&fields.err, format!("ERR {message}"))?;
     Ok((false, Value::Table(table)))
+}
+
+/// The elements of a table, whose number stands behind it.
+fn unpacked(arguments: &MultiValue) -> mlua::Result<MultiValue> {
+    let (Some(Value::Table(table)), Some(Value::Integer(count))) =
+        (arguments.front(), arguments.get(1))
+    else {
+        return Ok(MultiValue::new());
+    };
+    (1..=*count).map(|index| table.raw_get(index)).collect()
 }
 
 /// An argument of a command.

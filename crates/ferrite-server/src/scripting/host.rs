@@ -59,6 +59,9 @@ pub trait Host {
     /// of that protocol would get it.
     fn call(&mut self, command: &[&[u8]], protocol: Protocol, reply: &mut Vec<u8>);
 
+    /// The script answers an error of its own making; its text, without the dash.
+    fn answers_error(&mut self, text: &[u8]);
+
     /// Writes a line to the server's log.
     fn log(&mut self, level: LogLevel, message: &[u8]);
 

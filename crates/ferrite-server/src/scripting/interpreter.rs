@@ -304,8 +304,11 @@ impl Interpreter {
                     client: invocation.protocol,
                     script: operations.protocol.get(),
                     out,
+                    errors: Vec::new(),
                 };
                 writer.write(&value)?;
+                let mut host = operations.host.borrow_mut();
+                writer.errors.iter().for_each(|error| host.answers_error(error));
                 Ok(Ok(()))
             })
         })

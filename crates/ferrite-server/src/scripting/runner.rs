@@ -45,7 +45,8 @@ fn execute(ctx: &mut Ctx<'_>, job: Job) {
         ctx.end_unit();
         ctx.held.release();
     }
-    let bytes = std::mem::take(&mut ctx.reply).into_bytes();
+    let reply = std::mem::take(&mut ctx.reply).into_bytes();
+    let pushed = std::mem::take(&mut ctx.effects.own);
     let (seat, id) = (client.address.seat, client.id);
-    ctx.shared.mail(client.address.thread, Mail::Served { seat, id, bytes });
+    ctx.shared.mail(client.address.thread, Mail::Served { seat, id, reply, pushed });
 }

@@ -55,10 +55,9 @@ local function checked(functions)
   return wrapped
 end
 
-local function copy(library, left_out)
+local function copy(library)
   local copied = {}
   for name, value in base.pairs(library) do copied[name] = value end
-  if left_out then copied[left_out] = nil end
   return copied
 end
 
@@ -184,7 +183,8 @@ end
 
 -- Libraries.
 
-local strings = copy(string, "dump")
+-- What `dump` gives cannot be loaded: texts alone can.
+local strings = copy(string)
 strings.gfind = string.gmatch
 
 local tables = copy(table)
@@ -281,14 +281,24 @@ end
 
 local redis = copy(host.constants)
 
+-- More than this go in a table: nearly as many as a script may unpack would not leave the host
+-- the room on the stack that it needs.
+local MANY = 1000
+
+local function call(...)
+  local count = select("#", ...)
+  if count > MANY then return slots.command("many", { ... }, count) end
+  return slots.command("call", ...)
+end
+
 function redis.call(...)
-  local good, reply = slots.command("call", ...)
+  local good, reply = call(...)
   if good then return reply end
   error(reply, 0)
 end
 
 function redis.pcall(...)
-  local _, reply = slots.command("call", ...)
+  local _, reply = call(...)
   return reply
 end
 
@@ -339,15 +349,25 @@ local loading = {
 }
 for name, value in base.pairs(host.constants) do loading[name] = value end
 base.setmetatable(loading, { __index = missing })
-local running_api, loading_api = protect(redis), protect(loading)
-globals.redis = running_api
+globals.redis = protect(redis)
 
 -- Globals: those that exist can be read, nothing else can be done with them.
 
 base.setmetatable(globals, { __index = missing })
-environment = protect(globals)
+environment = {}
+local forward = { __newindex = refuse, __metatable = false }
+base.setmetatable(environment, forward)
 shown[environment] = protect({ __index = missing })
 globals._G = environment
+
+-- While a library is loaded there is nothing but the API for that.
+local while_loading = base.setmetatable({ redis = protect(loading) }, { __index = missing })
+
+local function set_loading(yes)
+  local visible = yes and while_loading or globals
+  forward.__index, behind[environment] = visible, visible
+end
+set_loading(false)
 
 -- Turns whatever was raised into { err = …, source = …, line = … }.
 local function handler(problem)
@@ -380,5 +400,5 @@ return {
   environment = environment,
   globals = globals,
   run = function(callee, ...) return base.xpcall(callee, handler, ...) end,
-  set_loading = function(yes) globals.redis = yes and loading_api or running_api end,
+  set_loading = set_loading,
 }

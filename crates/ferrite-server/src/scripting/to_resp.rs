@@ -20,6 +20,8 @@ pub(super) struct ReplyWriter<'a> {
     pub(super) script: Protocol,
     /// Where the reply goes.
     pub(super) out: &'a mut Vec<u8>,
+    /// Errors that the script made itself: those of commands have been counted.
+    pub(super) errors: Vec<Vec<u8>>,
 }
 
 impl ReplyWriter<'_> {
@@ -46,9 +48,13 @@ impl ReplyWriter<'_> {
     fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<()> {
         let fields = self.fields;
         if let Some(text) = string_field(table, &fields.err)? {
-            self.status(b'-', &text);
+            let text = one_line(&text);
+            self.line(b'-', &text);
+            if !matches!(table.raw_get(&fields.ignore_error_stats_update)?, Value::Boolean(true)) {
+                self.errors.push(text);
+            }
         } else if let Some(text) = string_field(table, &fields.ok)? {
-            self.status(b'+', &text);
+            self.line(b'+', &one_line(&text));
         } else if let Some(number) = number_field(table, &fields.double)? {
             self.double(number);
         } else if let Value::Table(map) = table.raw_get(&fields.map)? {
@@ -169,10 +175,6 @@ impl ReplyWriter<'_> {
             Protocol::Two => b"$-1\r\n",
             Protocol::Three => b"_\r\n",
         });
-    }
-
-    fn status(&mut self, kind: u8, text: &[u8]) {
-        self.line(kind, &one_line(text));
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) {

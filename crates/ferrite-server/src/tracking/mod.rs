@@ -16,7 +16,7 @@ use ferrite_resp::encode;
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
-use crate::clients::Client;
+use crate::clients::{Caller, Client};
 use crate::reply::Reply;
 use crate::shared::Shared;
 
@@ -64,6 +64,9 @@ impl Mode {
     }
 }
 
+/// A key, and who has read it.
+pub type Readers = (Vec<u8>, SmallVec<[u64; 2]>);
+
 /// The keys of a shard that clients have read.
 #[derive(Debug, Default)]
 pub struct Tracked {
@@ -98,16 +101,15 @@ impl Tracked {
         true
     }
 
-    /// Takes any key out, rather another than `but`.
-    fn give_up(&mut self, but: Option<&[u8]>) -> Option<(Vec<u8>, SmallVec<[u64; 2]>)> {
-        let other = self.keys.keys().find(|key| Some(key.as_slice()) != but);
-        let key = other.or(self.keys.keys().next()).cloned()?;
+    /// Takes any key out.
+    fn give_up(&mut self) -> Option<Readers> {
+        let key = self.keys.keys().next().cloned()?;
         self.keys.remove_entry(&key)
     }
 
     /// Whoever has read a key; they are forgotten.
-    fn take(&mut self, key: &[u8]) -> SmallVec<[u64; 2]> {
-        self.keys.remove(key).unwrap_or_default()
+    fn take(&mut self, key: &[u8]) -> Option<Readers> {
+        self.keys.remove_entry(key)
     }
 }
 
@@ -183,81 +185,76 @@ impl Tracking {
     /// Tells whoever listens to their prefixes of the keys that a unit has changed, each prefix
     /// in one message.
     pub fn broadcast(&self, shared: &Shared, mut keys: Vec<(Vec<u8>, u64)>) {
+        // These come last of all, whoever they are for.
+        let mut nobody = Caller { id: 0, own: &mut Vec::new() };
         keys.sort_unstable();
         keys.dedup_by(|one, other| one.0 == other.0);
         for (prefix, clients) in self.prefixes.read().iter() {
             for client in clients {
                 let fitting = keys.iter().filter(|(key, _)| key.starts_with(prefix));
                 let told: Vec<_> = fitting.map(|(key, by)| (key.as_slice(), *by)).collect();
-                tell(shared, *client, Some(&told), true);
+                tell(shared, &mut nobody, *client, Some(&told), true);
             }
         }
     }
 
-    /// A key has changed, by a command of the client `by`. The lock of its shard is held.
-    /// `at_once` gets what is for that client itself and is not to wait until it has its reply.
+    /// A key has changed, by a command of the caller. The lock of its shard is held.
     pub fn changed(
         &self,
         shared: &Shared,
         tracked: &mut Tracked,
         key: &[u8],
-        by: u64,
-        at_once: Option<&mut Reply>,
+        caller: &mut Caller<'_>,
     ) {
-        if self.clients() == 0 {
-            return;
+        if let Some(readers) = self.take(tracked, key) {
+            self.tell_readers(shared, &readers, caller.id, caller);
         }
-        let clients = tracked.take(key);
-        if !clients.is_empty() {
-            self.keys.fetch_sub(1, Ordering::Relaxed);
-        }
-        let mut at_once = at_once;
+    }
+
+    /// Whoever has read a key; they are forgotten, and told later.
+    pub fn take(&self, tracked: &mut Tracked, key: &[u8]) -> Option<Readers> {
+        let readers = tracked.take(key)?;
+        self.keys.fetch_sub(1, Ordering::Relaxed);
+        Some(readers)
+    }
+
+    /// Tells whoever has read a key that it has changed, by a command of the client `by`.
+    pub fn tell_readers(
+        &self,
+        shared: &Shared,
+        (key, clients): &Readers,
+        by: u64,
+        caller: &mut Caller<'_>,
+    ) {
         for client in clients {
-            let Some((target, bytes)) = told(shared, client, Some(&[(key, by)]), false) else {
-                continue;
-            };
-            match &mut at_once {
-                Some(reply) if target.id == by => reply.raw(&bytes),
-                _ => shared.send(&target, bytes),
-            }
+            tell(shared, caller, *client, Some(&[(key, by)]), false);
         }
     }
 
     /// A client has read a key. The lock of its shard is held.
-    pub fn read(&self, shared: &Shared, tracked: &mut Tracked, key: &[u8], client: u64) {
-        if !tracked.add(key, client) {
-            return;
-        }
-        self.keys.fetch_add(1, Ordering::Relaxed);
-        if self.has_too_many(shared) {
-            let given_up = tracked.give_up(Some(key));
-            self.tell_given_up(shared, given_up);
+    pub fn read(&self, tracked: &mut Tracked, key: &[u8], client: u64) {
+        if tracked.add(key, client) {
+            self.keys.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Whether more keys are remembered than may be (`tracking-table-max-keys`).
-    fn has_too_many(&self, shared: &Shared) -> bool {
+    pub fn has_too_many(&self, shared: &Shared) -> bool {
         let most = shared.config.clients.tracking_table_max_keys.get();
         most > 0 && self.keys.load(Ordering::Relaxed) > most
     }
 
-    /// Gives up keys of a shard while too many are remembered. Called by the clock.
-    pub fn give_up(&self, shared: &Shared, tracked: &mut Tracked) {
+    /// Gives up keys of a shard while too many are remembered. Called by the clock, and before a
+    /// command runs.
+    pub fn give_up(&self, shared: &Shared, tracked: &mut Tracked, caller: &mut Caller<'_>) {
         for _ in 0..GIVEN_UP_PER_VISIT {
             if tracked.is_empty() || !self.has_too_many(shared) {
                 return;
             }
-            let given_up = tracked.give_up(None);
-            self.tell_given_up(shared, given_up);
-        }
-    }
-
-    /// Whoever has read a key that is not remembered any more is told as if it had changed.
-    fn tell_given_up(&self, shared: &Shared, given_up: Option<(Vec<u8>, SmallVec<[u64; 2]>)>) {
-        let Some((key, clients)) = given_up else { return };
-        self.keys.fetch_sub(1, Ordering::Relaxed);
-        for client in clients {
-            tell(shared, client, Some(&[(&key, 0)]), false);
+            let Some(readers) = tracked.give_up() else { return };
+            self.keys.fetch_sub(1, Ordering::Relaxed);
+            // As if it had changed.
+            self.tell_readers(shared, &readers, 0, caller);
         }
     }
 
@@ -268,13 +265,13 @@ impl Tracking {
     }
 
     /// All keys of a database, or of all, are gone: everybody who tracks is told so.
-    pub fn flushed(&self, shared: &Shared) {
+    pub fn flushed(&self, shared: &Shared, caller: &mut Caller<'_>) {
         if self.clients() == 0 {
             return;
         }
         for client in shared.clients.all() {
             if client.tracking.lock().is_some() {
-                tell(shared, client.id, None, false);
+                tell(shared, caller, client.id, None, false);
             }
         }
     }
@@ -282,9 +279,15 @@ impl Tracking {
 
 /// Tells a client that keys have changed, each by whom, or that all have. `by_prefix`: it hears
 /// of them by their prefix, not because it has read them.
-fn tell(shared: &Shared, id: u64, keys: Option<&[(&[u8], u64)]>, by_prefix: bool) {
+fn tell(
+    shared: &Shared,
+    caller: &mut Caller<'_>,
+    id: u64,
+    keys: Option<&[(&[u8], u64)]>,
+    by_prefix: bool,
+) {
     if let Some((target, bytes)) = told(shared, id, keys, by_prefix) {
-        shared.send(&target, bytes);
+        caller.tell(shared, &target, bytes);
     }
 }
 

@@ -66,6 +66,42 @@ fn a_client_that_does_not_read_is_closed_at_its_limit() {
     lives(&server);
 }
 
+/// Nothing of a reply above the limit is sent, chance does not write it for ever, and what a
+/// transaction does is done.
+#[test]
+fn a_reply_above_the_limit_closes_its_client() {
+    let server = server();
+    let mut client = connect(&server);
+    client.ok(&["CONFIG", "SET", "client-output-buffer-limit", "normal 100000 0 0"]);
+    client.ok(&["SET", "large", &"x".repeat(90_000)]);
+    client.ok(&["HSET", "hash", "field", "value"]);
+    client.ok(&["SADD", "set", "member"]);
+    client.ok(&["ZADD", "sorted", "1", "member"]);
+    let before = allocated();
+    for words in [
+        ["MGET", "large", "large"],
+        ["HRANDFIELD", "hash", "-999999999"],
+        ["SRANDMEMBER", "set", "-999999999"],
+        ["ZRANDMEMBER", "sorted", "-999999999"],
+    ] {
+        let mut greedy = connect(&server);
+        greedy.queue(&words);
+        greedy.flush().unwrap();
+        assert!(greedy.read().is_err(), "{words:?} was answered");
+    }
+    assert!(allocated().saturating_sub(before) < BOUND);
+    let mut greedy = connect(&server);
+    for words in
+        [["MULTI"].as_slice(), &["MGET", "large", "large"], &["SET", "done", "yes"], &["EXEC"]]
+    {
+        greedy.queue(words);
+    }
+    greedy.flush().unwrap();
+    wait_until("it is closed", || greedy.read().is_err());
+    assert_eq!(client.ok(&["GET", "done"]), "yes");
+    assert_eq!(client.ok(&["STRLEN", "large"]), 90_000);
+}
+
 /// While replies wait for a client, its next commands wait too.
 #[test]
 fn a_client_that_asks_on_and_does_not_read_takes_little_memory() {

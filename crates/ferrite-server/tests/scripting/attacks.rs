@@ -25,7 +25,8 @@ fn fails(script: &str, part: &str) {
 
 #[test]
 fn compiled_code_is_not_loaded() {
-    holds("return string.dump == nil and 1 or 0");
+    holds("return loadstring(string.dump(function() return 1 end)) == nil and 1 or 0");
+    holds("return load(string.dump(function() return 1 end)) == nil and 1 or 0");
     holds("local f = loadstring('\\27LJ\\2\\2\\0') return f == nil and 1 or 0");
     holds("local f = loadstring('\\27Lua') return f == nil and 1 or 0");
     holds(
@@ -43,7 +44,6 @@ fn nothing_of_the_language_beyond_the_sandbox_is_there() {
         fails(&format!("return {name}"), "nonexistent global variable");
     }
     holds("return os.execute == nil and os.getenv == nil and os.exit == nil and 1 or 0");
-    holds("return ('').dump == nil and 1 or 0");
     fails("return 1LL", "malformed number near '1LL'");
     fails("return loadstring('return 1ULL')()", "attempt to call");
 }

@@ -68,6 +68,8 @@ impl Host for Remote {
         reply.extend_from_slice(&self.0.call(command));
     }
 
+    fn answers_error(&mut self, _: &[u8]) {}
+
     fn log(&mut self, _: LogLevel, _: &[u8]) {}
 
     fn replicate_to(&mut self, _: Destinations) {}
@@ -80,6 +82,7 @@ impl Host for Remote {
 /// Executes nothing.
 #[derive(Default)]
 pub struct Nobody {
+    pub errors: Vec<Vec<u8>>,
     pub logged: Vec<(LogLevel, Vec<u8>)>,
     pub destinations: Vec<Destinations>,
 }
@@ -91,6 +94,10 @@ impl Host for Nobody {
             [b"RAW", text] => reply.extend_from_slice(text),
             _ => reply.extend_from_slice(b"-ERR no such command here\r\n"),
         }
+    }
+
+    fn answers_error(&mut self, text: &[u8]) {
+        self.errors.push(text.to_vec());
     }
 
     fn log(&mut self, level: LogLevel, message: &[u8]) {

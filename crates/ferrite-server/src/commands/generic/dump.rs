@@ -82,7 +82,7 @@ pub(super) fn restore(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         (time, true) => Some(time),
         (ttl, false) => Some(ttl.saturating_add(ctx.now)),
     };
-    let value = Decoded::read(ctx, payload)?;
+    let value = Decoded::read(ctx, key, payload)?;
     let replaced = options.replace && ctx.unlink(key);
     if expires_at.is_some_and(|time| time <= ctx.now) {
         if replaced {
@@ -115,9 +115,12 @@ enum Decoded<'a> {
 }
 
 impl<'a> Decoded<'a> {
-    fn read(ctx: &Ctx<'_>, payload: &'a [u8]) -> Result<Self, CommandError> {
+    fn read(ctx: &Ctx<'_>, key: &[u8], payload: &'a [u8]) -> Result<Self, CommandError> {
         let wrong = CommandError::text("ERR DUMP payload version or checksum are wrong");
-        let bad = || CommandError::text("ERR Bad data format");
+        let bad = |error: ferrite_rdb::Error| {
+            tracing::warn!("RESTORE: integrity check failed: {}", error.with_key(key));
+            CommandError::text("ERR Bad data format")
+        };
         let split = match ctx.shared.switches.trusts_payloads() {
             true => dump::split_unverified(payload),
             false => dump::split(payload),
@@ -130,12 +133,12 @@ impl<'a> Decoded<'a> {
         };
         if ValueKind::of(format, split.type_byte) == Some(ValueKind::String) {
             let mut body = Body::new(split.body);
-            let text = body.string().map_err(|_| bad())?;
-            body.end().map_err(|_| bad())?;
+            let text = body.string().map_err(bad)?;
+            body.end().map_err(bad)?;
             return Ok(Self::String(text));
         }
         let limits = &ctx.shared.limits();
         let collection = Collection::from_rdb(format, split.type_byte, split.body, limits);
-        collection.map(Self::Collection).map_err(|_| bad())
+        collection.map(Self::Collection).map_err(bad)
     }
 }

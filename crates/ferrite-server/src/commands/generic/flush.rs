@@ -3,16 +3,19 @@
 use ferrite_store::table::{self, Table};
 
 use super::{existing, is};
+use crate::clients::Caller;
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
 use crate::number;
-use crate::store::SHARDS;
+use crate::store::{SHARDS, Shard};
+use crate::watch::Found;
 
 pub(super) fn flushall(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let later = is_later(words)?;
     let removed = empty_all(ctx, later);
+    ctx.effects.dirty += removed as u64;
     // Replicas are told even where there was nothing: they may have something.
-    ctx.effects.dirty += removed as u64 + 1;
+    ctx.propagate_instead(words);
     ctx.reply.ok();
     Ok(())
 }
@@ -28,17 +31,24 @@ fn empty_all(ctx: &mut Ctx<'_>, later: bool) -> usize {
     let removed = databases.map(|db| empty(ctx, db, later)).sum();
     let tracking = &ctx.shared.tracking;
     ctx.held.shards_mut().for_each(|shard| tracking.clear(&mut shard.tracked));
-    ctx.shared.tracking.flushed(ctx.shared);
+    tell_trackers(ctx);
     removed
 }
 
 pub(super) fn flushdb(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let later = is_later(words)?;
     let removed = empty(ctx, ctx.db(), later);
-    ctx.effects.dirty += removed as u64 + 1;
-    ctx.shared.tracking.flushed(ctx.shared);
+    ctx.effects.dirty += removed as u64;
+    ctx.propagate_instead(words);
+    tell_trackers(ctx);
     ctx.reply.ok();
     Ok(())
+}
+
+/// Whoever keeps copies of keys is told that all are gone.
+fn tell_trackers(ctx: &mut Ctx<'_>) {
+    let mut caller = Caller { id: ctx.session.client.id, own: &mut ctx.effects.own };
+    ctx.shared.tracking.flushed(ctx.shared, &mut caller);
 }
 
 /// Whether values are freed in the background: ASYNC, and not SYNC.
@@ -55,7 +65,7 @@ fn is_later(words: &[&[u8]]) -> Result<bool, CommandError> {
 fn empty(ctx: &mut Ctx<'_>, db: usize, later: bool) -> usize {
     let mut removed = 0;
     for shard in 0..SHARDS as u8 {
-        tell(ctx, shard, db, db);
+        tell(ctx, shard, db, None);
         let table = &mut ctx.held.shard_mut(shard).tables[db];
         if table.is_empty() && !table.in_snapshot() {
             continue;
@@ -73,18 +83,21 @@ fn empty(ctx: &mut Ctx<'_>, db: usize, later: bool) -> usize {
 }
 
 /// Tells those who watch or wait for a key of a database's part in a shard that is there, or is in
-/// the database that takes its place.
-fn tell(ctx: &mut Ctx<'_>, shard: u8, db: usize, replacement: usize) {
-    let Ctx { held, effects, .. } = ctx;
-    let shard = held.shard(shard);
-    let is_there = |key: &[u8]| {
-        let hash = table::hash(key);
-        [db, replacement].iter().any(|db| shard.tables[*db].find(hash, key).is_some())
+/// the database that takes its place; nothing does where it is emptied.
+fn tell(ctx: &mut Ctx<'_>, shard: u8, db: usize, replacement: Option<usize>) {
+    let Ctx { held, effects, now, .. } = ctx;
+    let Shard { tables, watched, waiting, .. } = held.shard_mut(shard);
+    let found = |db: Option<usize>, key: &[u8]| {
+        let Some(table) = db.and_then(|db| tables.get(db)) else { return Found::Nothing };
+        match table.find(table::hash(key), key).map(|at| table.expires_at(at)) {
+            None => Found::Nothing,
+            Some(Some(time)) if time <= *now => Found::Expired,
+            Some(_) => Found::Value,
+        }
     };
-    for key in shard.watched.keys(db).filter(|key| is_there(key)) {
-        shard.watched.changed(db, key);
-    }
-    let waiting = shard.waiting.keys(db).filter(|key| is_there(key));
+    let both = |key: &[u8]| [found(Some(db), key), found(replacement, key)];
+    watched.replaced(db, both);
+    let waiting = waiting.keys(db).filter(|key| both(key) != [Found::Nothing; 2]);
     effects.ready.extend(waiting.map(|key| (db, key.to_vec())));
 }
 
@@ -95,8 +108,8 @@ pub(super) fn swapdb(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let (first, second) = (existing(ctx, first)?, existing(ctx, second)?);
     if first != second {
         for shard in 0..SHARDS as u8 {
-            tell(ctx, shard, first, second);
-            tell(ctx, shard, second, first);
+            tell(ctx, shard, first, Some(second));
+            tell(ctx, shard, second, Some(first));
             let shard = ctx.held.shard_mut(shard);
             shard.tables.swap(first, second);
             shard.fields.swap(first, second);

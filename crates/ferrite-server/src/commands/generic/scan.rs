@@ -129,7 +129,7 @@ pub(super) fn keys(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
                     count += 1;
                 }
             });
-            if cursor == 0 {
+            if cursor == 0 || reply.is_over() {
                 break;
             }
         }

@@ -276,4 +276,5 @@ fn store(ctx: &mut Ctx<'_>, key: &[u8], elements: &[Option<Vec<u8>>]) {
     }
     ctx.put(key, Content::Object(Collection::List(list)), None);
     ctx.changed(Class::List, "sortstore", key);
+    ctx.counts_as(elements.len());
 }

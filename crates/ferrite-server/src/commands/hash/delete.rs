@@ -16,6 +16,7 @@ pub(super) fn hdel(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     });
     if removed > 0 {
         ctx.taken_from(Class::Hash, "hdel", key, is_empty);
+        ctx.counts_as(removed);
     }
     ctx.reply.count(removed);
     Ok(())

@@ -120,7 +120,10 @@ pub(super) fn hrandfield(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         } else {
             let many = if fields.len() == 0 { 0 } else { many };
             writer.begin(many);
-            (0..many).map_while(|_| fields.draw()).for_each(|pair| writer.pair(pair));
+            for _ in 0..many {
+                let Some(pair) = fields.draw().filter(|_| !writer.reply.is_over()) else { break };
+                writer.pair(pair);
+            }
         }
     })?;
     Ok(())

@@ -21,6 +21,7 @@ fn set(ctx: &mut Ctx<'_>, words: &[&[u8]], command: &str) -> Result<usize, Comma
         added += usize::from(is_new);
     }
     ctx.changed(Class::Hash, "hset", key);
+    ctx.counts_as(pairs.len() / 2);
     Ok(added)
 }
 

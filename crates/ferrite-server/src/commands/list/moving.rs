@@ -35,6 +35,8 @@ pub(super) fn run(ctx: &mut Ctx<'_>, it: Move<'_>) -> Result<bool, CommandError>
         list.is_empty()
     });
     ctx.taken_from(Class::List, pop_event(it.from), it.source, is_empty);
+    // Both events are of one change.
+    ctx.counts_as(0);
     ctx.reply.bulk(&element);
     Ok(true)
 }

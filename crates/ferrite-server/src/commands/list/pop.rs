@@ -51,6 +51,7 @@ pub(super) fn pop(ctx: &mut Ctx<'_>, words: &[&[u8]], end: End) -> Outcome {
             }
             return None;
         };
+        let before = list.len();
         match count {
             Some(0) => {
                 reply.array(0);
@@ -59,10 +60,11 @@ pub(super) fn pop(ctx: &mut Ctx<'_>, words: &[&[u8]], end: End) -> Outcome {
             Some(count) => take(reply, list, end, count, &shared.limits()),
             None => take_one(reply, list, end, &shared.limits()),
         }
-        Some(list.len())
+        Some((before - list.len(), list.len()))
     })?;
-    if let Some(left) = left {
+    if let Some((popped, left)) = left {
         ctx.taken_from(Class::List, pop_event(end), key, left == 0);
+        ctx.counts_as(popped);
     }
     Ok(())
 }
@@ -97,6 +99,7 @@ pub(super) fn first_of(
             None => ctx.propagate_instead(&[name, key]),
         }
         ctx.taken_from(Class::List, pop_event(end), key, left == 0);
+        ctx.counts_as(popped);
         return Ok(true);
     }
     Ok(false)

@@ -16,6 +16,7 @@ pub(super) fn push(ctx: &mut Ctx<'_>, words: &[&[u8]], end: End) -> Outcome {
     }
     let length = list.len();
     ctx.changed(Class::List, push_event(end), key);
+    ctx.counts_as(elements.len());
     ctx.reply.count(length);
     Ok(())
 }

@@ -41,9 +41,10 @@ pub(super) fn ltrim(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         list.pop(End::Right, before - start - count);
         list.pop(End::Left, if count == 0 { before } else { start });
         list.shrink(&shared.limits());
-        if list.len() < before {
-            let is_empty = list.is_empty();
-            ctx.taken_from(Class::List, "ltrim", key, is_empty);
+        let after = list.len();
+        if after < before {
+            ctx.taken_from(Class::List, "ltrim", key, after == 0);
+            ctx.counts_as(before - after);
         } else {
             ctx.touched(key);
             ctx.notify(Class::List, "ltrim", key);
@@ -67,6 +68,7 @@ pub(super) fn lrem(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     });
     if removed > 0 {
         ctx.taken_from(Class::List, "lrem", key, is_empty);
+        ctx.counts_as(removed);
     }
     ctx.reply.count(removed);
     Ok(())

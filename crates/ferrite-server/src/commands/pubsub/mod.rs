@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use ferrite_commands::matches_glob;
 
 use super::{Handler, handler};
+use crate::clients::Caller;
 use crate::ctx::{Ctx, Outcome, Within};
 use crate::error::CommandError;
 use crate::pubsub::Scope;
@@ -35,7 +36,9 @@ fn publish(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
 }
 
 fn spublish(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
-    let received = ctx.shared.pubsub.publish_shard(ctx.shared, words[1], words[2]);
+    let mut caller = Caller { id: ctx.session.client.id, own: &mut ctx.effects.own };
+    let pubsub = &ctx.shared.pubsub;
+    let received = pubsub.publish_shard(ctx.shared, words[1], words[2], &mut caller);
     ctx.propagate_message(words);
     ctx.reply.count(received);
     Ok(())

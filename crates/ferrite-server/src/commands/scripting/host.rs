@@ -99,6 +99,11 @@ impl Host for ScriptHost<'_, '_> {
         *reply = std::mem::replace(&mut self.ctx.reply, outer).into_bytes();
     }
 
+    fn answers_error(&mut self, text: &[u8]) {
+        count(&self.ctx.counts.errors, 1);
+        self.ctx.observe_error(&String::from_utf8_lossy(text));
+    }
+
     fn log(&mut self, level: LogLevel, message: &[u8]) {
         let message = String::from_utf8_lossy(message);
         match level {

@@ -26,6 +26,7 @@ pub(super) fn set(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let local = ctx.session.client.is_local();
     let set = shared.config.set(words.get(2..).unwrap_or_default(), local, shared);
     set.map_err(|error| CommandError::new(format!("ERR {error}")))?;
+    shared.evict_clients_now(&ctx.session.client, ctx.counts);
     ctx.reply.ok();
     Ok(())
 }

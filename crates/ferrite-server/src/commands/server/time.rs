@@ -6,7 +6,8 @@ use crate::commands::REDIS_VERSION;
 use crate::ctx::{Ctx, Outcome};
 
 pub(super) fn time(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = *ctx.effects.time.get_or_insert_with(now);
     ctx.reply.array(2);
     ctx.reply.text(&since.as_secs().to_string());
     ctx.reply.text(&since.subsec_micros().to_string());

@@ -14,6 +14,7 @@ pub(super) fn sadd(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let added = members.iter().filter(|member| set.add(member, &shared.limits())).count();
     if added > 0 {
         ctx.changed(Class::Set, "sadd", key);
+        ctx.counts_as(added);
     }
     ctx.reply.count(added);
     Ok(())
@@ -27,6 +28,7 @@ pub(super) fn srem(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     });
     if removed > 0 {
         ctx.taken_from(Class::Set, "srem", key, is_empty);
+        ctx.counts_as(removed);
     }
     ctx.reply.count(removed);
     Ok(())

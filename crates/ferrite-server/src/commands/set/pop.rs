@@ -49,14 +49,15 @@ fn many(ctx: &mut Ctx<'_>, key: &[u8], count: usize) -> Outcome {
         if count >= set.len() {
             reply.set(set.len());
             set.iter().for_each(|member| element(reply, member));
-            return Some((Vec::new(), true));
+            return Some((Vec::new(), set.len(), true));
         }
         let members = take(set, count);
         reply.set(members.len());
         members.iter().for_each(|member| reply.bulk(member));
-        Some((members, false))
+        let count = members.len();
+        Some((members, count, false))
     })?;
-    let Some((members, is_all)) = popped else { return Ok(()) };
+    let Some((members, count, is_all)) = popped else { return Ok(()) };
     if is_all {
         ctx.propagate_instead(&[b"DEL", key]);
     }
@@ -66,6 +67,7 @@ fn many(ctx: &mut Ctx<'_>, key: &[u8], count: usize) -> Outcome {
         ctx.propagate_instead(&words);
     }
     ctx.taken_from(Class::Set, "spop", key, is_all);
+    ctx.counts_as(count);
     Ok(())
 }
 

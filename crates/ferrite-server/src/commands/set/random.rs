@@ -29,7 +29,10 @@ pub(super) fn srandmember(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         let many = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
         if count < 0 {
             reply.array(many);
-            for member in (0..many).map_while(|_| set.random(random::next)) {
+            for _ in 0..many {
+                let Some(member) = set.random(random::next).filter(|_| !reply.is_over()) else {
+                    break;
+                };
                 element(reply, member);
             }
         } else if many >= set.len() {

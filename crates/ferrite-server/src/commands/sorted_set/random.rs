@@ -58,6 +58,9 @@ fn any_rank(set: &SortedSet) -> usize {
 fn repeated(reply: &mut Reply, set: &SortedSet, count: usize, with_scores: bool) {
     begin_members(reply, count, with_scores);
     for _ in 0..count {
+        if reply.is_over() {
+            break;
+        }
         set.at(any_rank(set), &mut |name, score| {
             member(reply, name, with_scores.then_some(score));
         });

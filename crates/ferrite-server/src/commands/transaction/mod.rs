@@ -55,8 +55,8 @@ fn watch(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         let expired =
             ctx.table(key).find(table::hash(key), key).is_some() && ctx.peek_at(key).is_none();
         let flag = Arc::clone(&ctx.session.watch.flag);
-        ctx.held.shard_mut(shard_of(table::hash(key))).watched.add(db, key, &flag);
-        ctx.session.watch.keys.push(WatchedKey { db, key: key.to_vec(), expired });
+        ctx.held.shard_mut(shard_of(table::hash(key))).watched.add(db, key, &flag, expired);
+        ctx.session.watch.keys.push(WatchedKey { db, key: key.to_vec() });
         let client = &ctx.session.client;
         client.watched.fetch_add(1, Ordering::Relaxed);
         client.listening_memory.fetch_add(watched_memory(key), Ordering::Relaxed);
@@ -112,9 +112,11 @@ impl Ctx<'_> {
         watch.flag.load(Ordering::Relaxed)
             || watch.keys.iter().any(|watched| {
                 let hash = table::hash(&watched.key);
-                let table = &self.held.shard(shard_of(hash)).tables[watched.db];
+                let shard = self.held.shard(shard_of(hash));
+                let table = &shard.tables[watched.db];
                 let expiry = table.find(hash, &watched.key).and_then(|at| table.expires_at(at));
-                !watched.expired && expiry.is_some_and(|time| time <= self.now)
+                expiry.is_some_and(|time| time <= self.now)
+                    && !shard.watched.was_expired(watched.db, &watched.key, &watch.flag)
             })
     }
 
@@ -131,7 +133,7 @@ impl Ctx<'_> {
         client.watched.store(0, Ordering::Relaxed);
         let memory = keys.iter().map(|watched| watched_memory(&watched.key)).sum();
         client.listening_memory.fetch_sub(memory, Ordering::Relaxed);
-        for WatchedKey { db, key, .. } in keys {
+        for WatchedKey { db, key } in keys {
             self.held.shard_mut(shard_of(table::hash(&key))).watched.remove(db, &key, &flag);
         }
     }

@@ -51,26 +51,24 @@ section! {
             text("proc-title-template", "{title} {listen-addr} {server-mode}")
             .stored("the process keeps its title");
         /// Whether the score of the out-of-memory killer is set.
-        oom_score_adj: Number<i64> = choice("oom-score-adj", "no", OOM)
-            .only(&["no"], "the kernel's score is left alone");
-        /// To which values: primary, replica, background process.
-        oom_score_adj_values: Structured<OomScores> = words("oom-score-adj-values", "0 200 800")
-            .stored("the kernel's score is left alone");
+        oom_score_adj: Number<i64> = choice("oom-score-adj", "no", OOM);
+        /// To which values: primary, replica, background process. There are only primaries.
+        oom_score_adj_values: Structured<OomScores> = words("oom-score-adj-values", "0 200 800");
         /// Whether transparent huge pages are turned off.
         disable_thp: Number<bool> = yes_no("disable-thp", "yes").at_start()
             .stored("nothing is forked, so huge pages do no harm");
         /// Processors for the server.
         server_cpulist: Structured<Bytes> =
-            text("server-cpulist", "").alias("server_cpulist").at_start().only(&[""], CPUS);
+            text("server_cpulist", "").at_start().only(&[""], CPUS);
         /// Processors for work in the background.
         bio_cpulist: Structured<Bytes> =
-            text("bio-cpulist", "").alias("bio_cpulist").at_start().only(&[""], CPUS);
+            text("bio_cpulist", "").at_start().only(&[""], CPUS);
         /// Processors for rewriting the append-only file.
         aof_rewrite_cpulist: Structured<Bytes> =
-            text("aof-rewrite-cpulist", "").alias("aof_rewrite_cpulist").at_start()
+            text("aof_rewrite_cpulist", "").at_start()
             .only(&[""], CPUS);
         /// Processors for snapshots.
         bgsave_cpulist: Structured<Bytes> =
-            text("bgsave-cpulist", "").alias("bgsave_cpulist").at_start().only(&[""], CPUS);
+            text("bgsave_cpulist", "").at_start().only(&[""], CPUS);
     }
 }

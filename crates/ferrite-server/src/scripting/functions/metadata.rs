@@ -1,5 +1,7 @@
 //! The first line of a library: `#!lua name=<name>`.
 
+use ferrite_resp::request::split_words;
+
 /// What is wrong with a name.
 pub(super) const BAD_NAME: &str = "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
 
@@ -18,11 +20,11 @@ pub(super) fn split(code: &[u8]) -> Result<(String, Vec<u8>), String> {
         return Err("ERR Invalid library metadata".to_owned());
     };
     let (line, body) = code.split_at(end);
-    let line = String::from_utf8_lossy(line);
-    let mut words = line.split_ascii_whitespace();
-    let engine = words.next().and_then(|word| word.strip_prefix("#!")).unwrap_or_default();
+    let words = split_words(line).ok_or("ERR Invalid library metadata")?;
+    let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+    let engine = words.first().and_then(|word| word.strip_prefix("#!")).unwrap_or_default();
     let mut name = None;
-    for word in words {
+    for word in words.iter().skip(1) {
         let Some(value) = word.strip_prefix("name=") else {
             return Err(format!("ERR Invalid metadata value given: {word}"));
         };

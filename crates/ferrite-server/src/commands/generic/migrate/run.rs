@@ -137,7 +137,7 @@ fn watch(ctx: &mut Ctx<'_>, items: Vec<Item>) -> Vec<Sent> {
     let watched = items.into_iter().map(|item| {
         let changed = Flag::default();
         let shard = ctx.held.shard_mut(shard_of(table::hash(&item.key)));
-        shard.watched.add(db, &item.key, &changed);
+        shard.watched.add(db, &item.key, &changed, false);
         Sent { item, changed }
     });
     watched.collect()
@@ -172,9 +172,9 @@ fn work(shared: &Arc<Shared>, session: Session, call: &Call, words: &[Vec<u8>], 
     if let Some(entry) = commands::lookup(b"migrate") {
         ctx.observe(entry, &slices(words), began.elapsed(), failed);
     }
-    let bytes = std::mem::take(&mut ctx.reply).into_bytes();
+    let reply = std::mem::take(&mut ctx.reply).into_bytes();
     let (seat, id) = (client.address.seat, client.id);
-    shared.mail(client.address.thread, Mail::Served { seat, id, bytes });
+    shared.mail(client.address.thread, Mail::Served { seat, id, reply, pushed: Vec::new() });
 }
 
 /// Sends keys until none has changed meanwhile.

@@ -63,9 +63,14 @@ fn positive(word: &[u8]) -> Result<i64, CommandError> {
     number::parse_int(word).filter(|number| *number >= 0).ok_or(NOT_POSITIVE)
 }
 
+/// Where a key is, also one that is past its time.
+fn entry(ctx: &Ctx<'_>, key: &[u8]) -> Result<Ref, CommandError> {
+    ctx.table(key).find(ctx.hash(key), key).ok_or(NO_SUCH_KEY)
+}
+
 /// `DEBUG OBJECT key`: where its entry is, and how its value is kept.
 pub(super) fn object(ctx: &mut Ctx<'_>, key: &[u8]) -> Outcome {
-    let at = ctx.peek_at(key).ok_or(NO_SUCH_KEY)?;
+    let at = entry(ctx, key)?;
     let table = ctx.table(key);
     let (value, access) = (table.value(at), table.access(at));
     let mut body = Vec::new();
@@ -85,7 +90,7 @@ pub(super) fn object(ctx: &mut Ctx<'_>, key: &[u8]) -> Outcome {
 
 /// `DEBUG LISTPACK key`: writes its bytes to the log.
 pub(super) fn listpack(ctx: &mut Ctx<'_>, key: &[u8]) -> Outcome {
-    let at = ctx.peek_at(key).ok_or(NO_SUCH_KEY)?;
+    let at = entry(ctx, key)?;
     let value = ctx.table(key).value(at);
     if !matches!(value, Value::Object(_)) || encoding_of(value) != "listpack" {
         return Err(CommandError::text("ERR Not a listpack encoded object.").into());

@@ -30,6 +30,7 @@ pub(super) fn reload(ctx: &mut Ctx<'_>, options: &[&[u8]]) -> Outcome {
     }
     if flush {
         forget_everything(ctx);
+        forget_functions(ctx)?;
     }
     let conflicts = match merge {
         true => load::Conflicts::Replace,
@@ -44,6 +45,13 @@ pub(super) fn reload(ctx: &mut Ctx<'_>, options: &[&[u8]]) -> Outcome {
     tracing::info!("DB reloaded by DEBUG RELOAD");
     ctx.reply.ok();
     Ok(())
+}
+
+fn forget_functions(ctx: &Ctx<'_>) -> Result<(), CommandError> {
+    let mut functions = ctx.shared.scripting.functions()?;
+    functions
+        .flush()
+        .map_err(|error| CommandError::new(String::from_utf8_lossy(&error.message).into_owned()))
 }
 
 /// Writes a snapshot that has every change, and holds all shards then.
