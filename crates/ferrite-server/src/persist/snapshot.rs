@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ferrite_rdb::writer::{KeyAttributes, Writer};
 use ferrite_rdb::{Format, encode};
@@ -83,7 +84,7 @@ pub fn write(
     held.release();
     let mut stream = Stream::begin(&origin);
     stream.functions(&libraries);
-    let written = write_all(&mut held, &pending, &sizes, stream, out);
+    let written = write_all(shared, &mut held, &pending, &sizes, stream, out);
     if written.is_err() {
         held.acquire(ShardSet::ALL);
         for shard in held.shards_mut() {
@@ -121,7 +122,24 @@ fn sizes(shared: &Shared, held: &Held<'_>) -> Vec<(u64, u64)> {
     (0..shared.store.databases()).map(of).collect()
 }
 
+/// Waits as long as tests want it (`rdb-key-save-delay`), unless the server ends.
+fn delay(shared: &Shared) {
+    /// How often it is looked whether that is still wanted.
+    const STEP: Duration = Duration::from_millis(5);
+    let began = Instant::now();
+    loop {
+        let wanted = shared.config.snapshots.rdb_key_save_delay.get();
+        let wanted = Duration::from_micros(u64::try_from(wanted).unwrap_or(0));
+        let rest = wanted.saturating_sub(began.elapsed());
+        if rest.is_zero() || shared.is_stopping() {
+            return;
+        }
+        std::thread::sleep(rest.min(STEP));
+    }
+}
+
 fn write_all(
+    shared: &Shared,
     held: &mut Held<'_>,
     pending: &[Vec<Pending>],
     sizes: &[(u64, u64)],
@@ -141,14 +159,19 @@ fn write_all(
                 }
             }
             held.release();
+            let mut any = false;
             for (db, pending) in pending.iter().enumerate() {
                 let keys = std::mem::take(&mut *pending.lock());
                 if !keys.is_empty() {
+                    any = true;
                     let size = sizes.get(db).filter(|_| !std::mem::replace(&mut said[db], true));
                     stream.keys(db, size, &keys);
                 }
             }
             out(&std::mem::take(&mut stream.bytes))?;
+            if any {
+                delay(shared);
+            }
         }
     }
     let Stream { writer, mut bytes, .. } = stream;

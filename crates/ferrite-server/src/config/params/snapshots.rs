@@ -32,10 +32,9 @@ section! {
         /// Which dumps are examined in full.
         sanitize_dump_payload: Number<i64> = choice("sanitize-dump-payload", "no", SANITIZE)
             .stored("all of them always are");
-        /// Microseconds to wait after each key, for tests.
+        /// Microseconds to wait after each part of a shard that is saved, for tests.
         rdb_key_save_delay: Number<i64> =
-            integer("rdb-key-save-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden()
-            .stored("snapshots are not slowed down");
+            integer("rdb-key-save-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden();
         /// Microseconds to wait while loading each key, for tests.
         key_load_delay: Number<i64> =
             integer("key-load-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden()
