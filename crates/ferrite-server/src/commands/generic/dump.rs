@@ -86,7 +86,8 @@ pub(super) fn restore(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let replaced = options.replace && ctx.unlink(key);
     if expires_at.is_some_and(|time| time <= ctx.now) {
         if replaced {
-            ctx.propagate_instead(&[b"DEL", key]);
+            let lazy = ctx.shared.config.lazy_free.lazy_server_del.get();
+            ctx.propagate_instead(&[if lazy { &b"UNLINK"[..] } else { b"DEL" }, key]);
             ctx.changed(Class::Generic, "del", key);
         }
         ctx.reply.ok();

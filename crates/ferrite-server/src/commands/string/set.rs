@@ -1,6 +1,7 @@
 //! SET and its older kin.
 
 use super::get::answer;
+use crate::commands::arguments::is;
 use crate::commands::expiry::{Change, option, positive};
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
@@ -72,25 +73,34 @@ pub(super) fn set(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         Change::At(time) => Some(time),
     };
     store(ctx, key, value, expires_at, options.expiry);
+    let told_as_it_is = words[3..].iter().any(|word| is(word, "pxat"));
+    if let (Change::At(time), false) = (options.expiry, told_as_it_is) {
+        tell(ctx, key, value, time);
+    }
     if !options.get {
         ctx.reply.ok();
     }
     Ok(())
 }
 
-/// Puts a value, with what SET with a time tells replicas and listeners.
+/// Puts a value, with what SET with a time tells listeners.
 fn store(ctx: &mut Ctx<'_>, key: &[u8], value: &[u8], expires_at: Option<i64>, change: Change) {
     ctx.put_string(key, value, expires_at);
     ctx.changed(Class::String, "set", key);
-    if let Change::At(time) = change {
+    if let Change::At(_) = change {
         ctx.notify(Class::Generic, "expire", key);
-        ctx.propagate_instead(&[b"SET", key, value, b"PXAT", time.to_string().as_bytes()]);
     }
+}
+
+/// Tells replicas of a value with a time in the form in which it does not depend on when.
+fn tell(ctx: &mut Ctx<'_>, key: &[u8], value: &[u8], time: i64) {
+    ctx.propagate_instead(&[b"SET", key, value, b"PXAT", time.to_string().as_bytes()]);
 }
 
 fn set_for(ctx: &mut Ctx<'_>, words: &[&[u8]], scale: i64, name: &str) -> Outcome {
     let time = positive(number::int(words[2])?, scale, ctx.now, name)?;
     store(ctx, words[1], words[3], Some(time), Change::At(time));
+    tell(ctx, words[1], words[3], time);
     ctx.reply.ok();
     Ok(())
 }
