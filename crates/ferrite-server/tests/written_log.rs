@@ -149,6 +149,8 @@ fn a_replica_of_the_oldest_kind_is_told_the_same() {
         &["MULTI", "GET a", "GET b", "EXEC"],
         &["SETBIT bits 0 1", "SETBIT bits 0 1", "BITFIELD bits SET u8 0 128"],
         &["SET f 0.1", "INCRBYFLOAT f 0.2"],
+        &["SET t 1 pxat 33177117420000", "SET t 1 NX GET pxat 33177117420000"],
+        &["FLUSHALL", "FLUSHDB"],
     ] {
         let [real, ours] = ends.addresses().map(|address| told(address, &before, lines));
         assert_eq!(ours, real, "{lines:?}");
@@ -338,4 +340,18 @@ fn a_command_that_waits_runs_at_the_time_it_runs() {
     let mut reply = [0; 5];
     waiting.read_exact(&mut reply).unwrap();
     assert_eq!(&reply, b"*-1\r\n", "what has expired in the transaction is not popped");
+}
+
+/// A link that has just ended is still among those that INFO tells of.
+#[test]
+fn links_may_end_while_they_are_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ours(folder.path());
+    let mut client = Client::connect(server.addresses()[0]).unwrap();
+    for _ in 0..100 {
+        drop(Stream::attach(server.addresses()[0]));
+        wait_until("it is gone", || {
+            client.ok(&["INFO", "replication"]).text().contains("connected_slaves:0")
+        });
+    }
 }

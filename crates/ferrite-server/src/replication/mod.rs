@@ -154,7 +154,7 @@ impl Replicas {
         let list = self.list.lock();
         let good = list.iter().filter(|replica| {
             replica.online.load(Ordering::Relaxed)
-                && now - replica.heard.load(Ordering::Relaxed) <= lag
+                && now.saturating_sub(replica.heard.load(Ordering::Relaxed)) <= lag
         });
         good.count()
     }

@@ -14,7 +14,9 @@ pub(super) fn replication(ctx: &Ctx<'_>, text: &mut String) {
     }
     for (number, replica) in replicas.iter().enumerate() {
         let online = replica.online.load(Ordering::Relaxed);
-        let lag = (ctx.now - replica.heard.load(Ordering::Relaxed)).max(0) / 1000;
+        // Nothing of the kind is known of one whose link has just ended.
+        let heard = Some(replica.heard.load(Ordering::Relaxed)).filter(|heard| *heard > 0);
+        let lag = heard.map_or(0, |heard| (ctx.now - heard).max(0) / 1000);
         let state = if online { "online" } else { "wait_bgsave" };
         let (address, port) = (replica.address(), replica.introduction.port);
         let offset = replica.acknowledged();
