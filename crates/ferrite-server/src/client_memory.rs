@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use crate::clients::{Client, Mark};
 use crate::ctx::{Counts, count};
-use crate::net::mail::Mail;
 use crate::rates::Totals;
 use crate::shared::Shared;
 
@@ -47,8 +46,7 @@ impl Shared {
             tracing::info!("Evicting client: {}", evicted.line(crate::shared::unix_ms()));
             count(&counts.evicted_clients, 1);
             if evicted.id != caller.id {
-                let (seat, id) = (evicted.address.seat, evicted.id);
-                self.mail(evicted.address.thread, Mail::Kill { seat, id });
+                self.disconnect(&evicted);
             }
         }
     }

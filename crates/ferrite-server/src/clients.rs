@@ -332,8 +332,7 @@ impl Clients {
                 break;
             }
             client.mark(Mark::Evicted, true);
-            // It is gone for everybody; its thread closes it when it comes to it.
-            self.remove(client.id);
+            self.forget(&client);
             evicted.push(client);
         }
         evicted

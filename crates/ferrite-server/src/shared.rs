@@ -130,6 +130,13 @@ impl Shared {
         self.mail(client.address.thread, Mail::Output { seat, id, bytes, uncounted });
     }
 
+    /// Disconnects a client. It is gone for everybody; its thread closes it when it comes to it.
+    pub fn disconnect(&self, client: &Client) {
+        let (seat, id) = (client.address.seat, client.id);
+        self.clients.remove(id);
+        self.mail(client.address.thread, Mail::Kill { seat, id });
+    }
+
     /// From which sizes on collections change their form.
     pub fn limits(&self) -> Limits {
         **self.live_limits.load()

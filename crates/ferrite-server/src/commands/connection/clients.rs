@@ -151,8 +151,7 @@ fn close(ctx: &mut Ctx<'_>, filter: &Filter, spare_caller: bool) -> usize {
         } else if client.has(Mark::Replica) {
             ctx.shared.replicas.close(client.id);
         } else {
-            let (seat, id) = (client.address.seat, client.id);
-            ctx.shared.mail(client.address.thread, Mail::Kill { seat, id });
+            ctx.shared.disconnect(client);
         }
     }
     meant.len()

@@ -7,7 +7,6 @@ use crate::acl::{Commands, Context, DEFAULT, Selector, User, generate};
 use crate::config::choices::PubSubDefault;
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
-use crate::net::mail::Mail;
 use crate::number;
 
 /// How many entries of ACL LOG are answered where nothing is said.
@@ -37,8 +36,7 @@ impl Ctx<'_> {
                 }
             };
             if expelled {
-                let (seat, id) = (client.address.seat, client.id);
-                self.shared.mail(client.address.thread, Mail::Kill { seat, id });
+                self.shared.disconnect(&client);
             }
         }
     }
@@ -55,8 +53,7 @@ impl Ctx<'_> {
             if is_named && client.id == own {
                 self.session.closing = true;
             } else if is_named {
-                let (seat, id) = (client.address.seat, client.id);
-                self.shared.mail(client.address.thread, Mail::Kill { seat, id });
+                self.shared.disconnect(&client);
             }
         }
     }
