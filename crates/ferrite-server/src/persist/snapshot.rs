@@ -222,8 +222,10 @@ impl Stream {
 }
 
 /// A whole stream without a key, for replicas that want to know only where the log is.
-pub fn empty(origin: &Origin) -> Vec<u8> {
-    let Stream { writer, mut bytes, .. } = Stream::begin(origin);
+pub fn empty(origin: &Origin, libraries: &[Arc<[u8]>]) -> Vec<u8> {
+    let mut stream = Stream::begin(origin);
+    stream.functions(libraries);
+    let Stream { writer, mut bytes, .. } = stream;
     writer.end(&mut bytes);
     bytes
 }

@@ -26,8 +26,10 @@ pub struct Introduction {
     pub eof: bool,
     /// It wants the RDB and nothing behind it.
     pub rdb_only: bool,
-    /// It wants an RDB without keys (`rdb-filter-only` with anything else).
+    /// It wants an RDB without keys (`rdb-filter-only`).
     pub without_keys: bool,
+    /// And with libraries of functions (`rdb-filter-only functions`).
+    pub with_functions: bool,
 }
 
 /// What PSYNC or SYNC asked for.

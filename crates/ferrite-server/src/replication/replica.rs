@@ -240,10 +240,14 @@ fn send_no_keys(
     let mark = crate::random::hex_digits(40);
     let mut held = Held::nothing(&shared.store);
     held.acquire(ShardSet::ALL);
+    let libraries = match replica.introduction.with_functions {
+        true => shared.scripting.libraries(),
+        false => Vec::new(),
+    };
     let origin = cut();
     held.release();
-    let head = head(&format_args!("EOF:{mark}"));
-    replica.link.send(&[&head, &*snapshot::empty(&origin), mark.as_bytes()].concat())
+    let (head, rdb) = (head(&format_args!("EOF:{mark}")), snapshot::empty(&origin, &libraries));
+    replica.link.send(&[&head, &*rdb, mark.as_bytes()].concat())
 }
 
 /// Sends the RDB behind its length, out of a file that nobody else sees.

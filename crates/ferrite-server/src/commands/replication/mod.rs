@@ -34,7 +34,16 @@ fn replconf(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
             b"ip-address" => said.address = Some(String::from_utf8_lossy(value).into_owned()),
             b"capa" => said.eof |= value.eq_ignore_ascii_case(b"eof"),
             b"rdb-only" => said.rdb_only = number::int(value)? != 0,
-            b"rdb-filter-only" => said.without_keys = true,
+            b"rdb-filter-only" => {
+                let wanted = value.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+                if let Some(other) = wanted.clone().find(|word| *word != b"functions") {
+                    let other = String::from_utf8_lossy(other);
+                    let text = format!("ERR Unsupported rdb-filter-only option: {other}");
+                    return Err(CommandError::new(text).into());
+                }
+                said.without_keys = true;
+                said.with_functions = wanted.count() > 0;
+            }
             b"version" => {}
             // An acknowledgement from a client that is no replica is not answered.
             b"ack" => return Ok(()),
