@@ -155,6 +155,7 @@ impl Builder {
         shared.put_into_effect();
         shared.oom_score.apply(&shared.config).map_err(io::Error::other)?;
         shared.memory.started();
+        tracing::info!("Server initialized");
         self.load(&shared)?;
         let mut threads = Vec::new();
         for (number, poll) in polls.into_iter().enumerate() {
@@ -269,6 +270,7 @@ impl Builder {
             counts: (0..=mailboxes.len()).map(|_| Counts::default()).collect(),
             mailboxes,
             stopping: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
             paused_until: AtomicI64::new(0),
             paused_reads: AtomicBool::new(false),
             scripting: Scripting::new(crate::commands::REDIS_VERSION),

@@ -68,6 +68,8 @@ pub struct Shared {
     pub mailboxes: Vec<Mailbox>,
     /// Raised when the server ends.
     pub stopping: AtomicBool,
+    /// Raised when nobody can connect any more because of that.
+    pub deaf: AtomicBool,
     /// Until when writes wait (`CLIENT PAUSE`), Unix milliseconds.
     pub paused_until: AtomicI64,
     /// Whether reads wait too.

@@ -65,7 +65,6 @@ fn serve(load: &Load) -> Result<(), String> {
             }
         })
         .map_err(|error| format!("Ferrite cannot start: {error}"))?;
-    tracing::info!("Server initialized");
     tracing::info!("Ready to accept connections tcp");
     signals::heed(server.shared())?;
     server.wait().map_err(|error| format!("Ferrite ended: {error}"))?;

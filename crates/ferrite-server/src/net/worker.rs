@@ -125,8 +125,25 @@ impl<'s> Worker<'s> {
             self.time_out(now);
             self.measure(began, before);
         }
+        self.stop_listening();
         self.say_goodbye();
         Ok(())
+    }
+
+    /// Nobody can connect any more before anybody learns that the server ends.
+    fn stop_listening(&mut self) {
+        /// How long a thread waits for the one that listens.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let shared = self.ctx.shared;
+        if self.number == 0 {
+            self.listeners.clear();
+            shared.deaf.store(true, Ordering::Release);
+            return;
+        }
+        let began = Instant::now();
+        while !shared.deaf.load(Ordering::Acquire) && began.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Counts a round of the loop.
@@ -244,7 +261,10 @@ impl<'s> Worker<'s> {
     /// What is to be done with a connection that was worked on.
     fn settle(&mut self, seat: usize, fate: Fate) {
         if fate == Fate::Closed {
-            self.close(seat);
+            // At the end all are closed together.
+            if !self.ctx.shared.is_stopping() {
+                self.close(seat);
+            }
             return;
         }
         let Some(Some(connection)) = self.connections.get(seat) else { return };

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use ferrite_rdb::{Body, Entry, Event, Format, Reader, Step, ValueKind};
+use ferrite_rdb::{Body, Entry, ErrorKind, Event, Format, Reader, Step, ValueKind};
 use ferrite_store::table::{self, Content};
 use ferrite_store::types::{Collection, Limits};
 
@@ -106,7 +106,10 @@ impl Loading<'_, '_> {
         let mut at = 0;
         loop {
             let rest = input.get(at..).unwrap_or_default();
-            let step = reader.next(rest).map_err(io::Error::other)?;
+            let step = reader.next(rest).map_err(|error| match error.kind {
+                ErrorKind::Checksum { .. } => io::Error::other(format!("CRC error: {error}")),
+                _ => io::Error::other(error),
+            })?;
             let Step::Event { consumed, event } = step else {
                 self.put_all(&mut together)?;
                 return Ok((at, false));
