@@ -151,6 +151,8 @@ fn a_replica_of_the_oldest_kind_is_told_the_same() {
         &["SET f 0.1", "INCRBYFLOAT f 0.2"],
         &["SET t 1 pxat 33177117420000", "SET t 1 NX GET pxat 33177117420000"],
         &["FLUSHALL", "FLUSHDB"],
+        &["CONFIG SET lazyfree-lazy-server-del yes", "SADD s a b", "SPOP s 5"],
+        &["CONFIG SET lazyfree-lazy-expire yes", "GET a", "SET c 1", "EXPIRE c -1"],
     ] {
         let [real, ours] = ends.addresses().map(|address| told(address, &before, lines));
         assert_eq!(ours, real, "{lines:?}");
@@ -354,4 +356,32 @@ fn links_may_end_while_they_are_asked_about() {
             client.ok(&["INFO", "replication"]).text().contains("connected_slaves:0")
         });
     }
+}
+
+/// An RDB without keys has the libraries of functions where they are asked for.
+#[test]
+fn an_rdb_may_be_of_functions_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ours(folder.path());
+    let mut client = Client::connect(server.addresses()[0]).unwrap();
+    let library = "#!lua name=named\nredis.register_function('f', function() return 1 end)";
+    client.ok(&["FUNCTION", "LOAD", library]);
+    client.ok(&["SET", "a_key", "1"]);
+    for (filter, has) in [("", false), ("functions", true)] {
+        let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut request = Vec::new();
+        for words in [["capa", "eof"], ["rdb-only", "1"], ["rdb-filter-only", filter]] {
+            ferrite_resp::encode::command(&mut request, &["REPLCONF", words[0], words[1]]);
+        }
+        ferrite_resp::encode::command(&mut request, &["SYNC"]);
+        stream.write_all(&request).unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).unwrap();
+        let received = String::from_utf8_lossy(&received);
+        assert_eq!(received.contains("register_function"), has, "{filter}");
+        assert!(received.contains("REDIS00") && !received.contains("a_key"), "{filter}");
+    }
+    let refused = client.call(&["REPLCONF", "rdb-filter-only", "keys"]);
+    assert!(refused.to_string().contains("Unsupported"), "{refused}");
 }

@@ -182,7 +182,8 @@ impl<'s> Ctx<'s> {
         let removed = self.table_at_mut(hash, db).remove(hash, key);
         self.free_later(removed);
         count(&self.counts.expired, 1);
-        self.effects.propagate(db, &[b"DEL", key]);
+        let lazy = self.shared.config.lazy_free.lazy_expire.get();
+        self.effects.propagate(db, &[deletion(lazy), key]);
         self.touched(key);
         self.notify(Class::Expired, "expired", key);
     }
@@ -401,6 +402,12 @@ impl<'s> Ctx<'s> {
     pub fn free(&mut self, removed: impl Into<Option<Removed<Collection>>>) {
         drop(removed.into());
     }
+}
+
+/// What replicas are told of a key that goes, by whether its value is freed in the background
+/// (`lazyfree-lazy-…`).
+pub fn deletion(lazy: bool) -> &'static [u8] {
+    if lazy { b"UNLINK" } else { b"DEL" }
 }
 
 fn of_kind<T: Kind>(value: Value<'_, Collection>) -> Result<&T, CommandError> {

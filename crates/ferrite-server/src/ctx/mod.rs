@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 pub use housekeeping::Expiring;
-pub use keys::{Kind, Text};
+pub use keys::{Kind, Text, deletion};
 
 use crate::clients::{Address, Client};
 use crate::dispatch::block::Park;

@@ -14,7 +14,7 @@ use ferrite_store::types::Collection;
 use super::{Eviction, Policy};
 use crate::clients::Caller;
 use crate::commands::Entry;
-use crate::ctx::{Ctx, Within, count};
+use crate::ctx::{Ctx, Within, count, deletion};
 use crate::error::CommandError;
 use crate::notify::Class;
 use crate::random;
@@ -188,7 +188,8 @@ impl Ctx<'_> {
         let Some(removed) = table.remove(hash, key) else { return false };
         self.shared.garbage.free_value(removed);
         count(&self.counts.evicted, 1);
-        self.effects.propagate(db, &[b"DEL", key]);
+        let lazy = self.shared.config.lazy_free.lazy_eviction.get();
+        self.effects.propagate(db, &[deletion(lazy), key]);
         self.touched(key);
         self.notify(Class::Evicted, "evicted", key);
         true

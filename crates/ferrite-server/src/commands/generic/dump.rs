@@ -5,7 +5,7 @@ use ferrite_store::table::Content;
 use ferrite_store::types::Collection;
 
 use super::is;
-use crate::ctx::{Ctx, Outcome};
+use crate::ctx::{Ctx, Outcome, deletion};
 use crate::error::CommandError;
 use crate::notify::Class;
 use crate::number;
@@ -87,7 +87,7 @@ pub(super) fn restore(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     if expires_at.is_some_and(|time| time <= ctx.now) {
         if replaced {
             let lazy = ctx.shared.config.lazy_free.lazy_server_del.get();
-            ctx.propagate_instead(&[if lazy { &b"UNLINK"[..] } else { b"DEL" }, key]);
+            ctx.propagate_instead(&[deletion(lazy), key]);
             ctx.changed(Class::Generic, "del", key);
         }
         ctx.reply.ok();

@@ -1,7 +1,7 @@
 //! EXPIRE and its kin, PERSIST, TTL and its kin.
 
 use crate::commands::expiry::invalid;
-use crate::ctx::{Ctx, Outcome};
+use crate::ctx::{Ctx, Outcome, deletion};
 use crate::error::CommandError;
 use crate::notify::Class;
 use crate::number;
@@ -76,7 +76,8 @@ fn set(ctx: &mut Ctx<'_>, words: &[&[u8]], scale: i64, base: i64, name: &str) ->
     let done = ctx.find(key).is_some() && conditions.allow(ctx.expires_at(key), time);
     if done && time <= ctx.now {
         ctx.delete(key);
-        ctx.propagate_instead(&[b"DEL", key]);
+        let lazy = ctx.shared.config.lazy_free.lazy_expire.get();
+        ctx.propagate_instead(&[deletion(lazy), key]);
         ctx.changed(Class::Generic, "del", key);
     } else if done {
         ctx.set_expiry(key, Some(time));

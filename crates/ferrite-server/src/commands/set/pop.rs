@@ -5,7 +5,7 @@ use ferrite_store::types::Set;
 use crate::commands::arguments::positive;
 use crate::commands::sample::{distinct, indexes, is_few};
 use crate::commands::scan::element;
-use crate::ctx::{Ctx, Outcome};
+use crate::ctx::{Ctx, Outcome, deletion};
 use crate::error::CommandError;
 use crate::notify::Class;
 use crate::random;
@@ -59,7 +59,8 @@ fn many(ctx: &mut Ctx<'_>, key: &[u8], count: usize) -> Outcome {
     })?;
     let Some((members, count, is_all)) = popped else { return Ok(()) };
     if is_all {
-        ctx.propagate_instead(&[b"DEL", key]);
+        let lazy = ctx.shared.config.lazy_free.lazy_server_del.get();
+        ctx.propagate_instead(&[deletion(lazy), key]);
     }
     for members in members.chunks(MEMBERS_PER_SREM) {
         let mut words = vec![&b"SREM"[..], key];

@@ -1,7 +1,7 @@
 //! GET, GETDEL, GETEX, MGET.
 
 use crate::commands::expiry::{Change, is_unit, option};
-use crate::ctx::{Ctx, Outcome, Text};
+use crate::ctx::{Ctx, Outcome, Text, deletion};
 use crate::error::CommandError;
 use crate::notify::Class;
 use crate::reply::Reply;
@@ -67,7 +67,8 @@ pub(super) fn getex(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         Change::Keep => {}
         Change::At(time) if time <= ctx.now => {
             ctx.delete(key);
-            ctx.propagate_instead(&[b"DEL", key]);
+            let lazy = ctx.shared.config.lazy_free.lazy_expire.get();
+            ctx.propagate_instead(&[deletion(lazy), key]);
             ctx.changed(Class::Generic, "del", key);
         }
         Change::At(time) => {

@@ -8,12 +8,13 @@ const ALWAYS: &str = "what is large is always freed in the background";
 section! {
     /// What is freed in the background.
     LazyFree "lazyfree" {
-        /// Keys that are evicted.
-        lazy_eviction: Number<bool> = yes_no("lazyfree-lazy-eviction", "no").stored(ALWAYS);
-        /// Keys that expire.
-        lazy_expire: Number<bool> = yes_no("lazyfree-lazy-expire", "no").stored(ALWAYS);
-        /// Values that a command replaces.
-        lazy_server_del: Number<bool> = yes_no("lazyfree-lazy-server-del", "no").stored(ALWAYS);
+        /// Keys that are evicted: replicas are told UNLINK, not DEL. Here what is large is always
+        /// freed in the background.
+        lazy_eviction: Number<bool> = yes_no("lazyfree-lazy-eviction", "no");
+        /// The same for keys that expire.
+        lazy_expire: Number<bool> = yes_no("lazyfree-lazy-expire", "no");
+        /// The same for what a command replaces or empties.
+        lazy_server_del: Number<bool> = yes_no("lazyfree-lazy-server-del", "no");
         /// Whether DEL is UNLINK.
         lazy_user_del: Number<bool> = yes_no("lazyfree-lazy-user-del", "no").stored(ALWAYS);
         /// Whether FLUSHALL is FLUSHALL ASYNC.
