@@ -228,8 +228,12 @@ impl Builder {
                 {
                     count.store(keys, Ordering::Relaxed);
                 }
+                let empty = match loaded.empty {
+                    0 => String::new(),
+                    keys => format!(", empty keys skipped: {keys}"),
+                };
                 tracing::info!(
-                    "Done loading RDB, keys loaded: {}, keys expired: {}.",
+                    "Done loading RDB, keys loaded: {}, keys expired: {}{empty}.",
                     loaded.keys,
                     loaded.expired
                 );

@@ -76,6 +76,24 @@ fn a_damaged_file_ends_the_start_and_says_where() {
     assert!(error.contains("dump.rdb") && error.contains("checksum"), "{error}");
 }
 
+/// Old servers could leave keys without an element; they are passed over, and the rest is loaded.
+#[test]
+fn keys_without_an_element_are_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = b"REDIS0009\xfe\x00".to_vec();
+    for (kind, name) in [(1, "list"), (2, "set"), (4, "hash"), (5, "sorted")] {
+        bytes.extend([kind, name.len() as u8]);
+        bytes.extend(name.as_bytes());
+        bytes.push(0);
+    }
+    // A checksum of zeros is none.
+    bytes.extend(b"\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0");
+    std::fs::write(folder.path().join("dump.rdb"), bytes).unwrap();
+    let (_server, mut client) = start(folder.path());
+    assert_eq!(client.ok(&["KEYS", "*"]).items().len(), 1);
+    assert_eq!(client.ok(&["GET", "k"]), "v");
+}
+
 /// Two counters that are raised in one transaction are equal in every snapshot.
 #[test]
 fn a_snapshot_shows_one_moment() {

@@ -27,6 +27,8 @@ pub struct Loaded {
     pub keys: u64,
     /// Keys that had expired.
     pub expired: u64,
+    /// Keys without an element, which old servers could leave.
+    pub empty: u64,
 }
 
 /// What becomes of a key or a library of the file that is there already.
@@ -183,7 +185,14 @@ impl Loading<'_, '_> {
             table.insert(hash, key, string_content(&text), expires_at);
         } else {
             let collection = Collection::from_rdb(format, type_byte, entry.value, &self.limits);
-            let collection = collection.map_err(failed)?;
+            let collection = match collection {
+                Err(error) if has_no_elements(&error) => {
+                    tracing::info!("skipping empty key: {}", String::from_utf8_lossy(key));
+                    self.loaded.empty += 1;
+                    return Ok(());
+                }
+                other => other.map_err(failed)?,
+            };
             if let Collection::Hash(hash) = &collection
                 && let Some(next) = hash.next_expiry()
             {
@@ -194,6 +203,11 @@ impl Loading<'_, '_> {
         self.loaded.keys += 1;
         Ok(())
     }
+}
+
+/// Whether nothing else is wrong with a value than that it is empty.
+fn has_no_elements(error: &ferrite_rdb::Error) -> bool {
+    matches!(error.kind, ErrorKind::Malformed(what) if what.contains(": it has no "))
 }
 
 fn fill(input: &mut dyn Read, buffer: &mut Vec<u8>, wanted: usize) -> io::Result<usize> {
