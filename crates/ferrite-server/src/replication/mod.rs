@@ -121,10 +121,15 @@ impl Replicas {
         self.list.lock().clone()
     }
 
-    /// Ends the connection of the replica that is this client.
+    /// Ends the connection of the replica that is this client: it is none any more.
     pub fn close(&self, client: u64) {
-        let list = self.list.lock();
-        list.iter().filter(|replica| replica.client.id == client).for_each(|it| it.close());
+        self.list.lock().retain(|replica| {
+            let meant = replica.client.id == client;
+            if meant {
+                replica.close();
+            }
+            !meant
+        });
     }
 
     fn add(&self, replica: &Arc<Replica>) {

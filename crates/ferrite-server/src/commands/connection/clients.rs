@@ -150,6 +150,7 @@ fn close(ctx: &mut Ctx<'_>, filter: &Filter, spare_caller: bool) -> usize {
             ctx.session.closing = true;
         } else if client.has(Mark::Replica) {
             ctx.shared.replicas.close(client.id);
+            ctx.shared.clients.remove(client.id);
         } else {
             ctx.shared.disconnect(client);
         }
