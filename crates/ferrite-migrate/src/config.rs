@@ -2,6 +2,7 @@
 
 mod builder;
 mod check;
+mod file;
 mod memcached;
 mod migrate;
 mod origin;
@@ -18,6 +19,7 @@ use crate::glob::KeyFilter;
 use crate::inputs::{Input, MemcachedFlags};
 use crate::workers::Workers;
 
+pub use file::{FileStrategy, why_not_loaded};
 pub use origin::Origin;
 
 pub(crate) use migrate::unreachable_from_source;
@@ -212,6 +214,8 @@ pub struct Config {
     pub source_emptied: bool,
     /// The only database to read of a source that is no server.
     pub input_db: Option<u32>,
+    /// How the keys of a file get to the target.
+    pub file_strategy: FileStrategy,
     /// Whether a live migration keeps on the target all that is needed to take it up again, not
     /// only its position.
     pub checkpoint_in_target: bool,
@@ -288,6 +292,7 @@ pub struct ConfigBuilder {
     source: Option<String>,
     input: Option<Input>,
     input_db: Option<u32>,
+    file_strategy: FileStrategy,
     memcached_flags: Option<MemcachedFlags>,
     target: Option<String>,
     source_tls: TlsOptions,
@@ -327,6 +332,7 @@ impl Default for ConfigBuilder {
             source: None,
             input: None,
             input_db: None,
+            file_strategy: FileStrategy::default(),
             memcached_flags: None,
             target: None,
             source_tls: TlsOptions::default(),

@@ -59,8 +59,8 @@ pub use analyze::{
     analyze_rdb, analyze_source,
 };
 pub use config::{
-    BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, KeyType, MEMORY_LIMIT_MIN, Mode,
-    OnConflict, Origin, PARALLEL_MAX, Strategy,
+    BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, FileStrategy, KeyType,
+    MEMORY_LIMIT_MIN, Mode, OnConflict, Origin, PARALLEL_MAX, Strategy,
 };
 pub use engine::{Limits, RATE_MIN};
 pub use error::{ErrorKind, MigrateError};

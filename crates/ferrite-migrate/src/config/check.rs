@@ -3,9 +3,9 @@
 use ferrite_client::{Address, TlsOptions};
 
 use super::{
-    BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, MEMORY_LIMIT_MIN,
+    BATCH_SIZE_MAX, Config, ConfigBuilder, ConfigError, Endpoint, FileStrategy, MEMORY_LIMIT_MIN,
     MEMORY_PER_WORKER, Mode, OnConflict, Origin, PARALLEL_MAX, SPOOL_LIMIT_MIN, Strategy, migrate,
-    replica,
+    replica, why_not_loaded,
 };
 use crate::glob::KeyFilter;
 
@@ -44,7 +44,7 @@ impl ConfigBuilder {
         between("parallel", self.parallel, 1, PARALLEL_MAX)?;
         between("batch-size", self.batch_size, 1, BATCH_SIZE_MAX)?;
         check_databases(&source, self.input_db, &target)?;
-        Ok(Config {
+        let config = Config {
             source,
             target,
             mode: self.mode,
@@ -73,9 +73,14 @@ impl ConfigBuilder {
             migrate_target,
             source_emptied: self.source_emptied,
             input_db: self.input_db,
+            file_strategy: self.file_strategy,
             checkpoint_in_target: self.checkpoint_in_target,
             workers,
-        })
+        };
+        match why_not_loaded(&config).filter(|_| config.file_strategy == FileStrategy::Replica) {
+            Some(why) => Err(ConfigError(format!("--strategy replica cannot be: {why}"))),
+            None => Ok(config),
+        }
     }
 
     /// What is no server is read once, from its beginning to its end.

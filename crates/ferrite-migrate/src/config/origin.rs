@@ -27,6 +27,15 @@ impl Origin {
         }
     }
 
+    /// What it is, if it is no server.
+    #[must_use]
+    pub fn input(&self) -> Option<&Input> {
+        match self {
+            Self::Server(_) => None,
+            Self::Input(input) => Some(input),
+        }
+    }
+
     /// The server's address, if it is one.
     #[must_use]
     pub fn address(&self) -> Option<&Address> {

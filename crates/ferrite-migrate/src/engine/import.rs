@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::Job;
 use super::copy::{Ends, copy, report};
-use crate::config::Origin;
+use super::served::{Served, serve};
+use crate::config::{FileStrategy, Origin, why_not_loaded};
 use crate::error::{ErrorKind, MigrateError};
 use crate::inputs::{Input, Opened};
 use crate::live::HOLD_MS;
@@ -50,13 +51,17 @@ impl Import {
 /// # Errors
 /// Why it could not go on, with the number of keys that are complete on the target.
 pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateError> {
-    let Import { report: preflight, ready: Some((mut opened, target)), input } = import else {
+    let Import { report: preflight, ready: Some((mut opened, mut target)), input } = import else {
         return Err(MigrateError::blocked(import.report));
     };
     let kind = input.kind();
     job.begin(Phase::Copying, opened.keys_total);
     tracing::debug!(kind = kind.name(), "reading an input");
     let began = Instant::now();
+    let left = match hand_over(&job, opened.then.is_some(), &mut target).await? {
+        Served::Left(why) => Some(why),
+        Served::Loaded => None,
+    };
     let ends = Ends { source: None, target: &target.target };
     let mut capabilities = target.capabilities(&job.config, kind.may_repeat());
     if opened.then.is_some() {
@@ -67,7 +72,9 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
         if let (Some(then), false) = (&mut opened.then, job.config.dry_run) {
             then.begin(&job, &target).await?;
         }
-        copy(&job, ends, capabilities, opened.source).await?;
+        if left.is_some() && !job.stop.is_stopped() {
+            copy(&job, ends, capabilities, opened.source).await?;
+        }
         all_written(&job)?;
         let replayed = match &mut opened.then {
             Some(then) => Some(then.finish(&job, &target).await?),
@@ -82,9 +89,41 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
         error.keys_copied = job.tally(|tally| tally.keys.copied);
         error
     })?;
-    let reason = kind.reason().to_owned();
+    let reason = match left {
+        None => String::from("the target loaded the file itself, as a replica of this process"),
+        Some(why)
+            if kind.whole_rdb().is_some() && job.config.file_strategy != FileStrategy::Commands =>
+        {
+            format!("written by commands, because {why}; {}", kind.reason())
+        }
+        Some(_) => kind.reason().to_owned(),
+    };
     let report = report(&job, &preflight, kind.name(), reason, copy_ms, verified);
     Ok(Report { replayed, ..report })
+}
+
+/// Has the target load a file itself, where that can be done.
+async fn hand_over(
+    job: &Arc<Job>,
+    is_followed: bool,
+    target: &mut Destination,
+) -> Result<Served, MigrateError> {
+    let file = job.config.source.input().and_then(|input| input.kind().whole_rdb());
+    let served = match (why_not_loaded(&job.config), file) {
+        (None, Some(_)) if is_followed => Served::Left(String::from("it is an append-only file")),
+        (None, Some(path)) => serve(job, &mut target.target, path).await?,
+        (why, _) => Served::Left(why.unwrap_or("it is no file").to_owned()),
+    };
+    match served {
+        Served::Left(why)
+            if job.config.file_strategy == FileStrategy::Replica && !job.stop.is_stopped() =>
+        {
+            let doing = format!("having {} loaded by the target", job.config.source);
+            Err(MigrateError::new(ErrorKind::Target, doing, why)
+                .with_hint("--strategy auto writes the keys by commands where it has to"))
+        }
+        served => Ok(served),
+    }
 }
 
 /// What a node that was lost did not take cannot be read once more from here.

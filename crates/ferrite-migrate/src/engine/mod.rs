@@ -8,6 +8,7 @@ mod empty;
 mod follow;
 mod import;
 mod job;
+mod served;
 mod stop;
 mod tally;
 pub mod throttle;

@@ -34,13 +34,17 @@ impl FileBytes {
     /// # Errors
     /// It cannot be opened or read, or is a directory.
     pub fn open(place: &Place) -> Result<Self, MigrateError> {
-        let name = place.to_string();
-        let failed = |error: io::Error| {
-            MigrateError::new(ErrorKind::Config, format!("opening {name}"), error)
-                .with_hint("see that the path is right and that we may read it")
-        };
+        let failed = |error| unopened(&place.to_string(), &error);
+        Self::of(place.to_string(), place.open_packed().map_err(failed)?)
+    }
+
+    /// What a reader gives, which is called `name` in messages.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn of(name: String, reader: Box<dyn Read + Send>) -> Result<Self, MigrateError> {
         let taken = Arc::new(AtomicU64::new(0));
-        let reader = place.open_packed().map_err(failed)?;
+        let failed = |error: io::Error| unopened(&name, &error);
         let counting = Counting { reader, taken: Arc::clone(&taken) };
         let (head, plain) = peek(counting).map_err(failed)?;
         let is_gzip = head.starts_with(GZIP_MAGIC);
@@ -104,6 +108,11 @@ impl FileBytes {
         let hint = format!("see whether it arrived whole: gzip -t {}", self.name);
         MigrateError::new(ErrorKind::Data, doing, cause).with_hint(hint)
     }
+}
+
+fn unopened(name: &str, error: &io::Error) -> MigrateError {
+    MigrateError::new(ErrorKind::Config, format!("opening {name}"), error)
+        .with_hint("see that the path is right and that we may read it")
 }
 
 fn unreadable(doing: &str, name: &str, error: &io::Error) -> MigrateError {

@@ -52,9 +52,13 @@ impl RdbReader {
     /// # Errors
     /// As [`open`](Self::open).
     pub(crate) fn at(place: &Place) -> Result<Self, MigrateError> {
-        let input = FileBytes::open(place)?;
+        Ok(Self::of(FileBytes::open(place)?))
+    }
+
+    /// Reads these bytes.
+    pub(crate) fn of(input: FileBytes) -> Self {
         let (reader, window) = (Reader::new(VALUE_LIMIT), vec![0; WINDOW_FIRST]);
-        Ok(Self { input, reader, window, window_max: WINDOW_MAX, start: 0, end: 0 })
+        Self { input, reader, window, window_max: WINDOW_MAX, start: 0, end: 0 }
     }
 
     /// The same, for a process that may take `bytes` of memory: half of it is for what cannot be

@@ -105,6 +105,13 @@ impl Kind for AnyFile {
         true
     }
 
+    fn whole_rdb(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) if self.rename.is_none() => Some(path),
+            _ => None,
+        }
+    }
+
     fn is_comparable(&self) -> bool {
         matches!(self.place, Place::File(_))
     }

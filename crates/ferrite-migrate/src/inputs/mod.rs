@@ -21,7 +21,7 @@ pub use aof::AofOptions;
 pub use bytes::{Bytes, GZIP_MAGIC, Place};
 pub use csv::{CSV_MAPPING_MAX, CsvMapping, CsvOrigin, CsvShape, csv_delimiter, csv_mapping};
 pub use memcached::MemcachedFlags;
-pub use rdb_file::FileSupply;
+pub use rdb_file::{FileSupply, RdbFile};
 
 use ferrite_client::TlsOptions;
 
@@ -77,6 +77,11 @@ pub trait Kind: fmt::Debug + Send + Sync {
     /// Whether it may give a key twice.
     fn may_repeat(&self) -> bool {
         false
+    }
+
+    /// The file, where it may be an RDB whose keys go to the target under their own names.
+    fn whole_rdb(&self) -> Option<&Path> {
+        None
     }
 
     /// Whether it can be read a second time, to be compared with the target.

@@ -1,5 +1,6 @@
 //! An RDB file, or one that comes through a pipe.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ferrite_rdb::{ErrorKind as ErrorKindOfRdb, Reader};
@@ -69,6 +70,13 @@ impl Kind for RdbFile {
 
     fn has_databases(&self) -> bool {
         true
+    }
+
+    fn whole_rdb(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) if self.rename.is_none() => Some(path),
+            _ => None,
+        }
     }
 
     fn is_comparable(&self) -> bool {

@@ -26,6 +26,7 @@ use crate::targets::redis::Capabilities;
 pub use destination::Destination;
 pub use permissions::why_not_replicated;
 pub use replica::why_not as why_no_replica;
+pub use rivals::client;
 pub use server::Server;
 pub use state::reach_fix;
 

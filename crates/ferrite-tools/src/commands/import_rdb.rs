@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, Command, FromArgMatches};
-use ferrite_migrate::{Input, KeyTemplate, Limits};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use ferrite_migrate::{FileStrategy, Input, KeyTemplate, Limits};
 
 use super::migrate::{OnConflictArg, Wanted};
 use super::{Job, Verb};
@@ -42,6 +42,9 @@ struct RunArgs {
     /// What to do about keys that are already on the target
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnConflictArg::Fail)]
     on_conflict: OnConflictArg,
+    /// How the keys get to the target
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = StrategyArg::Commands)]
+    strategy: StrategyArg,
     /// Give the keys other names, such as `old:{key}`; filters are about those in the file
     #[arg(long, value_name = "TEMPLATE")]
     transform_keys: Option<KeyTemplate>,
@@ -51,6 +54,27 @@ struct RunArgs {
     /// Read the file again when all is written, and compare every key that takes part
     #[arg(long)]
     verify: bool,
+}
+
+/// How the keys of a file get to the target.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StrategyArg {
+    /// As a replica where that can be done and nobody would notice, else by commands
+    Auto,
+    /// The empty target becomes our replica, loads the whole file itself, and becomes a primary again
+    Replica,
+    /// The keys are written by commands
+    Commands,
+}
+
+impl From<StrategyArg> for FileStrategy {
+    fn from(strategy: StrategyArg) -> Self {
+        match strategy {
+            StrategyArg::Auto => Self::Auto,
+            StrategyArg::Replica => Self::Replica,
+            StrategyArg::Commands => Self::Commands,
+        }
+    }
 }
 
 fn command() -> Command {
@@ -65,6 +89,7 @@ Examples:
   ferrite-migrate import-rdb dump.rdb.gz -t redis://new:6379 -f 'user:*' --dry-run
   ferrite-migrate import-rdb dump.rdb --db 2 -t redis://new:6379/0 --on-conflict replace
   ferrite-migrate import-rdb dump.rdb -t redis://new:6379 --transform-keys 'old:{key}'
+  ferrite-migrate import-rdb dump.rdb -t redis://new:6379 --strategy auto
   ssh old cat /var/lib/redis/dump.rdb | ferrite-migrate import-rdb - -t redis://new:6379
 
 Keys that have expired since the file was written are left out. A file that is damaged is read up
@@ -86,12 +111,13 @@ pub fn prepare_with(
     let args = ImportArgs::from_arg_matches(matches)
         .map_err(|error| Failure::usage("the command line", error.to_string()))?;
     let ImportArgs { file, target, run, limits, .. } = args;
-    let RunArgs { db, on_conflict, transform_keys, dry_run, verify } = run;
+    let RunArgs { db, on_conflict, strategy, transform_keys, dry_run, verify } = run;
     let parallel = args.resources.parallel();
     let input = input(file, transform_keys);
     let config = configure_input(input, target, &args.keys, &args.resources, |config| {
         let config = config
             .on_conflict(on_conflict.into())
+            .file_strategy(strategy.into())
             .dry_run(dry_run)
             .verify(verify)
             .limits(limits.limits(Limits::default()));
