@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferrite_client::{Backoff, Connector};
+use tokio::sync::mpsc;
 
 use super::apply::Target;
 use super::checkpoint::Checkpoint;
@@ -17,6 +18,7 @@ use super::fenced::Copied;
 use super::links::{AttachError, Links, attach};
 use super::progress::Side;
 use super::run::{Live, ticks};
+use super::settle::{Pass, Settler};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::jobs::State;
@@ -104,6 +106,35 @@ impl Live {
                 Err(error) => Err(error),
             };
         }
+    }
+
+    /// Holds expiries that a cutover has released which was not made, before anything is applied:
+    /// keys may have expired on the target meanwhile, and be renewed at the source. What was made of
+    /// them since is not known, so that everything is to be copied again after this. Whether the
+    /// job goes on.
+    ///
+    /// # Errors
+    /// A failure that does not pass, or has not passed for too long.
+    pub async fn hold_patiently(&mut self) -> Result<bool, MigrateError> {
+        let mut failures = Failures::new();
+        while let Err(error) = self.hold_alone().await {
+            let wait = failures.wait(false).filter(|_| error.may_pass);
+            let Some(wait) = wait else { return Err(error) };
+            self.progress.set_trouble(Side::Target, Some(error.to_string()));
+            if self.meanwhile(tokio::time::sleep(wait)).await.is_none() {
+                return Ok(false);
+            }
+        }
+        self.progress.set_trouble(Side::Target, None);
+        (self.not_held, self.releasing_since) = (false, None);
+        Ok(true)
+    }
+
+    async fn hold_alone(&self) -> Result<(), MigrateError> {
+        // No applier has to pause.
+        let (nobody, _) = mpsc::channel(1);
+        let mut settler = Settler::connect(&self.job, &self.checked).await?;
+        settler.pass(Pass::Hold, &nobody).await.map(|_| ())
     }
 
     /// What has to be done before a copy can begin.

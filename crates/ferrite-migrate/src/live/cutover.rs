@@ -25,8 +25,8 @@ use super::fence::Fence;
 use super::guard::Guard;
 use super::marks::Key;
 use super::reverse::Reverse;
-use super::run::{Following, Live};
-use super::settle::{Pass, Settler, pause};
+use super::run::{Following, Live, NOT_HELD, journal_error};
+use super::settle::{Pass, Paused, Settler, pause};
 use super::verify::Work;
 use crate::engine::{Job, now_ms};
 use crate::error::MigrateError;
@@ -49,6 +49,8 @@ const NEAR_MS: u64 = 60_000;
 const PASS_KEYS_PER_S: u64 = 20_000;
 /// How often it is looked whether a cutover that waits can begin.
 pub const READY_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked whether commands are still applied while writes are held back.
+const APPLIER_LOOKED_AT_EVERY: Duration = Duration::from_millis(20);
 /// Output of the hook that is shown.
 const HOOK_OUTPUT_MAX: usize = 500;
 /// The setting that has a server refuse writes without so many good replicas.
@@ -76,6 +78,7 @@ pub struct Wanted {
 }
 
 /// Why a cutover was given up; the job goes on.
+#[derive(Debug)]
 pub(super) struct GivenUp {
     /// What failed, or took too long.
     pub why: String,
@@ -144,6 +147,10 @@ impl Live {
                     }
                 }
                 self.enter(before, Some(&format!("the switch was given up: {why}")))?;
+                if self.not_held {
+                    let noted = self.dir.transition_with(before, None, json!({ NOT_HELD: true }));
+                    noted.map_err(journal_error)?;
+                }
                 self.guard_again(&why);
                 if wanted.is_scheduled {
                     self.first().warn(format!("the scheduled cutover was given up: {why}"));
@@ -252,7 +259,7 @@ impl Live {
         self.compare_ahead(work.as_deref_mut(), replier, following).await?;
         let mut settler = Settler::connect(&self.job, &self.checked).await?;
         let mut reverse = self.way_back(wanted).await?;
-        let mut held = self.release_far(&mut settler, replier, following).await?;
+        let (mut held, before) = self.release_far(&mut settler, replier, following).await?;
         let connector = self.checked.source.connector.clone();
         let lost = |error: &ClientError| source_error(&connector, "holding writes back", error);
         let source = connector.connect().await.map_err(|error| lost(&error))?;
@@ -261,18 +268,22 @@ impl Live {
         let began = Instant::now();
         let fenced = async {
             let offset = fence.raise(max_pause + PAUSE_SLACK).await.map_err(|e| lost(&e))?;
-            let drained = self.drain(offset, work, &mut held, &mut settler, following);
-            match tokio::time::timeout(max_pause.saturating_sub(began.elapsed()), drained).await {
-                Ok(released) => released.map(|released| (offset, released)),
-                Err(_) => Err(GivenUp::failed(format!(
-                    "the target did not have everything after {} ms, which is the most writes may \
-                     be held back (--max-pause)",
-                    max_pause.as_millis()
-                ))),
+            let drained = self.drain(offset, work, before, &mut held, following);
+            let mut applier_waits = in_time(drained, max_pause, began, following).await?;
+            // From here on these keys may expire on the target before a renewal comes: nothing is
+            // applied until the switch is made, and if it is given up they are read again. What has
+            // been begun here is not broken off: it would be done after that.
+            applier_waits.read_again.extend(held.iter().cloned());
+            let released = settler.release(&held).await?;
+            match began.elapsed() < max_pause {
+                true => Ok((offset, released, applier_waits)),
+                false => Err(late(max_pause)),
             }
         };
         let fenced = fenced.await;
-        let (offset, expiries_released) = match fenced {
+        // What the source still sends (keys that expire there) is not the target's any more.
+        // Dropped when this is given up, which lets the applier go on.
+        let (offset, expiries_released, mut applier_waits) = match fenced {
             Ok(drained) => drained,
             Err(given_up) => {
                 fence.lower().await;
@@ -280,9 +291,6 @@ impl Live {
             }
         };
         let paused = began.elapsed();
-        // What the source still sends (keys that expire there) is not the target's any more.
-        // Dropped when this is given up, which lets the applier go on.
-        let applier_waits = pause(&following.requests).await;
         replier.step(format!("everything has arrived; writes held back for {}", ms(paused))).await;
         let hook =
             match self.hand_over(wanted, &mut fence, &mut settler, &mut reverse, replier).await {
@@ -297,6 +305,7 @@ impl Live {
             return Err(given_up);
         }
         let source_fence = leave(&self.job, &mut fence, reverse.is_some()).await;
+        applier_waits.read_again.clear();
         self.applier_waits = Some(applier_waits);
         let (source_fence, source_fence_before) = source_fence.unzip();
         let cutover = Cutover {
@@ -360,7 +369,7 @@ impl Live {
     /// Releases expiries that are far off while everything goes on; the keys that stay held, and
     /// how often databases had changed places.
     async fn release_far(
-        &self,
+        &mut self,
         settler: &mut Settler,
         replier: &mut Replier,
         following: &Following,
@@ -370,6 +379,7 @@ impl Live {
         }
         replier.step("releasing expiries; the source is written to as before").await;
         let keys = self.checked.source.keys_total(&self.job.config);
+        self.releasing_since = Some(Instant::now());
         for _ in 0..PASSES_MAX {
             let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
             let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
@@ -383,27 +393,30 @@ impl Live {
         Err(swapped())
     }
 
-    /// Brings the target to the offset at which writes were held back, and releases what is held,
-    /// if no databases have changed places since the rest was released.
+    /// Brings the target to the offset at which writes were held back, and has the applier wait
+    /// there, if no databases have changed places since expiries were released. Adds the keys that
+    /// came to be held since.
     async fn drain(
         &self,
         offset: u64,
         work: Option<&mut Work>,
-        (held, before): &mut (HashSet<Key>, u64),
-        settler: &mut Settler,
+        before: u64,
+        held: &mut HashSet<Key>,
         following: &Following,
-    ) -> Result<u64, GivenUp> {
+    ) -> Result<Paused, GivenUp> {
         self.progress.reaches(offset).await;
         if self.is_reversed {
-            return Ok(0);
+            return Ok(pause(&following.requests).await);
         }
         self.last_look(work, following).await?;
         let (answer, answered) = oneshot::channel();
         let gone = || GivenUp::failed("nothing is being applied any more");
         following.requests.send(Request::Held(answer)).await.map_err(|_| gone())?;
         held.extend(answered.await.map_err(|_| gone())?);
-        let released = settler.release(held).await?;
-        if swaps(following).await? == *before { Ok(released) } else { Err(swapped()) }
+        if swaps(following).await? != before {
+            return Err(swapped());
+        }
+        Ok(pause(&following.requests).await)
     }
 
     /// Compares, while nothing is written, what could not be decided before.
@@ -428,6 +441,13 @@ impl Live {
         };
         let again = again.await;
         self.not_held = again.is_err();
+        let lapses = Duration::from_millis(NEAR_MS);
+        if again.is_ok()
+            && self.releasing_since.take().is_some_and(|since| since.elapsed() >= lapses)
+        {
+            let why = "keys may have expired on the target since a cutover was given up";
+            self.copies_again = Some(String::from(why));
+        }
         if let Err(GivenUp { why, .. }) = again {
             self.job.warn(format!("expiries on the target are not held any more: {why}"));
         }
@@ -509,6 +529,41 @@ pub(super) fn no_way_back(error: MigrateError) -> GivenUp {
     ))
 }
 
+/// What is done while writes are held back, unless that takes longer than `max_pause` from when it
+/// `began`, or nothing is being applied any more.
+pub(super) async fn in_time<T>(
+    work: impl Future<Output = Result<T, GivenUp>>,
+    max_pause: Duration,
+    began: Instant,
+    following: &Following,
+) -> Result<T, GivenUp> {
+    let has_ended = async {
+        while !following.applying.is_finished() {
+            tokio::time::sleep(APPLIER_LOOKED_AT_EVERY).await;
+        }
+    };
+    tokio::select! {
+        done = tokio::time::timeout(max_pause.saturating_sub(began.elapsed()), work) => {
+            done.unwrap_or_else(|_| Err(GivenUp::failed(format!(
+                "the target did not have everything after {} ms, which is the most writes may be \
+                 held back (--max-pause)",
+                max_pause.as_millis()
+            ))))
+        }
+        () = has_ended => Err(GivenUp::failed(
+            "the source's commands cannot be applied any more; status and log say what comes next",
+        )),
+    }
+}
+
+fn late(max_pause: Duration) -> GivenUp {
+    GivenUp::failed(format!(
+        "the target did not have everything after {} ms, which is the most writes may be held back \
+         (--max-pause)",
+        max_pause.as_millis()
+    ))
+}
+
 async fn hold_before(until_ms: u64, following: &Following) -> Result<(), GivenUp> {
     let (done, is_done) = oneshot::channel();
     let request = Request::HoldBefore(until_ms, done);
@@ -540,4 +595,23 @@ pub(super) fn ms(duration: Duration) -> String {
 
 pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::apply::Ended;
+    use super::super::run::Applying;
+    use super::*;
+
+    #[tokio::test]
+    async fn writes_are_not_held_back_for_commands_that_are_not_applied_any_more() {
+        let (requests, _kept) = tokio::sync::mpsc::channel(1);
+        let task = tokio::spawn(async { Ok(Ended::Lost("SWAPDB".to_owned())) });
+        let receiving = tokio::spawn(std::future::pending());
+        let following = Following::new(receiving, Applying { task, requests });
+        let an_hour = Duration::from_secs(3600);
+        let drained = std::future::pending::<Result<(), GivenUp>>();
+        let given_up = in_time(drained, an_hour, Instant::now(), &following).await.unwrap_err();
+        assert!(given_up.why.contains("cannot be applied any more"), "{}", given_up.why);
+    }
 }

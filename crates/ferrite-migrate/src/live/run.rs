@@ -27,11 +27,13 @@ use super::cutover::{READY_EVERY, Wanted};
 use super::fenced::Copied;
 use super::guard::Guarding;
 use super::ladder::{self, Chosen};
+use super::marks::Key;
 use super::progress::{Progress, Side};
 use super::receive::{self, Receiver};
 use super::replica;
 use super::rounds::Rounds;
 use super::schedule::Scheduled;
+use super::settle::Paused;
 use super::shards::Shards;
 use super::spool::{self, Reader, SpoolError, SpoolOptions, Writer};
 use super::undo;
@@ -69,9 +71,9 @@ pub struct Live {
     /// Added to our clock, gives the source's, in ms.
     pub clock_skew_ms: i64,
     /// Lets the applier go on when it is dropped, while the operator asked for a pause.
-    pub paused: Option<oneshot::Sender<()>>,
+    pub paused: Option<oneshot::Sender<Vec<Key>>>,
     /// Keeps the applier from going on after a cutover.
-    pub applier_waits: Option<oneshot::Sender<()>>,
+    pub applier_waits: Option<Paused>,
     /// Whether the ends have changed places after a cutover.
     pub is_reversed: bool,
     /// The job as it began: what the report counts.
@@ -80,6 +82,10 @@ pub struct Live {
     pub verifying: Option<Verifying>,
     /// Whether expiries on the target may have been released by a cutover that was not done.
     pub not_held: bool,
+    /// When a cutover began to release expiries that are far off.
+    pub releasing_since: Option<Instant>,
+    /// Why everything has to be copied again, if it has to.
+    pub copies_again: Option<String>,
     /// A cutover that begins when it can, and who asked for it.
     pub waiting: Option<(Wanted, control::Replier)>,
     /// A cutover that was ordered for a time.
@@ -250,6 +256,8 @@ impl Live {
             guarding: None,
             aborting: None,
             not_held: false,
+            releasing_since: None,
+            copies_again: None,
             cutover: None,
             way_back: None,
             told: [false; 2],
@@ -268,6 +276,16 @@ impl Live {
         }
         let mut again = None;
         while !self.job.stop.is_stopped() {
+            if self.not_held && !self.is_reversed {
+                if !self.hold_patiently().await? {
+                    return Ok(());
+                }
+                let why = "keys may have expired on the target since a cutover that was not made";
+                if again.is_none() {
+                    self.job.warn(format!("copying everything again: {why}"));
+                }
+                again = again.or_else(|| Some(String::from(why)));
+            }
             let checkpoint = match &again {
                 None => self.ask_target().await?,
                 Some(_) => None,
@@ -418,9 +436,6 @@ impl Live {
         let verifier = self.verifier.as_ref().filter(|_| !self.is_reversed);
         self.verifying = verifier.map(|verifier| verifier.start(requests));
         let mut following = Following::new(start.receiving, applying);
-        if self.not_held && !self.is_reversed {
-            self.hold_again(&mut following).await;
-        }
         let next = match self.run_ends_at().await {
             Ok(until) => self.watch(&mut following, until.map(|offset| vec![offset])).await,
             Err(error) => Err(error),
@@ -483,6 +498,9 @@ impl Live {
                     self.tick()?;
                     if self.not_held && self.progress.trouble().is_empty() {
                         self.hold_again(following).await;
+                    }
+                    if let Some(why) = self.copies_again.take() {
+                        return Ok(Next::Copy(why));
                     }
                 }
                 () = progress.reaches_all(until.as_deref().unwrap_or_default()), if until.is_some() => {
@@ -608,13 +626,20 @@ impl Live {
     }
 }
 
+/// What the journal says of a job that is LIVE after a cutover that was given up, and does not hold
+/// expiries again yet.
+pub(super) const NOT_HELD: &str = "not_held";
+
 /// Whether the last process to run the job died in a cutover, and none has held expiries since.
 /// After the cutover, on the way back, none are held.
 fn died_cutting_over(dir: &JobDir) -> bool {
-    let states = dir.journal().iter().rev().map(|record| record.state);
-    let mut telling =
-        states.filter(|state| matches!(state, State::Live | State::CuttingOver | State::CutOver));
-    telling.next() == Some(State::CuttingOver)
+    let mut records = dir.journal().iter().rev();
+    let last = records
+        .find(|record| matches!(record.state, State::Live | State::CuttingOver | State::CutOver));
+    last.is_some_and(|last| {
+        let detail = last.detail.as_ref();
+        last.state == State::CuttingOver || detail.is_some_and(|it| it.get(NOT_HELD).is_some())
+    })
 }
 
 /// Ends a task and waits until it is gone: its spool and its connections are free then.

@@ -212,3 +212,74 @@ fn a_write_that_waits_for_the_switch_is_not_made_behind_it() {
         assert_eq!(ok(&mut server.client(), &["GET", "counter"]).text(), "1");
     }
 }
+
+/// How long a key lives, in ms, that is renewed before that.
+const BRIEFLY_MS: &str = "8000";
+
+/// A cutover whose hook runs until a file is there, and then fails; the file.
+fn cutover_in_a_hook(live: &Live, folder: &std::path::Path) -> std::path::PathBuf {
+    let (begun, go_on) = (folder.join("begun"), folder.join("go-on"));
+    let hook =
+        format!("touch {}; until [ -e {} ]; do :; done; exit 1", begun.display(), go_on.display());
+    live.order_and_forget(&asked(None, Some(&hook)));
+    wait_until("the hook runs", || begun.exists());
+    go_on
+}
+
+/// Renews the key at the source, and waits until it has expired on the target.
+fn renew_where_the_target_does_not_see_it(source: &Peer, target: &Peer) {
+    let renewed = ok(&mut source.client(), &["PEXPIRE", "brief", "1000000"]);
+    assert_eq!(renewed.int(), Some(1), "it expired at the source first");
+    ok(&mut source.client(), &["SUNIONSTORE", "made of it", "brief"]);
+    let mut client = target.client();
+    wait_until("it expires on the target", || {
+        ok(&mut client, &["EXISTS", "brief"]).int() == Some(0)
+    });
+}
+
+#[test]
+fn a_key_that_is_renewed_after_a_cutover_was_given_up_is_not_lost() {
+    let (source, target) = pair(Server::Redis70);
+    let way = proxy(&target);
+    let live = Live::start(between(source.url(), way.url()));
+    live.until(State::Live);
+    let mut client = source.client();
+    ok(&mut client, &["SADD", "brief", "member"]);
+    ok(&mut client, &["PEXPIRE", "brief", BRIEFLY_MS]);
+    live.until_applied(&source);
+    let folder = tempfile::tempdir().unwrap();
+    let go_on = cutover_in_a_hook(&live, folder.path());
+    way.refuse(true);
+    way.cut();
+    std::fs::write(go_on, "").unwrap();
+    renew_where_the_target_does_not_see_it(&source, &target);
+    way.refuse(false);
+    live.until_applied(&source);
+    live.cut_over();
+    assert_same_soon(&source, &target);
+    assert_nothing_held(&target);
+}
+
+#[test]
+fn a_key_that_is_renewed_after_a_process_died_in_a_cutover_is_not_lost() {
+    let (source, target) = pair(Server::Redis80);
+    let mut live = Live::start(between(source.url(), target.url()));
+    live.until(State::Live);
+    let mut client = source.client();
+    ok(&mut client, &["SADD", "brief", "member"]);
+    ok(&mut client, &["PEXPIRE", "brief", BRIEFLY_MS]);
+    live.until_applied(&source);
+    let folder = tempfile::tempdir().unwrap();
+    let go_on = cutover_in_a_hook(&live, folder.path());
+    live.kill();
+    std::fs::write(go_on, "").unwrap();
+    ok(&mut client, &["CLIENT", "UNPAUSE"]);
+    renew_where_the_target_does_not_see_it(&source, &target);
+    live.traffic_stayed();
+    live.resume();
+    live.until(State::Live);
+    live.until_applied(&source);
+    live.cut_over();
+    assert_same_soon(&source, &target);
+    assert_nothing_held(&target);
+}

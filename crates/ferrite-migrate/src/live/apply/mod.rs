@@ -57,9 +57,9 @@ pub enum Request {
     Held(oneshot::Sender<Vec<Key>>),
     /// Tell how often databases have changed places.
     Swaps(oneshot::Sender<u64>),
-    /// Apply nothing until the sender of the second channel is gone; the first says that
-    /// everything planned before is on the target.
-    Pause(oneshot::Sender<()>, oneshot::Receiver<()>),
+    /// Apply nothing until the sender of the second channel is gone, or tells which keys to read
+    /// again first; the first says that everything planned before is on the target.
+    Pause(oneshot::Sender<()>, oneshot::Receiver<Vec<Key>>),
     /// Read these keys of the source again; answered when the target has them.
     Refetch(Vec<Key>, oneshot::Sender<()>),
 }
@@ -133,6 +133,8 @@ pub struct Applier {
     sent: u64,
     /// Whether all keys of the target are being read again.
     sweep: bool,
+    /// Keys that may have expired on the target, as far as they have not been read again.
+    lapsed: Vec<Key>,
 }
 
 impl Applier {
@@ -163,6 +165,7 @@ impl Applier {
             received_ms: 0,
             sent: 0,
             sweep: false,
+            lapsed: Vec::new(),
         }
     }
 
@@ -251,6 +254,7 @@ impl Applier {
         for (db, key) in checkpoint.pending {
             self.marks.mark_dirty(db, &key);
         }
+        self.lapsed.iter().for_each(|(db, key)| self.marks.mark_dirty(*db, key));
         self.flights = Some(Flights::over(link));
         self.progress.set_trouble(Side::Target, None);
         Ok(())
@@ -581,11 +585,25 @@ impl Applier {
             }
             Request::Pause(done, released) => {
                 let _ = done.send(());
-                tokio::select! {
-                    _ = released => {}
-                    () = self.job.stop.stopped() => {}
-                }
+                let again = tokio::select! {
+                    again = released => again.unwrap_or_default(),
+                    () = self.job.stop.stopped() => Vec::new(),
+                };
+                self.read_lapsed(again).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Reads keys again that may have expired on the target. Nothing is applied to them, or taken
+    /// from them, until they are there, whatever comes between.
+    async fn read_lapsed(&mut self, keys: Vec<Key>) -> Result<(), Fault> {
+        keys.iter().for_each(|(db, key)| self.marks.mark_dirty(*db, key));
+        self.lapsed.extend(keys);
+        if !self.lapsed.is_empty() {
+            self.send().await?;
+            self.land().await?;
+            self.lapsed.clear();
         }
         Ok(())
     }

@@ -224,8 +224,26 @@ fn milliseconds(time: &Value) -> u64 {
     part(0).unwrap_or(0) * 1000 + part(1).unwrap_or(0) / 1000
 }
 
-/// Has the applier pause until the returned value is dropped.
-pub async fn pause(requests: &mpsc::Sender<Request>) -> oneshot::Sender<()> {
+/// An applier that pauses until this is dropped.
+#[derive(Debug)]
+pub struct Paused {
+    release: Option<oneshot::Sender<Vec<Key>>>,
+    /// What it reads again before it goes on: keys that may have expired on the target by
+    /// themselves meanwhile, while they are renewed at the source.
+    pub read_again: Vec<Key>,
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        if let Some(release) = self.release.take() {
+            // An applier that has ended reads nothing.
+            let _ = release.send(std::mem::take(&mut self.read_again));
+        }
+    }
+}
+
+/// Has the applier pause.
+pub async fn pause(requests: &mpsc::Sender<Request>) -> Paused {
     loop {
         let (release, released) = oneshot::channel();
         let (done, is_done) = oneshot::channel();
@@ -233,7 +251,7 @@ pub async fn pause(requests: &mpsc::Sender<Request>) -> oneshot::Sender<()> {
         // forgets what it was asked, and is asked again.
         let has_ended = requests.send(Request::Pause(done, released)).await.is_err();
         if has_ended || is_done.await.is_ok() {
-            return release;
+            return Paused { release: Some(release), read_again: Vec::new() };
         }
     }
 }

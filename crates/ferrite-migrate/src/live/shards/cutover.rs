@@ -21,7 +21,7 @@ use super::watch::why_replaced;
 use crate::jobs::State;
 use crate::jobs::control::Replier;
 use crate::live::cutover::{
-    GivenUp, HOOK_MAX, MAX_PAUSE, PAUSE_SLACK, Wanted, micros, ms, no_way_back, run_hook,
+    GivenUp, HOOK_MAX, MAX_PAUSE, PAUSE_SLACK, Wanted, in_time, micros, ms, no_way_back, run_hook,
 };
 use crate::live::run::{Following, Live};
 use crate::live::settle::pause;
@@ -75,13 +75,6 @@ impl Live {
         following: &mut Following,
     ) -> Result<Cutover, GivenUp> {
         let max_pause = wanted.max_pause_ms.map_or(MAX_PAUSE, Duration::from_millis);
-        let late = || {
-            GivenUp::failed(format!(
-                "the target did not have everything after {} ms, which is the most writes may be \
-                 held back (--max-pause)",
-                max_pause.as_millis()
-            ))
-        };
         replier.step("holding writes back on all primaries").await;
         let began = Instant::now();
         let offsets = fences.raise(max_pause + PAUSE_SLACK, max_pause).await?;
@@ -90,8 +83,7 @@ impl Live {
             self.last_look(work, following).await?;
             self.look_once_more().await
         };
-        let left = max_pause.saturating_sub(began.elapsed());
-        tokio::time::timeout(left, drained).await.map_err(|_| late())??;
+        in_time(drained, max_pause, began, following).await?;
         let paused = began.elapsed();
         // What the source still sends (keys that expire there) is not the target's any more.
         // Dropped when this is given up, which lets the applier go on.

@@ -24,7 +24,7 @@ pub(super) const FUNCTIONS: &[Kind] = &[
 ];
 
 /// Commands asked for until one is made of those that change whole databases.
-const RARELY: u64 = 50;
+const RARELY: u64 = 250;
 
 pub(super) const FLUSHDB: &[Kind] = &[Kind::new(1, "FLUSHDB", |m| {
     // The first database has the counters.
