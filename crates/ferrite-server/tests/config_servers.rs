@@ -19,8 +19,12 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("pidfile", "the test's own"),
 ];
 
-/// Parameters of Redis 8 that 7.2 does not have.
+/// Parameters of Redis 8 that 7.2 does not have, or has under another name (`server_cpulist`).
 const NEWER: &[&str] = &[
+    "aof-rewrite-cpulist",
+    "bgsave-cpulist",
+    "bio-cpulist",
+    "server-cpulist",
     "cluster-compatibility-sample-ratio",
     "max-new-tls-connections-per-cycle",
     "replica-full-sync-buffer-limit",
