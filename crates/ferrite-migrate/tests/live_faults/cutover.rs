@@ -214,10 +214,15 @@ fn a_write_that_waits_for_the_switch_is_not_made_behind_it() {
 }
 
 /// How long a key lives, in ms, that is renewed before that.
-const BRIEFLY_MS: &str = "8000";
+const BRIEFLY_MS: &str = "12000";
 
-/// A cutover whose hook runs until a file is there, and then fails; the file.
-fn cutover_in_a_hook(live: &Live, folder: &std::path::Path) -> std::path::PathBuf {
+/// A cutover with a key that lives briefly, whose hook runs until a file is there, and then fails;
+/// the file.
+fn cutover_in_a_hook(live: &Live, source: &Peer, folder: &std::path::Path) -> std::path::PathBuf {
+    let mut client = source.client();
+    ok(&mut client, &["SADD", "brief", "member"]);
+    ok(&mut client, &["PEXPIRE", "brief", BRIEFLY_MS]);
+    live.until_applied(source);
     let (begun, go_on) = (folder.join("begun"), folder.join("go-on"));
     let hook =
         format!("touch {}; until [ -e {} ]; do :; done; exit 1", begun.display(), go_on.display());
@@ -243,12 +248,8 @@ fn a_key_that_is_renewed_after_a_cutover_was_given_up_is_not_lost() {
     let way = proxy(&target);
     let live = Live::start(between(source.url(), way.url()));
     live.until(State::Live);
-    let mut client = source.client();
-    ok(&mut client, &["SADD", "brief", "member"]);
-    ok(&mut client, &["PEXPIRE", "brief", BRIEFLY_MS]);
-    live.until_applied(&source);
     let folder = tempfile::tempdir().unwrap();
-    let go_on = cutover_in_a_hook(&live, folder.path());
+    let go_on = cutover_in_a_hook(&live, &source, folder.path());
     way.refuse(true);
     way.cut();
     std::fs::write(go_on, "").unwrap();
@@ -265,15 +266,11 @@ fn a_key_that_is_renewed_after_a_process_died_in_a_cutover_is_not_lost() {
     let (source, target) = pair(Server::Redis80);
     let mut live = Live::start(between(source.url(), target.url()));
     live.until(State::Live);
-    let mut client = source.client();
-    ok(&mut client, &["SADD", "brief", "member"]);
-    ok(&mut client, &["PEXPIRE", "brief", BRIEFLY_MS]);
-    live.until_applied(&source);
     let folder = tempfile::tempdir().unwrap();
-    let go_on = cutover_in_a_hook(&live, folder.path());
+    let go_on = cutover_in_a_hook(&live, &source, folder.path());
     live.kill();
     std::fs::write(go_on, "").unwrap();
-    ok(&mut client, &["CLIENT", "UNPAUSE"]);
+    ok(&mut source.client(), &["CLIENT", "UNPAUSE"]);
     renew_where_the_target_does_not_see_it(&source, &target);
     live.traffic_stayed();
     live.resume();
