@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -36,7 +36,7 @@ pub struct Job {
     keys_total: AtomicU64,
     bytes_done: AtomicU64,
     following: Mutex<Option<Arc<Progress>>>,
-    record: OnceLock<Vec<u8>>,
+    record: Mutex<Option<Vec<u8>>>,
     /// Keys that could not be written to the end and are to be read again.
     unwritten: Mutex<Vec<(u32, Vec<u8>)>>,
     /// How far the others are that share the job.
@@ -76,7 +76,7 @@ impl Job {
             keys_total: AtomicU64::new(0),
             bytes_done: AtomicU64::new(0),
             following: Mutex::new(None),
-            record: OnceLock::new(),
+            record: Mutex::new(None),
             unwritten: Mutex::default(),
             shared: Mutex::default(),
             has_begun: AtomicBool::new(false),
@@ -107,7 +107,7 @@ impl Job {
             keys_total: AtomicU64::new(0),
             bytes_done: AtomicU64::new(0),
             following: Mutex::new(None),
-            record: OnceLock::new(),
+            record: Mutex::new(None),
             unwritten: Mutex::default(),
             shared: Mutex::default(),
             has_begun: AtomicBool::new(false),
@@ -153,15 +153,16 @@ impl Job {
         *lock(&self.following) = Some(progress);
     }
 
-    /// Remembers what is kept on the target of this job, should that be emptied.
-    pub fn keep_record(&self, record: Vec<u8>) {
-        let _ = self.record.set(record);
+    /// Remembers what is kept on the target of this job, should that be emptied; `None` if nothing
+    /// is.
+    pub fn keep_record(&self, record: Option<Vec<u8>>) {
+        *lock(&self.record) = record;
     }
 
     /// What is kept on the target of this job, where it is.
     #[must_use]
-    pub fn kept_record(&self) -> Option<&[u8]> {
-        self.record.get().map(Vec::as_slice)
+    pub fn kept_record(&self) -> Option<Vec<u8>> {
+        lock(&self.record).clone()
     }
 
     /// Nothing is told of a stream: there is none.

@@ -21,7 +21,7 @@ use super::run::{Live, ticks};
 use super::settle::{Pass, Settler};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
-use crate::jobs::State;
+use crate::jobs::{JobDir, State};
 use crate::preflight::Checked;
 use crate::sources::redis_scan::source_error;
 use crate::targets::redis::target_error;
@@ -130,6 +130,12 @@ impl Live {
         Ok(true)
     }
 
+    /// Whether keys may be gone from the target that the source has renewed, since a cutover that
+    /// was not made: expiries are not held yet, or came to be held too late.
+    pub(super) fn may_have_expired(&self) -> bool {
+        self.not_held || self.copies_again.is_some()
+    }
+
     async fn hold_alone(&self) -> Result<(), MigrateError> {
         // No applier has to pause.
         let (nobody, _) = mpsc::channel(1);
@@ -165,6 +171,22 @@ impl Live {
             }
         }
     }
+}
+
+/// What the journal says of a job that is LIVE after a cutover that was given up, and has not held
+/// expiries again, or not in time.
+pub(super) const NOT_HELD: &str = "not_held";
+
+/// Whether the last process to run the job died in a cutover, and none has held expiries since.
+/// After the cutover, on the way back, none are held.
+pub(super) fn died_cutting_over(dir: &JobDir) -> bool {
+    let mut records = dir.journal().iter().rev();
+    let last = records
+        .find(|record| matches!(record.state, State::Live | State::CuttingOver | State::CutOver));
+    last.is_some_and(|last| {
+        let detail = last.detail.as_ref();
+        last.state == State::CuttingOver || detail.is_some_and(|it| it.get(NOT_HELD).is_some())
+    })
 }
 
 /// What is done before a copy can begin.

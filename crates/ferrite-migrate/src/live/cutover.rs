@@ -20,12 +20,13 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
+use super::again::NOT_HELD;
 use super::apply::Request;
 use super::fence::Fence;
 use super::guard::Guard;
 use super::marks::Key;
 use super::reverse::Reverse;
-use super::run::{Following, Live, NOT_HELD, journal_error};
+use super::run::{Following, Live, journal_error};
 use super::settle::{Pass, Paused, Settler, pause};
 use super::verify::Work;
 use crate::engine::{Job, now_ms};
@@ -116,6 +117,7 @@ impl Live {
         self.schedule_begins(wanted)?;
         self.enter(doing, None)?;
         if let Err(error) = self.drop_record().await {
+            self.keep_record_if_possible().await;
             self.enter(before, Some(&format!("the switch was given up: {error}")))?;
             replier.refuse(ExitCode::Failed.into(), error.to_string(), Vec::new()).await;
             return Ok(());
@@ -142,12 +144,10 @@ impl Live {
             Err(GivenUp { why, code }) => {
                 if !self.is_reversed && !self.is_sharded() {
                     self.hold_again(following).await;
-                    if let Err(error) = self.keep_record().await {
-                        self.job.warn(error.to_string());
-                    }
+                    self.keep_record_if_possible().await;
                 }
                 self.enter(before, Some(&format!("the switch was given up: {why}")))?;
-                if self.not_held {
+                if self.may_have_expired() {
                     let noted = self.dir.transition_with(before, None, json!({ NOT_HELD: true }));
                     noted.map_err(journal_error)?;
                 }

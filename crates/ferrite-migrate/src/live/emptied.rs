@@ -3,13 +3,14 @@
 //!
 //! Keys that a command deletes (`FLUSHALL`, say) are deleted on the target like all others: that
 //! command is in the stream. Here it is about a history that has ended, and a new one that begins
-//! with nothing.
+//! with nothing. As long as the source has the history it had, its keys are what it says.
 
 use ferrite_client::ClientError;
 use ferrite_client::server::ServerInfo;
 
 use super::again::Beginning;
 use super::apply::{Target, home};
+use super::checkpoint::Checkpoint;
 use super::verify::grouped;
 use crate::error::{ErrorKind, MigrateError};
 use crate::sources::redis_scan::source_error;
@@ -30,11 +31,16 @@ impl Beginning {
     /// end that cannot be asked.
     pub async fn refuse_emptied_source(&self) -> Result<(), MigrateError> {
         let (source, target) = (&self.checked.source.connector, &self.checked.target.connector);
-        let there = self.keys_of_source().await;
-        let there = there.map_err(|error| source_error(source, "counting keys", &error))?;
-        let ours = self.keys_of_target().await;
-        let ours = ours.map_err(|error| target_error("counting keys", target, &error))?;
-        if there.saturating_mul(KEYS_LOST) >= ours {
+        let (there, history) = self
+            .keys_of_source()
+            .await
+            .map_err(|error| source_error(source, "counting keys", &error))?;
+        let (ours, place) = self
+            .keys_of_target()
+            .await
+            .map_err(|error| target_error("counting keys", target, &error))?;
+        let goes_on = place.is_some_and(|place| Some(place.replid) == history);
+        if goes_on || there.saturating_mul(KEYS_LOST) >= ours {
             return Ok(());
         }
         let doing = format!("copying everything again from the source {}", source.address());
@@ -50,18 +56,19 @@ impl Beginning {
         )))
     }
 
-    /// Keys in the databases of the source that take part.
-    async fn keys_of_source(&self) -> Result<u64, ClientError> {
+    /// Keys in the databases of the source that take part, and the id of its history.
+    async fn keys_of_source(&self) -> Result<(u64, Option<String>), ClientError> {
         let mut connection = self.checked.source.connector.connect().await?;
         let info = ServerInfo::probe(&mut connection).await?;
-        Ok(match self.job.config.source_db() {
+        let keys = match self.job.config.source_db() {
             Some(only) => info.keyspace.get(&only).map_or(0, |keyspace| keyspace.keys),
             None => info.keys(),
-        })
+        };
+        Ok((keys, info.replication_id))
     }
 
-    /// Keys of ours on the target, without the one that says how far it is.
-    async fn keys_of_target(&self) -> Result<u64, ClientError> {
+    /// Keys of ours on the target, without the one that says how far it is, and what that says.
+    async fn keys_of_target(&self) -> Result<(u64, Option<Checkpoint>), ClientError> {
         let target = Target::new(&self.job, &self.checked);
         let checkpoint = target.checkpoint().await?;
         let mut connection = self.checked.target.connector.connect().await?;
@@ -71,6 +78,6 @@ impl Beginning {
             Some(_) => info.keyspace.get(&home(config)).map_or(0, |keyspace| keyspace.keys),
             None => info.keys(),
         };
-        Ok(keys.saturating_sub(u64::from(checkpoint.is_some())))
+        Ok((keys.saturating_sub(u64::from(checkpoint.is_some())), checkpoint))
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! key     ferrite-migrate:checkpoint:mig_abc…:record
-//! value   {"plan":{…},"target_was_empty":true}        the plan as in the job's directory
+//! value   {"plan":{…},"target_was_empty":true,"expiries_held":true}   the plan as in the directory
 //! ```
 //!
 //! It is there from the first copy to the cutover, and not during one: whoever has only the target
@@ -33,6 +33,10 @@ struct Record {
     plan: Box<RawValue>,
     /// Whether all keys on the target that take part are the job's.
     target_was_empty: bool,
+    /// Whether all expiries on the target are held. After a cutover that was given up, they may not
+    /// have been: keys may be gone that the source has renewed.
+    #[serde(default)]
+    expiries_held: bool,
 }
 
 /// The key that holds the record of a job.
@@ -42,7 +46,7 @@ pub fn key(job: &str) -> Vec<u8> {
 }
 
 impl Live {
-    /// Keeps the record on the target, where that was asked for.
+    /// Keeps the record on the target, as things are now, where that was asked for.
     ///
     /// # Errors
     /// A target that cannot be written.
@@ -51,11 +55,20 @@ impl Live {
             return Ok(());
         }
         let plan = serde_json::value::to_raw_value(self.dir.plan()).unwrap_or_default();
-        let record = Record { plan, target_was_empty: self.target_was_empty };
+        let expiries_held = !self.may_have_expired();
+        let target_was_empty = self.target_was_empty;
+        let record = Record { plan, target_was_empty, expiries_held };
         let value = serde_json::to_vec(&record).unwrap_or_default();
         self.on_target(&[b"SET", &key(&self.job.id), &value]).await?;
-        self.job.keep_record(value);
+        self.job.keep_record(Some(value));
         Ok(())
+    }
+
+    /// Like [`keep_record`](Self::keep_record), where the job goes on without one.
+    pub async fn keep_record_if_possible(&self) {
+        if let Err(error) = self.keep_record().await {
+            self.job.warn(error.to_string());
+        }
     }
 
     /// Takes the record away: from here on the target alone does not tell where to go on.
@@ -66,6 +79,7 @@ impl Live {
         if !self.job.config.checkpoint_in_target || self.is_reversed {
             return Ok(());
         }
+        self.job.keep_record(None);
         self.on_target(&[b"DEL", &key(&self.job.id)]).await
     }
 
@@ -130,6 +144,9 @@ pub async fn adopt(
     // Something may have been copied, and a cutover may have been tried.
     enter(State::Copying, serde_json::Value::Null)?;
     enter(State::CuttingOver, serde_json::Value::Null)?;
+    if record.expiries_held {
+        enter(State::Live, serde_json::Value::Null)?;
+    }
     enter(State::Failed, serde_json::Value::Null)?;
     Ok(dir.plan().clone())
 }

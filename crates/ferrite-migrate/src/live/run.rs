@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::abort::Aborting;
+use super::again::died_cutting_over;
 use super::apply::{self, Applier, Target};
 use super::checkpoint::Checkpoint;
 use super::clock;
@@ -306,15 +307,20 @@ impl Live {
             let why = match copied {
                 Copied::Stopped => return Ok(()),
                 Copied::Lost(why) => why,
-                Copied::Whole(start) => match self.follow(start).await? {
-                    Next::End => return Ok(()),
-                    Next::Level if self.rest().await? => {
-                        again = None;
-                        continue;
+                Copied::Whole(start) => {
+                    if again.is_some() {
+                        self.keep_record_if_possible().await;
                     }
-                    Next::Level => return Ok(()),
-                    Next::Copy(why) => why,
-                },
+                    match self.follow(start).await? {
+                        Next::End => return Ok(()),
+                        Next::Level if self.rest().await? => {
+                            again = None;
+                            continue;
+                        }
+                        Next::Level => return Ok(()),
+                        Next::Copy(why) => why,
+                    }
+                }
             };
             self.job.warn(format!("copying everything again: {why}"));
             again = Some(why);
@@ -624,22 +630,6 @@ impl Live {
             rounds: self.rounds.as_ref().and_then(Rounds::told),
         }
     }
-}
-
-/// What the journal says of a job that is LIVE after a cutover that was given up, and does not hold
-/// expiries again yet.
-pub(super) const NOT_HELD: &str = "not_held";
-
-/// Whether the last process to run the job died in a cutover, and none has held expiries since.
-/// After the cutover, on the way back, none are held.
-fn died_cutting_over(dir: &JobDir) -> bool {
-    let mut records = dir.journal().iter().rev();
-    let last = records
-        .find(|record| matches!(record.state, State::Live | State::CuttingOver | State::CutOver));
-    last.is_some_and(|last| {
-        let detail = last.detail.as_ref();
-        last.state == State::CuttingOver || detail.is_some_and(|it| it.get(NOT_HELD).is_some())
-    })
 }
 
 /// Ends a task and waits until it is gone: its spool and its connections are free then.

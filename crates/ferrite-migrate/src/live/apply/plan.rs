@@ -612,7 +612,7 @@ impl Plan {
     fn keep_record(&self, home: u32, transaction: &mut Transaction) {
         if let Some(record) = self.job.kept_record() {
             transaction.select(home, home);
-            transaction.command(&[b"SET", &record::key(&self.job.id), record], home);
+            transaction.command(&[b"SET", &record::key(&self.job.id), &record], home);
         }
     }
 }

@@ -137,9 +137,7 @@ impl Live {
                     self.job.warn(format!("the scheduled cutover was given up: {why}"));
                 }
                 self.forget_mark(wanted).await;
-                if let Err(error) = self.keep_record().await {
-                    self.job.warn(error.to_string());
-                }
+                self.keep_record_if_possible().await;
                 let message = format!("given up, the job is LIVE again: {why}");
                 replier.refuse(code.into(), message, Vec::new()).await;
             }

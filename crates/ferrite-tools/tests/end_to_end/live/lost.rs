@@ -73,6 +73,37 @@ fn a_migration_whose_machine_is_lost_goes_on_from_the_target() {
 }
 
 #[test]
+fn keys_that_may_have_expired_are_copied_again_from_a_source_with_its_history() {
+    let (source, target) = (with_keys(2000), start(Server::Redis70));
+    let jobs = Jobs::new();
+    let (running, id) = jobs.live(&source.url(), &target.url(), &["--checkpoint", "target"]);
+    jobs.until_live(&id);
+    running.signal(Signal::KILL);
+    running.end();
+    drop(jobs);
+    // As after a cutover that was given up, when the target's expiries could not be held again.
+    let record = format!("ferrite-migrate:checkpoint:{id}:record");
+    let mut client = target.client();
+    let kept = client.ok(&["GET", &record]).text();
+    let lapsed = kept.replace("\"expiries_held\":true", "\"expiries_held\":false");
+    assert_ne!(lapsed, kept);
+    client.ok(&["SET", &record, &lapsed]);
+    // Keys that are deleted, not a source that has lost them.
+    source.client().ok(&["FLUSHALL"]);
+    source.client().ok(&["SET", "the only one", "x"]);
+
+    let elsewhere = Jobs::new();
+    let running = elsewhere.resume(&id, &["-t", &target.url()]);
+    let status = elsewhere.until_live(&id);
+    let warnings = status["warnings"].to_string();
+    assert!(warnings.contains("copying everything again: keys may have expired"), "{warnings}");
+    assert_eq!(client.ok(&["GET", &record]).text(), kept);
+    elsewhere.cut_over(&id);
+    running.end().exits(0).reports(&["COMPLETED"]);
+    assert_eq!(differences(&source, &target).unwrap(), Vec::<String>::new());
+}
+
+#[test]
 fn an_incremental_migration_is_taken_over_with_its_expiries_as_they_are() {
     let (source, target) = (with_keys(2000), start(Server::Redis70));
     source.client().ok(&["SET", "expires", "x", "EX", "5000"]);

@@ -36,7 +36,7 @@ use ferrite_testkit::{Peer, snapshot};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::command::{Ended, Running, program, until};
+use crate::command::{DEADLINE, Ended, Running, program};
 
 /// Operations a second of a load: enough to be in the middle of something at any moment.
 const RATE: u64 = 4000;
@@ -106,15 +106,17 @@ impl Jobs {
         ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Waits until `status` says what is wanted.
+    /// Waits until `status` says what is wanted; shows what it said last if it never does.
     #[track_caller]
     fn until(&self, id: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let mut status = Value::Null;
-        until(what, || {
-            status = self.status(id);
-            is_so(&status)
-        });
-        status
+        let began = Instant::now();
+        loop {
+            let status = self.status(id);
+            if is_so(&status) {
+                return status;
+            }
+            assert!(began.elapsed() < DEADLINE, "waited for {what}: {status:#}");
+        }
     }
 
     #[track_caller]
