@@ -5,9 +5,9 @@
 //! ```text
 //! cargo test -p ferrite-migrate --test chaos                              a few rounds
 //! cargo test -p ferrite-migrate --test chaos -- --rounds 100 --seed 7     seeds 7 to 106
-//! ```
-//!
 //! cargo test -p ferrite-migrate --test chaos -- --rungs 300000            no faults, see `rungs`
+//!     --only "Valkey 9.1, replica"                                        one of them
+//! ```
 //!
 //! `make chaos` runs many. A round that fails says its seed: `--rounds 1 --seed …` runs it again.
 //! This program is the job's process, too: it starts itself, so that there is something to kill.
@@ -36,6 +36,8 @@ struct Wanted {
     seed: u64,
     /// Operations of each calm round, instead of the others.
     rungs: Option<u64>,
+    /// What the names of the calm rounds have in them.
+    only: String,
 }
 
 fn main() -> ExitCode {
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
     }
     let Some(wanted) = wanted(&words) else { return ExitCode::SUCCESS };
     if let Some(operations) = wanted.rungs {
-        return rungs::run(operations);
+        return rungs::run(operations, &wanted.only);
     }
     let began = Instant::now();
     let failed: Vec<u64> = (wanted.seed..).take(wanted.rounds as usize).filter(fails).collect();
@@ -57,7 +59,7 @@ fn main() -> ExitCode {
 /// Options; `None` when the test runner asks for tests of other names. What it says to its own
 /// kind of tests means nothing here.
 fn wanted(words: &[String]) -> Option<Wanted> {
-    let mut wanted = Wanted { rounds: ROUNDS, seed: SEED, rungs: None };
+    let mut wanted = Wanted { rounds: ROUNDS, seed: SEED, rungs: None, only: String::new() };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|word| word.parse().ok()).expect("a number");
@@ -65,6 +67,7 @@ fn wanted(words: &[String]) -> Option<Wanted> {
             "--rounds" => wanted.rounds = number(),
             "--seed" => wanted.seed = number(),
             "--rungs" => wanted.rungs = Some(number()),
+            "--only" => wanted.only = words.next().cloned().unwrap_or_default(),
             "--list" => return None,
             name if !name.starts_with('-') && !"chaos".contains(name) => return None,
             _ => {}

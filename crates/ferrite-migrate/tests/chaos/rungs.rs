@@ -13,16 +13,21 @@ use super::job::{Job, STRATEGIES};
 use super::round::{KEYS, RATE, SERVERS, cut_over, load, start};
 use crate::common::live::{assert_nothing_held, assert_same_soon};
 
-/// Runs all of them, each with so many operations while the source is followed.
-pub fn run(operations: u64) -> ExitCode {
+/// Runs those whose names have this in them, each with so many operations while the source is
+/// followed.
+pub fn run(operations: u64, only: &str) -> ExitCode {
     let mut failed = 0;
     for server in SERVERS {
         for strategy in STRATEGIES {
+            let name = format!("{}, {}", server.name(), strategy.name());
+            if !name.contains(only) {
+                continue;
+            }
             match catch_unwind(|| rung(server, strategy, operations)) {
-                Ok(done) => eprintln!("rungs: {}, {}: {done}", server.name(), strategy.name()),
+                Ok(done) => eprintln!("rungs: {name}: {done}"),
                 Err(_) => {
                     failed += 1;
-                    eprintln!("rungs: {}, {} FAILED", server.name(), strategy.name());
+                    eprintln!("rungs: {name} FAILED");
                 }
             }
         }
