@@ -8,17 +8,17 @@ use crate::engine::Limits;
 #[non_exhaustive]
 pub enum FileStrategy {
     /// As a replica where that can be done and nobody would notice, else by commands.
+    #[default]
     Auto,
     /// The target is made a replica of this process, loads the file itself, and is made a primary
     /// again. Only an empty target, and a whole RDB file.
     Replica,
     /// The keys are written by commands.
-    #[default]
     Commands,
 }
 
 impl ConfigBuilder {
-    /// How the keys of an [`input`](Self::input) get to the target; [`FileStrategy::Commands`] by default.
+    /// How the keys of an [`input`](Self::input) get to the target; [`FileStrategy::Auto`] by default.
     #[must_use]
     pub fn file_strategy(mut self, strategy: FileStrategy) -> Self {
         self.file_strategy = strategy;

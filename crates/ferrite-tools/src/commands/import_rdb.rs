@@ -43,7 +43,7 @@ struct RunArgs {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnConflictArg::Fail)]
     on_conflict: OnConflictArg,
     /// How the keys get to the target
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = StrategyArg::Commands)]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = StrategyArg::Auto)]
     strategy: StrategyArg,
     /// Give the keys other names, such as `old:{key}`; filters are about those in the file
     #[arg(long, value_name = "TEMPLATE")]
@@ -89,7 +89,7 @@ Examples:
   ferrite-migrate import-rdb dump.rdb.gz -t redis://new:6379 -f 'user:*' --dry-run
   ferrite-migrate import-rdb dump.rdb --db 2 -t redis://new:6379/0 --on-conflict replace
   ferrite-migrate import-rdb dump.rdb -t redis://new:6379 --transform-keys 'old:{key}'
-  ferrite-migrate import-rdb dump.rdb -t redis://new:6379 --strategy auto
+  ferrite-migrate import-rdb dump.rdb -t redis://new:6379 --strategy commands
   ssh old cat /var/lib/redis/dump.rdb | ferrite-migrate import-rdb - -t redis://new:6379
 
 Keys that have expired since the file was written are left out. A file that is damaged is read up
