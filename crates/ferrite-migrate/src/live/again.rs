@@ -77,22 +77,27 @@ impl Live {
         let mut again = again.map(str::to_owned);
         let mut last = None;
         let mut copied = self.copy(goes_on, again.as_deref()).await;
+        let mut was_asked = true;
         loop {
             let error = match copied {
                 Err(error) if error.may_pass => error,
                 ended => return ended,
             };
-            let had_begun = self.dir.state() == State::Copying;
+            let had_begun = was_asked && self.dir.state() == State::Copying;
             let Some(wait) = failures.wait(had_begun) else { return Err(error) };
             let side = if error.kind == ErrorKind::Source { Side::Source } else { Side::Target };
-            let why =
-                if had_begun { format!("the copy was lost: {error}") } else { error.to_string() };
+            let why = match had_begun {
+                true => format!("the copy was lost: {error}"),
+                false => error.to_string(),
+            };
             self.progress.set_trouble(side, Some(why.clone()));
             if self.meanwhile(tokio::time::sleep(wait)).await.is_none() {
                 return Ok(Copied::Stopped);
             }
             again = Some(why);
-            copied = match self.ask_target().await {
+            let place = self.ask_target().await;
+            was_asked = place.is_ok();
+            copied = match place {
                 Ok(place) => {
                     // One that is not of a copy is from before it, and untrue.
                     let goes_on = place.filter(|place| place.copying.is_some());

@@ -6,7 +6,7 @@ use ferrite_testkit::{Dataset, Peer, Proxy, Server, wait_until};
 
 use crate::common::live::{Live, assert_same_soon};
 use crate::common::{ok, start};
-use crate::{between, load, pair, proxy, write_to};
+use crate::{RATE, between, load, pair, proxy, write_to};
 
 /// Keys of a source: enough to be in the middle of them.
 const KEYS: u64 = 20_000;
@@ -164,4 +164,24 @@ fn connections_of_a_lost_copy_are_ended_before_the_next() {
     assert!(late.try_call(&["SET", "stale", "1"]).is_err());
     live.cut_over();
     assert_same_soon(&source, &target);
+}
+
+#[test]
+fn a_target_that_stays_away_after_a_copy_was_lost_is_waited_for() {
+    let (source, target) = pair(Server::Redis70);
+    Dataset::mixed(KEYS).load(&mut source.client()).unwrap();
+    let load = write_to(&source, load().seed(45));
+    let way = proxy(&target);
+    way.throttle(Some(SLOW));
+    let live = Live::start(between(source.url(), way.url()).strategy(Strategy::Fenced));
+    until_copying(&live, 1);
+    way.refuse(true);
+    way.cut();
+    // Three seconds of them: longer than ten attempts without a pause between them.
+    load.wait_for(3 * RATE);
+    way.refuse(false);
+    way.throttle(None);
+    live.until(State::Live);
+    load.wait_for(1000);
+    live.finish(load, &source, &target);
 }

@@ -164,6 +164,10 @@ impl Live {
     ) -> Result<bool, MigrateError> {
         let had_begun = self.dir.state() == State::Copying;
         let Some(wait) = failures.wait(had_begun) else { return Err(error) };
+        if had_begun {
+            // What fails before the next copy begins is not one that was lost.
+            self.enter(State::Attaching, Some(&format!("the copy was lost: {error}")))?;
+        }
         let side = if error.kind == ErrorKind::Source { Side::Source } else { Side::Target };
         self.progress.set_trouble(side, Some(error.to_string()));
         Ok(self.meanwhile(tokio::time::sleep(wait)).await.is_some())
