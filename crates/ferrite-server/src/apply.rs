@@ -11,6 +11,7 @@ use crate::config::{Apply, Config, Spec};
 use crate::net::listen::Listener;
 use crate::net::mail::Mail;
 use crate::shared::Shared;
+use crate::tls;
 
 /// The sizes from which on collections change their form.
 pub fn limits(config: &Config) -> Limits {
@@ -33,9 +34,13 @@ pub fn limits(config: &Config) -> Limits {
     }
 }
 
-/// The addresses that `bind` and `port` name, and whether each must be there.
-pub fn addresses(config: &Config) -> Vec<(String, Vec<SocketAddr>, bool)> {
-    let port = config.network.port.get();
+/// The ports of the network, and whether what comes there is encrypted.
+fn ports(config: &Config) -> [(u16, bool); 2] {
+    [(config.network.port.get(), false), (config.tls.port.get(), true)]
+}
+
+/// The addresses that `bind` names at a port, and whether each must be there.
+fn addresses(config: &Config, port: u16) -> Vec<(String, Vec<SocketAddr>, bool)> {
     if port == 0 {
         return Vec::new();
     }
@@ -61,7 +66,7 @@ fn address(word: &str, port: u16) -> (String, Vec<SocketAddr>, bool) {
     (name.to_owned(), found.unwrap_or_default(), name.len() == word.len())
 }
 
-/// Listens at the addresses that `bind` and `port` name.
+/// Listens at the addresses that `bind`, `port` and `tls-port` name.
 ///
 /// # Errors
 /// The address that cannot be listened at, and what the system says.
@@ -72,7 +77,21 @@ pub fn listen(config: &Config) -> io::Result<Vec<Listener>> {
 /// The same without those that are listened at already.
 fn listen_besides(config: &Config, there: &[SocketAddr]) -> io::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
-    let (mut every_ipv6, wanted) = (false, addresses(config));
+    for (port, encrypted) in ports(config) {
+        listeners.extend(listen_at(config, port, encrypted, there)?);
+    }
+    Ok(listeners)
+}
+
+/// The same at one port.
+fn listen_at(
+    config: &Config,
+    port: u16,
+    encrypted: bool,
+    there: &[SocketAddr],
+) -> io::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    let (mut every_ipv6, wanted) = (false, addresses(config, port));
     for (name, found, needed) in &wanted {
         if found.is_empty() && *needed {
             let why = format!("{name} is no address of a machine that is known");
@@ -84,7 +103,7 @@ fn listen_besides(config: &Config, there: &[SocketAddr]) -> io::Result<Vec<Liste
                 continue;
             }
             let covered = every_ipv6 && address.ip().is_unspecified();
-            match Listener::tcp_with(*address, config.network.tcp_backlog.get()) {
+            match Listener::tcp_with(*address, config.network.tcp_backlog.get(), encrypted) {
                 Ok(listener) => {
                     every_ipv6 |= is_every_ipv6(address);
                     listeners.push(listener);
@@ -119,13 +138,27 @@ impl Shared {
         self.acl.log().trim(self.config.security.acllog_max_len.get());
     }
 
+    /// Takes certificates, authorities and versions for encrypted connections from now on.
+    ///
+    /// # Errors
+    /// What cannot be used; what was used before is kept.
+    pub fn encrypt(&self, config: &Config) -> Result<(), String> {
+        if config.tls.port.get() != 0 {
+            let loaded = tls::load(config)
+                .inspect_err(|why| tracing::warn!("Failed to configure TLS: {why}"))?;
+            self.tls.store(Some(loaded));
+        }
+        Ok(())
+    }
+
     /// Listens at other addresses, and no longer at those of before.
     fn listen_anew(&self, config: &Config) -> Result<(), String> {
         let mut there = self.listening.lock();
+        let all = ports(config).map(|(port, _)| addresses(config, port));
         let wanted: Vec<SocketAddr> =
-            addresses(config).into_iter().flat_map(|(_, found, _)| found).collect();
+            all.into_iter().flatten().flat_map(|(_, found, _)| found).collect();
         let named = !config.network.bind.get().0.is_empty();
-        if named && wanted.is_empty() && config.network.port.get() != 0 {
+        if named && wanted.is_empty() && ports(config).iter().any(|(port, _)| *port != 0) {
             return Err("none of the addresses of bind is known: nobody could connect".to_owned());
         }
         let mut kept = there.clone();
@@ -144,10 +177,16 @@ impl Apply for Shared {
     fn apply(&self, config: &Config, changed: &[&'static Spec]) -> Result<(), (String, String)> {
         let of =
             |names: &[&str]| changed.iter().map(|spec| spec.name).find(|name| names.contains(name));
-        if let Some(name) = of(&["port", "bind"]) {
+        if let Some(spec) = changed.iter().find(|spec| spec.section == "tls") {
+            self.encrypt(config).map_err(|_| {
+                let why = "Unable to update TLS configuration. Check server logs.";
+                (spec.name.to_owned(), why.to_owned())
+            })?;
+        }
+        if let Some(name) = of(&["port", "tls-port", "bind"]) {
             self.listen_anew(config).map_err(|_| {
                 let why = match name {
-                    "port" => "Unable to listen on this port. Check server logs.",
+                    "port" | "tls-port" => "Unable to listen on this port. Check server logs.",
                     _ => "Failed to bind to specified addresses.",
                 };
                 (name.to_owned(), why.to_owned())

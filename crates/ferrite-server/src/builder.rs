@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use mio::{Poll, Waker};
 use parking_lot::Mutex;
 
@@ -151,6 +151,7 @@ impl Builder {
         let port = addresses.first().map_or(0, SocketAddr::port);
         let shared = Arc::new_cyclic(|this| self.shared(mailboxes, port, this.clone()));
         shared.listening.lock().clone_from(&addresses);
+        shared.encrypt(&shared.config).map_err(io::Error::other)?;
         self.admit_users(&shared)?;
         shared.put_into_effect();
         shared.oom_score.apply(&shared.config).map_err(io::Error::other)?;
@@ -252,6 +253,7 @@ impl Builder {
             live_limits: ArcSwap::from_pointee(apply::limits(&config)),
             eviction: Eviction::new(Arc::clone(&config)),
             config,
+            tls: ArcSwapOption::empty(),
             names: self.names.clone(),
             slow_log: Mutex::default(),
             targets: Targets::default(),

@@ -52,6 +52,7 @@ pub mod session;
 pub mod shared;
 pub mod slow_log;
 pub mod store;
+mod tls;
 pub mod tracking;
 pub mod watch;
 

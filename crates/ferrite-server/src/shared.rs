@@ -9,7 +9,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ferrite_store::types::Limits;
 use parking_lot::Mutex;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use rustls::ServerConfig;
 
 use crate::acl::Acl;
 use crate::clients::{Client, Clients};
@@ -54,6 +55,8 @@ pub struct Shared {
     pub replicas: Replicas,
     /// Every parameter.
     pub config: Arc<Config>,
+    /// What connections at `tls-port` are encrypted with.
+    pub tls: ArcSwapOption<ServerConfig>,
     /// What commands are called by.
     pub names: Names,
     /// The users.

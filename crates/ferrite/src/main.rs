@@ -65,7 +65,16 @@ fn serve(load: &Load) -> Result<(), String> {
             }
         })
         .map_err(|error| format!("Ferrite cannot start: {error}"))?;
-    tracing::info!("Ready to accept connections tcp");
+    let network = &config.network;
+    for (listens, kind) in [
+        (network.port.get() != 0, "tcp"),
+        (config.tls.port.get() != 0, "tls"),
+        (!network.unixsocket.get().is_empty(), "unix"),
+    ] {
+        if listens {
+            tracing::info!("Ready to accept connections {kind}");
+        }
+    }
     signals::heed(server.shared())?;
     server.wait().map_err(|error| format!("Ferrite ended: {error}"))?;
     tracing::warn!("Ferrite is now ready to exit, bye bye...");

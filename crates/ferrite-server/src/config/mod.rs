@@ -46,7 +46,7 @@ pub(crate) use scalar::bytes;
 
 /// What sections' words stand for.
 pub mod choices {
-    pub use super::params::{EvictionPolicy, LogLevel, Protection, PubSubDefault};
+    pub use super::params::{AuthClients, EvictionPolicy, LogLevel, Protection, PubSubDefault};
 }
 
 /// The configuration of one server. Values are read by any thread at any time.

@@ -61,8 +61,12 @@ impl Config {
     }
 
     fn carry_out(&self, changes: &[Pending<'_>], apply: &dyn Apply) -> Result<(), SetError> {
-        let specs: Vec<&'static Spec> =
-            changes.iter().map(|change| change.setting.spec()).collect();
+        // As in Redis, nothing happens for a number that stays as it is; a file is read again.
+        let acts = changes.iter().filter(|change| match (&change.before, &change.after) {
+            (Value::Number(before), Value::Number(after)) => before != after,
+            _ => true,
+        });
+        let specs: Vec<&'static Spec> = acts.map(|change| change.setting.spec()).collect();
         changes.iter().for_each(|change| change.setting.store(&change.after));
         let Err((name, why)) = apply.apply(self, &specs) else { return Ok(()) };
         changes.iter().for_each(|change| change.setting.store(&change.before));

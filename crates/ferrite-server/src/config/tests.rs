@@ -107,7 +107,7 @@ fn errors_name_the_line_as_redis_does() {
         ("appendonly yes", "this version has no append-only file; this version takes only 'no'"),
         ("cluster-enabled yes", "this version forms no clusters"),
         ("replicaof 127.0.0.1 6379", "this version follows no primary"),
-        ("tls-port 6380", "this version has no TLS"),
+        ("tls-key-file-pass secret", "openssl pkey"),
         ("loadmodule /x.so", "Ferrite cannot load modules"),
         ("rename-command NOSUCH x", "No such command in rename-command"),
         ("rename-command config|get x", "No such command in rename-command"),
@@ -345,7 +345,7 @@ fn every_parameter_survives_being_written_and_read() {
             ("notify-keyspace-events", "KEA"),
             ("bind", ""),
             ("loglevel", "debug"),
-            ("tls-ciphers", "a b"),
+            ("tls-ciphersuites", "a b"),
             ("masterauth", "\u{e4}\n\"'\\"),
         ] {
             start.config.set(&[parameter, value], false, &()).unwrap();

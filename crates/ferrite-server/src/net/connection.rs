@@ -325,10 +325,14 @@ impl Connection {
                 },
             }
         };
+        let fate = match fate == Fate::Open && self.stream.has_unsent() {
+            true if self.stream.flush().is_err() => Fate::Closed,
+            _ => fate,
+        };
         count(&counts.output, sent as u64);
         count(&counts.writes, writes);
         self.forget_sent(sent);
-        match self.session.closing && self.output.is_empty() {
+        match self.session.closing && !self.is_stuck() {
             true => Fate::Closed,
             false => fate,
         }
@@ -374,7 +378,7 @@ impl Connection {
 
     /// Whether the system refused to take more output.
     pub fn is_stuck(&self) -> bool {
-        !self.output.is_empty()
+        !self.output.is_empty() || self.stream.has_unsent()
     }
 }
 

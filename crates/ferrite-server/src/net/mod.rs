@@ -4,5 +4,6 @@ pub mod admission;
 pub mod connection;
 pub mod listen;
 pub mod mail;
+mod secure;
 pub mod stream;
 pub mod worker;

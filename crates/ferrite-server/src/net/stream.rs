@@ -1,4 +1,4 @@
-//! A client's connection: TCP or a Unix socket.
+//! A client's connection: TCP, encrypted or not, or a Unix socket.
 
 use std::io::{self, Read, Write};
 
@@ -6,6 +6,7 @@ use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
+use super::secure::Secure;
 use crate::clients::address_text;
 
 /// One connection.
@@ -13,6 +14,8 @@ use crate::clients::address_text;
 pub enum Stream {
     /// Over the network.
     Tcp(TcpStream),
+    /// The same, encrypted.
+    Tls(Box<Secure>),
     /// On this machine.
     Unix {
         /// The connection.
@@ -23,36 +26,61 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// The connection over the network, encrypted or not.
+    fn network(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            Self::Tls(secure) => Some(&secure.socket),
+            Self::Unix { .. } => None,
+        }
+    }
+
+    /// Whether something was taken to be sent that the system has not.
+    pub fn has_unsent(&self) -> bool {
+        match self {
+            Self::Tls(secure) => secure.has_unsent(),
+            Self::Tcp(_) | Self::Unix { .. } => false,
+        }
+    }
+
+    /// Tells the peer that this is the end, where that is to be told.
+    pub fn say_goodbye(&mut self) {
+        if let Self::Tls(secure) = self {
+            secure.say_goodbye();
+        }
+    }
+
     /// The peer's address, as `CLIENT LIST` shows it.
     pub fn peer(&self) -> String {
         match self {
-            Self::Tcp(stream) => address_text(stream.peer_addr().ok()),
             Self::Unix { path, .. } => format!("{path}:0"),
+            Self::Tcp(_) | Self::Tls(_) => {
+                address_text(self.network().and_then(|stream| stream.peer_addr().ok()))
+            }
         }
     }
 
     /// Whether the peer is on this machine.
     pub fn is_local(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => {
-                stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
-            }
-            Self::Unix { .. } => true,
-        }
+        self.network().is_none_or(|stream| {
+            stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
+        })
     }
 
     /// The address it connected to.
     pub fn local(&self) -> String {
         match self {
-            Self::Tcp(stream) => address_text(stream.local_addr().ok()),
             Self::Unix { path, .. } => format!("{path}:0"),
+            Self::Tcp(_) | Self::Tls(_) => {
+                address_text(self.network().and_then(|stream| stream.local_addr().ok()))
+            }
         }
     }
 
     /// Has the system ask every so many seconds whether an idle peer is still there; 0: never.
     pub fn keep_alive(&self, seconds: u32) {
         use rustix::net::sockopt;
-        let Self::Tcp(stream) = self else { return };
+        let Some(stream) = self.network() else { return };
         let time = std::time::Duration::from_secs(seconds.into());
         let set = sockopt::set_socket_keepalive(stream, seconds > 0).and_then(|()| {
             if seconds == 0 {
@@ -75,6 +103,7 @@ impl Stream {
         let both = Interest::READABLE | Interest::WRITABLE;
         match self {
             Self::Tcp(stream) => stream.register(registry, token, both),
+            Self::Tls(secure) => secure.socket.register(registry, token, both),
             Self::Unix { stream, .. } => stream.register(registry, token, both),
         }
     }
@@ -83,6 +112,7 @@ impl Stream {
     pub fn deregister(&mut self, registry: &Registry) {
         let gone = match self {
             Self::Tcp(stream) => stream.deregister(registry),
+            Self::Tls(secure) => secure.socket.deregister(registry),
             Self::Unix { stream, .. } => stream.deregister(registry),
         };
         if let Err(error) = gone {
@@ -95,6 +125,7 @@ impl Read for Stream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(into),
+            Self::Tls(secure) => secure.read(into),
             Self::Unix { stream, .. } => stream.read(into),
         }
     }
@@ -104,11 +135,15 @@ impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
+            Self::Tls(secure) => secure.write(bytes),
             Self::Unix { stream, .. } => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Self::Tls(secure) => secure.flush(),
+            Self::Tcp(_) | Self::Unix { .. } => Ok(()),
+        }
     }
 }

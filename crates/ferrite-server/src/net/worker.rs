@@ -185,7 +185,7 @@ impl<'s> Worker<'s> {
     fn accept(&mut self, index: usize) {
         loop {
             let Some(listener) = self.listeners.get(index) else { return };
-            match listener.accept() {
+            match listener.accept(&self.ctx.shared.tls) {
                 Ok(mut stream) => {
                     if let Some(why) = admission::refusal(self.ctx.shared, &stream) {
                         count(&self.ctx.counts.rejected, 1);
@@ -325,6 +325,7 @@ impl<'s> Worker<'s> {
         let Some(Some(mut connection)) = self.connections.get_mut(seat).map(Option::take) else {
             return;
         };
+        connection.stream_mut().say_goodbye();
         connection.stream_mut().deregister(self.poll.registry());
         std::mem::swap(&mut self.ctx.session, &mut connection.session);
         self.ctx.give_up(|_, _| {});
@@ -509,6 +510,7 @@ impl<'s> Worker<'s> {
     fn say_goodbye(&mut self) {
         for connection in self.connections.iter_mut().flatten() {
             let _ = connection.flush(self.ctx.counts);
+            connection.stream_mut().say_goodbye();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod log;
 mod replica;
+mod secure_link;
 
 use std::net::Shutdown;
 use std::sync::Arc;

@@ -23,6 +23,7 @@ use std::time::Duration;
 use ferrite_resp::request::{Progress, RequestLimits, RequestParser};
 
 use super::log::{Found, Reader};
+use super::secure_link::SecureLink;
 use super::{Introduction, Psync, Replica};
 use crate::clients::Client;
 use crate::net::stream::Stream;
@@ -47,6 +48,8 @@ const FILE_PIECE: usize = 256 * 1024;
 pub enum Link {
     /// Over the network.
     Tcp(TcpStream),
+    /// The same, encrypted.
+    Tls(Box<SecureLink>),
     /// On this machine.
     Unix(UnixStream),
 }
@@ -54,13 +57,19 @@ pub enum Link {
 impl Link {
     /// `patience`: how long it may take none of what it is sent.
     fn new(stream: Stream, patience: Duration, at_once: bool) -> io::Result<Self> {
+        let waiting = |stream: mio::net::TcpStream| {
+            let stream = TcpStream::from(stream);
+            stream.set_nonblocking(false)?;
+            stream.set_nodelay(at_once)?;
+            stream.set_write_timeout(Some(patience))?;
+            io::Result::Ok(stream)
+        };
         match stream {
-            Stream::Tcp(stream) => {
-                let stream = TcpStream::from(stream);
-                stream.set_nonblocking(false)?;
-                stream.set_nodelay(at_once)?;
-                stream.set_write_timeout(Some(patience))?;
-                Ok(Self::Tcp(stream))
+            Stream::Tcp(stream) => waiting(stream).map(Self::Tcp),
+            Stream::Tls(secure) => {
+                let (socket, session) = secure.into_parts();
+                let link = SecureLink::new(waiting(socket)?, session);
+                Ok(Self::Tls(Box::new(link)))
             }
             Stream::Unix { stream, .. } => {
                 let stream = UnixStream::from(stream);
@@ -74,6 +83,7 @@ impl Link {
     fn send(&self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => (&*stream).write_all(bytes),
+            Self::Tls(link) => link.send(bytes),
             Self::Unix(stream) => (&*stream).write_all(bytes),
         }
     }
@@ -81,6 +91,7 @@ impl Link {
     fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => (&*stream).read(into),
+            Self::Tls(link) => link.receive(into),
             Self::Unix(stream) => (&*stream).read(into),
         }
     }
@@ -89,6 +100,7 @@ impl Link {
     pub fn shut_down(&self, how: Shutdown) {
         let ended = match self {
             Self::Tcp(stream) => stream.shutdown(how),
+            Self::Tls(link) => link.shut_down(how),
             Self::Unix(stream) => stream.shutdown(how),
         };
         if let Err(error) = ended {

@@ -29,6 +29,7 @@ mod tls;
 pub use general::LogLevel;
 pub use memory::EvictionPolicy;
 pub use security::{Protection, PubSubDefault};
+pub use tls::AuthClients;
 
 macro_rules! sections {
     ($($(#[$doc:meta])* $field:ident: $kind:path,)*) => {

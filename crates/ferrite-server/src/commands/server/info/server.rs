@@ -29,7 +29,11 @@ pub(super) fn server(ctx: &Ctx<'_>, text: &mut String) {
     line(text, "process_id", std::process::id());
     line(text, "process_supervised", "no");
     line(text, "run_id", &ctx.shared.run_id);
-    line(text, "tcp_port", config.network.port.get());
+    let port = match config.network.port.get() {
+        0 => config.tls.port.get(),
+        port => port,
+    };
+    line(text, "tcp_port", port);
     line(text, "server_time_usec", ctx.now * 1000);
     line(text, "uptime_in_seconds", up);
     line(text, "uptime_in_days", up / 86_400);
