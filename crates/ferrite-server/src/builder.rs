@@ -21,6 +21,7 @@ use crate::config::choices::PubSubDefault;
 use crate::ctx::Counts;
 use crate::eviction::Eviction;
 use crate::garbage::Garbage;
+use crate::huge_pages;
 use crate::latency::Latency;
 use crate::memory_use::MemoryUse;
 use crate::monitor::Monitors;
@@ -222,7 +223,9 @@ impl Builder {
     }
 
     fn load(&self, shared: &Shared) -> io::Result<()> {
-        match load::load(shared, &shared.persistence.path(), unix_ms()) {
+        let path = shared.persistence.path();
+        huge_pages::use_for(std::fs::metadata(&path).map_or(0, |file| file.len()));
+        match load::load(shared, &path, unix_ms()) {
             Ok(loaded) => {
                 for (count, keys) in
                     shared.persistence.loaded.iter().zip([loaded.expired, loaded.keys])

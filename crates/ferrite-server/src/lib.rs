@@ -34,6 +34,7 @@ pub mod error;
 pub mod eviction;
 pub mod fields;
 pub mod garbage;
+pub mod huge_pages;
 pub mod latency;
 pub mod memory_use;
 mod monitor;

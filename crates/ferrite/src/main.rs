@@ -23,6 +23,7 @@ static ALLOCATOR: Counting<MiMalloc> = Counting::new(MiMalloc);
 const CANNOT_START: u8 = 1;
 
 fn main() -> ExitCode {
+    ferrite_server::huge_pages::spare();
     let done = match command_line::read(std::env::args_os().skip(1)) {
         Ok(Task::Print(text)) => banner::print(&text),
         Ok(Task::Init(path)) => banner::init(&path),

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use ferrite_testkit::Client;
+use ferrite_testkit::{Client, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn ferrite(words: &[&str]) -> Output {
@@ -212,4 +212,21 @@ fn a_bind_that_nobody_could_reach_is_refused() {
         assert!(first.call(&words).is_error(), "{nonsense:?}");
         assert_eq!(client(port).ok(&["PING"]), "PONG", "{nonsense:?}");
     }
+}
+
+/// Whether a process gets huge pages, as the kernel tells it.
+fn huge_pages(pid: &str) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    status.lines().find_map(|line| line.strip_prefix("THP_enabled:")).map(str::to_owned)
+}
+
+#[test]
+fn huge_pages_are_for_those_who_hold_much() {
+    let port = free_port().to_string();
+    let server = Running::start(&["--port", &port, "--save", "", "--enable-debug-command", "yes"]);
+    let pid = server.child.id().to_string();
+    let of_everybody = huge_pages("self");
+    assert_eq!(huge_pages(&pid).as_deref().unwrap_or("\t0"), "\t0");
+    client(port.parse().unwrap()).ok(&["DEBUG", "POPULATE", "40000", "key", "1024"]);
+    wait_until("it gets what everybody gets", || huge_pages(&pid) == of_everybody);
 }

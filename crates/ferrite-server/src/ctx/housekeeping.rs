@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use ferrite_store::memory::allocated;
 use ferrite_store::table::Table;
 use ferrite_store::types::Collection;
 
 use super::{Ctx, Within};
 use crate::clients::Caller;
+use crate::huge_pages;
 use crate::persist::points;
 use crate::store::{SHARDS, ShardSet};
 
@@ -39,6 +41,7 @@ impl Ctx<'_> {
     /// What is to be done now and then.
     pub fn housekeeping(&mut self, thread: usize) {
         if thread == 0 {
+            huge_pages::use_for(allocated() as u64);
             self.make_room();
             self.held.release();
             // While the server ends there is nobody to hold it, and nothing begins.

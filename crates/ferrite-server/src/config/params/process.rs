@@ -56,7 +56,7 @@ section! {
         oom_score_adj_values: Structured<OomScores> = words("oom-score-adj-values", "0 200 800");
         /// Whether transparent huge pages are turned off.
         disable_thp: Number<bool> = yes_no("disable-thp", "yes").at_start()
-            .stored("nothing is forked, so huge pages do no harm");
+            .stored("nothing is forked, so huge pages do no harm; they are used from 32 MiB on");
         /// Processors for the server.
         server_cpulist: Structured<Bytes> =
             text("server_cpulist", "").at_start().only(&[""], CPUS);
