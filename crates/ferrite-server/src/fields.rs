@@ -25,6 +25,11 @@ impl FieldExpiries {
         self.order.insert((time, db, key));
     }
 
+    /// Whether no hash has fields that expire; hashes that are gone may still count.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// Two databases have changed places.
     pub fn swap(&mut self, first: usize, second: usize) {
         let other = |db| match db {

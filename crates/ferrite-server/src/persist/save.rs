@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::snapshot::{self, Origin};
+use super::snapshot::{self, Origin, Readers};
 use crate::shared::{Shared, unix_ms};
 
 /// Writes the file. The old one stays as it is until the new one is whole and on disk.
@@ -41,7 +41,7 @@ fn write_file(shared: &Shared, path: &std::path::Path, dirty: &mut u64) -> io::R
             *dirty = shared.dirty();
             Origin { id: shared.run_id.clone(), offset: shared.log.offset() }
         };
-        snapshot::write(shared, cut, &mut |bytes| file.write_all(bytes))?;
+        snapshot::write(shared, Readers::Current, cut, &mut |bytes| file.write_all(bytes))?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ferrite_rdb::transcode::{Reencoded, Target, reencode};
 use ferrite_rdb::writer::{KeyAttributes, Writer};
 use ferrite_rdb::{Format, encode};
 use ferrite_store::table::{Entry, Sink, Value};
-use ferrite_store::types::Collection;
+use ferrite_store::types::{Collection, stream};
 use parking_lot::Mutex;
 
 use crate::shared::{Shared, unix_ms};
@@ -19,6 +20,21 @@ const KEYS_PER_LOCK: usize = 512;
 /// The RDB version that is written: that of Redis 7.2.
 pub const FORMAT: Format = Format::redis(11);
 
+/// The version for readers that may be older: that of Redis 7.0.
+const OLDER: Format = Format::redis(10);
+
+/// The last type byte that it has.
+const OLDER_TYPES: u8 = encode::TYPE_STREAM_2;
+
+/// Who reads an RDB stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// Those that read [`FORMAT`].
+    Current,
+    /// Redis 7.0 too, where its version holds everything that is there.
+    Older,
+}
+
 /// The keys of one database in one shard that are written and not fetched yet.
 type Pending = Arc<Mutex<Vec<u8>>>;
 
@@ -27,17 +43,41 @@ struct Saver {
     pending: Pending,
     writer: Writer,
     body: Vec<u8>,
+    /// Type byte and body for an older reader, where these differ.
+    older: Vec<u8>,
+}
+
+impl Saver {
+    fn new(pending: Pending, format: Format) -> Self {
+        let writer = Writer::new(format, false);
+        Self { pending, writer, body: Vec::new(), older: Vec::new() }
+    }
 }
 
 impl Sink<Collection> for Saver {
     fn save(&mut self, entry: Entry<'_, Collection>) {
         self.body.clear();
         let type_byte = encode_value(&mut self.body, entry.value);
+        let (type_byte, body) = match self.writer.format() == OLDER && type_byte > OLDER_TYPES {
+            true => older(type_byte, &self.body, &mut self.older),
+            false => (type_byte, &*self.body),
+        };
         let expires_at_ms = entry.expires_at.and_then(|time| u64::try_from(time).ok());
         let attributes = KeyAttributes { expires_at_ms, ..KeyAttributes::default() };
         let mut pending = self.pending.lock();
-        self.writer.entry(&mut pending, &attributes, entry.key, type_byte, &self.body);
+        self.writer.entry(&mut pending, &attributes, entry.key, type_byte, body);
     }
+}
+
+/// Type byte and body of a value as [`OLDER`] has it; `out` keeps them.
+fn older<'v>(type_byte: u8, body: &'v [u8], out: &'v mut Vec<u8>) -> (u8, &'v [u8]) {
+    out.clear();
+    match reencode(FORMAT, type_byte, body, &Target::new(OLDER), out) {
+        Ok(Reencoded::Written(losses)) if losses.is_empty() => {}
+        // Nothing of the kind is there when this version is chosen: see `format`.
+        other => tracing::warn!("a value of type {type_byte} for an older replica: {other:?}"),
+    }
+    out.split_first().map_or((type_byte, body), |(type_byte, body)| (*type_byte, body))
 }
 
 /// Appends a value as it stands in an RDB file or a payload, and returns its type byte.
@@ -65,24 +105,27 @@ pub struct Origin {
 }
 
 /// Writes all keys as they are at one moment. `cut` is called at that moment, while nothing can
-/// change; what it returns about the replication log goes into the stream, and comes back.
+/// change; what it returns about the replication log goes into the stream, and comes back. The
+/// version is the lowest that `readers` may need and that holds all keys as they are.
 ///
 /// # Errors
 /// What `out` returns; the snapshot is given up then.
 pub fn write(
     shared: &Shared,
+    readers: Readers,
     cut: impl FnOnce() -> Origin,
     out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     let _one_at_a_time = shared.persistence.running.lock();
     let mut held = Held::nothing(&shared.store);
     held.acquire(ShardSet::ALL);
-    let pending = begin(shared, &mut held);
+    let format = format(readers, &held);
+    let pending = begin(shared, &mut held, format);
     let sizes = sizes(shared, &held);
     let libraries = shared.scripting.libraries();
     let origin = cut();
     held.release();
-    let mut stream = Stream::begin(&origin);
+    let mut stream = Stream::begin(format, &origin);
     stream.functions(&libraries);
     let written = write_all(shared, &mut held, &pending, &sizes, stream, out);
     if written.is_err() {
@@ -94,16 +137,25 @@ pub fn write(
     written
 }
 
+/// The lowest version that these readers may need, of those that hold all that is there. All
+/// shards are held.
+fn format(readers: Readers, held: &Held<'_>) -> Format {
+    let fields_expire = || held.shards().any(|shard| !shard.fields.is_empty());
+    match readers {
+        Readers::Older if !stream::may_have_consumers() && !fields_expire() => OLDER,
+        _ => FORMAT,
+    }
+}
+
 /// Begins a snapshot of every table; its pending bytes by shard and database.
-fn begin(shared: &Shared, held: &mut Held<'_>) -> Vec<Vec<Pending>> {
+fn begin(shared: &Shared, held: &mut Held<'_>, format: Format) -> Vec<Vec<Pending>> {
     let databases = shared.store.databases();
     let mut all = Vec::with_capacity(SHARDS);
     for shard in held.shards_mut() {
         let pending: Vec<Pending> = (0..databases).map(|_| Pending::default()).collect();
         for (table, pending) in shard.tables.iter_mut().zip(&pending) {
             let pending = Arc::clone(pending);
-            let writer = Writer::new(FORMAT, false);
-            table.begin_snapshot(Box::new(Saver { pending, writer, body: Vec::new() }));
+            table.begin_snapshot(Box::new(Saver::new(pending, format)));
         }
         all.push(pending);
     }
@@ -187,8 +239,8 @@ struct Stream {
 }
 
 impl Stream {
-    fn begin(origin: &Origin) -> Self {
-        let mut writer = Writer::new(FORMAT, false);
+    fn begin(format: Format, origin: &Origin) -> Self {
+        let mut writer = Writer::new(format, false);
         let bytes = &mut Vec::new();
         writer.header(bytes);
         let version = crate::commands::REDIS_VERSION;
@@ -223,7 +275,7 @@ impl Stream {
 
 /// A whole stream without a key, for replicas that want to know only where the log is.
 pub fn empty(origin: &Origin, libraries: &[Arc<[u8]>]) -> Vec<u8> {
-    let mut stream = Stream::begin(origin);
+    let mut stream = Stream::begin(FORMAT, origin);
     stream.functions(libraries);
     let Stream { writer, mut bytes, .. } = stream;
     writer.end(&mut bytes);

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::clients::Client;
 use crate::net::mail::Mail;
+use crate::persist::snapshot::Readers;
 use crate::shared::Shared;
 
 pub use replica::serve;
@@ -25,12 +26,21 @@ pub struct Introduction {
     pub address: Option<String>,
     /// It can take an RDB of unknown length (`capa eof`).
     pub eof: bool,
+    /// It said its version, as Valkey does since 8.0 and no Redis: it reads RDB version 11.
+    pub version: bool,
     /// It wants the RDB and nothing behind it.
     pub rdb_only: bool,
     /// It wants an RDB without keys (`rdb-filter-only`).
     pub without_keys: bool,
     /// And with libraries of functions (`rdb-filter-only functions`).
     pub with_functions: bool,
+}
+
+impl Introduction {
+    /// What it may be as a reader of an RDB stream: Redis 7.0 says of itself what 8.0 says.
+    fn readers(&self) -> Readers {
+        if self.version { Readers::Current } else { Readers::Older }
+    }
 }
 
 /// What PSYNC or SYNC asked for.

@@ -233,7 +233,7 @@ fn send_at_once(
 ) -> io::Result<()> {
     let mark = crate::random::hex_digits(40);
     let mut begun = false;
-    snapshot::write(shared, cut, &mut |bytes| {
+    snapshot::write(shared, replica.introduction.readers(), cut, &mut |bytes| {
         if !std::mem::replace(&mut begun, true) {
             replica.link.send(&head(&format_args!("EOF:{mark}")))?;
         }
@@ -273,7 +273,9 @@ fn send_from_file(
     let path = shared.persistence.path().with_file_name(name);
     let mut file = File::options().read(true).write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)?;
-    snapshot::write(shared, cut, &mut |bytes| file.write_all(bytes))?;
+    snapshot::write(shared, replica.introduction.readers(), cut, &mut |bytes| {
+        file.write_all(bytes)
+    })?;
     let length = file.stream_position()?;
     file.rewind()?;
     replica.link.send(&head(&length))?;

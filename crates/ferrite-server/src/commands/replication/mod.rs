@@ -44,7 +44,7 @@ fn replconf(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
                 said.without_keys = true;
                 said.with_functions = wanted.count() > 0;
             }
-            b"version" => {}
+            b"version" => said.version = true,
             // An acknowledgement from a client that is no replica is not answered.
             b"ack" => return Ok(()),
             _ => {
