@@ -69,8 +69,8 @@ pub use ferrite_client::{Address, TlsOptions};
 pub use files::RdbReader;
 pub use glob::{KeyFilter, matches_glob};
 pub use inputs::{
-    AofOptions, CSV_MAPPING_MAX, CsvMapping, CsvOrigin, CsvShape, Input, MemcachedFlags,
-    csv_delimiter, csv_mapping,
+    AofOptions, Input, MAPPING_MAX, MappedType, Mapping, MappingOrigin, MemcachedFlags,
+    csv_delimiter, read_mapping,
 };
 pub use jobs::{
     JobDir, JobEntry, JobError, JobGuard, JobLag, JobProgress, JobRecord, JobRounds, JobStatus,

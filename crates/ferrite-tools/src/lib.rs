@@ -25,6 +25,7 @@ mod demo;
 mod detach;
 mod export;
 mod limits;
+mod mapping;
 mod order;
 mod render;
 mod state_dir;

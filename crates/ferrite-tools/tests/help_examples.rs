@@ -201,6 +201,9 @@ fn files_of_text() {
     desk.write("b.csv", "game,m,s\nchess,ada,7\nchess,grace,9\n");
     desk.write("log.tsv", "a\tone\na\ttwo\n");
     desk.shell("gzip log.tsv");
+    let people = r#"[{"id":1,"name":"Ada","at":{"city":"London"},"tags":["a","b"]}]"#;
+    desk.write("people.json", people);
+    desk.write("people.yaml", "key: user:{id}\nfields: {name: name, city: at.city}\n");
     for verb in ["import-json", "import-csv"] {
         desk.examples(verb);
     }

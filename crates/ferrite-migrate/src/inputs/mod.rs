@@ -10,6 +10,7 @@ pub mod aof;
 mod bytes;
 pub mod csv;
 pub mod json;
+mod mapping;
 mod memcached;
 mod rdb_file;
 
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 pub use aof::AofOptions;
 pub use bytes::{Bytes, GZIP_MAGIC, Place};
-pub use csv::{CSV_MAPPING_MAX, CsvMapping, CsvOrigin, CsvShape, csv_delimiter, csv_mapping};
+pub use mapping::{MAPPING_MAX, MappedType, Mapping, MappingOrigin, csv_delimiter, read_mapping};
 pub use memcached::MemcachedFlags;
 pub use rdb_file::{FileSupply, RdbFile};
 
@@ -277,11 +278,20 @@ impl Input {
         Self::of(json::JsonInput::new(Place::named(path.as_ref())))
     }
 
+    /// JSON whose objects become keys by a mapping; `-` is standard input.
+    ///
+    /// # Errors
+    /// A mapping that cannot be used, whatever the file.
+    pub fn json_mapped(path: impl AsRef<Path>, mapping: Mapping) -> Result<Self, String> {
+        mapping.check_for_json()?;
+        Ok(Self::of(json::JsonInput::mapped(Place::named(path.as_ref()), mapping)))
+    }
+
     /// CSV, whose rows become keys by a mapping; `-` is standard input.
     ///
     /// # Errors
     /// A mapping that cannot be used, whatever the file.
-    pub fn csv(path: impl AsRef<Path>, mapping: CsvMapping) -> Result<Self, String> {
+    pub fn csv(path: impl AsRef<Path>, mapping: Mapping) -> Result<Self, String> {
         mapping.check()?;
         Ok(Self::of(csv::CsvInput::new(path.as_ref(), mapping)))
     }

@@ -96,14 +96,14 @@ impl Rows {
     }
 
     /// The columns of the row that was read.
-    pub fn row(&self) -> Vec<&[u8]> {
+    pub fn row(&self) -> Vec<Option<&[u8]>> {
         let mut start = 0;
         let ends = self.ends.get(..self.columns).unwrap_or_default();
         ends.iter()
             .map(|end| {
                 let column = self.data.get(start..*end).unwrap_or_default();
                 start = *end;
-                column
+                Some(column)
             })
             .collect()
     }
@@ -114,7 +114,7 @@ impl Rows {
     /// As [`Rows::next`].
     pub async fn header(&mut self) -> Result<Option<Vec<Vec<u8>>>, MigrateError> {
         match self.next().await? {
-            true => Ok(Some(self.row().into_iter().map(<[u8]>::to_vec).collect())),
+            true => Ok(Some(self.row().into_iter().flatten().map(<[u8]>::to_vec).collect())),
             false => Ok(Some(Vec::new())),
         }
     }

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! The shape is drawn in [`record`]; `docs/json.md` tells it to users. What `export-json` writes
-//! comes back exactly.
+//! comes back exactly. Objects of any other shape become keys by a mapping: [`mapped`].
 
+mod mapped;
 mod objects;
 mod record;
 mod text;
@@ -17,12 +18,14 @@ use std::sync::Arc;
 
 use ferrite_rdb::Format;
 
+use super::mapping::Mapping;
 use super::{Bytes, Kind, Opened, Place};
 use crate::engine::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::model::{BatchBuilder, RecordHead};
 use crate::report::PreflightReport;
 use crate::sources::{BoxFuture, Closed, Feed, Source};
+use mapped::Mapped;
 use objects::{Next, Objects};
 use record::Parsed;
 
@@ -34,13 +37,20 @@ pub use value::LAYOUT;
 #[derive(Debug)]
 pub struct JsonInput {
     place: Place,
+    mapping: Option<Mapping>,
 }
 
 impl JsonInput {
     /// The JSON at that place.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        Self { place }
+        Self { place, mapping: None }
+    }
+
+    /// Objects at that place that become keys by a mapping.
+    #[must_use]
+    pub fn mapped(place: Place, mapping: Mapping) -> Self {
+        Self { place, mapping: Some(mapping) }
     }
 
     /// Whether a file with these first bytes is JSON as this reads it.
@@ -56,16 +66,25 @@ impl JsonInput {
 
     /// Looks at the beginning of what is there.
     #[must_use]
-    pub fn look(&self, job: &Job, bytes: Bytes, report: &mut PreflightReport) -> Opened {
+    pub fn look(&self, job: &Arc<Job>, bytes: Bytes, report: &mut PreflightReport) -> Opened {
         let begins = bytes.available();
         if Self::is_begun_by(begins) || begins.trim_ascii().is_empty() {
             report.ok("source file", format!("{} is JSON, or empty", self.place));
         } else {
             let detail =
                 format!("{} is no JSON: it begins neither with {{ nor with [ {{", self.place);
-            report.block("source file", detail, "give what export-json writes; see docs/json.md");
+            report.block(
+                "source file",
+                detail,
+                "give lines or an array of objects; see docs/json.md",
+            );
         }
         let limit = record_limit(job);
+        let mapped = self.mapping.as_ref().map(|mapping| Mapped::new(job, mapping, limit));
+        let mapped = mapped.transpose().unwrap_or_else(|why| {
+            report.block("source file", why, "see docs/json.md");
+            None
+        });
         let reader = JsonSource {
             only_db: job.config.source_db(),
             place: self.place.clone(),
@@ -73,6 +92,8 @@ impl JsonInput {
             bytes,
             batch: None,
             limit,
+            stored: Vec::new(),
+            mapped,
         };
         Opened { source: Box::new(reader), keys_total: 0, then: None }
     }
@@ -93,7 +114,7 @@ impl Kind for JsonInput {
     }
 
     fn has_databases(&self) -> bool {
-        true
+        self.mapping.is_none()
     }
 
     fn open<'a>(
@@ -117,6 +138,10 @@ struct JsonSource {
     /// Keys being collected, of one database and format.
     batch: Option<(u32, Format, BatchBuilder)>,
     limit: usize,
+    /// The value of a record, as it is stored; kept for its room.
+    stored: Vec<u8>,
+    /// What makes keys of objects that are no records.
+    mapped: Option<Mapped>,
 }
 
 impl Source for JsonSource {
@@ -130,21 +155,17 @@ impl JsonSource {
         let ended = self.records(feed).await;
         // What came before a record that is wrong still arrives.
         let _ = self.flush(feed).await;
+        if let Some(mapped) = &mut self.mapped {
+            let _ = mapped.keys.flush(feed).await;
+        }
         ended
     }
 
     async fn records(&mut self, feed: &Feed) -> Result<(), MigrateError> {
-        let mut stored = Vec::new();
         while !feed.job.stop.is_stopped() {
             match self.objects.next(self.bytes.available()) {
                 Ok(Next::Object { start, end }) => {
-                    let object = self.bytes.available().get(start..end).unwrap_or_default();
-                    stored.clear();
-                    let parsed = record::parse(object, &mut stored);
-                    let parsed = parsed.map_err(|cause| self.bad(start, &cause))?;
-                    self.bytes.consume(end);
-                    self.objects.consumed(end);
-                    if self.take(feed, &parsed, &stored).await.is_err() {
+                    if self.object(feed, start, end).await?.is_err() {
                         return Ok(());
                     }
                 }
@@ -163,7 +184,41 @@ impl JsonSource {
                 Err(what) => return Err(self.bad(0, &what)),
             }
         }
-        Ok(())
+        match &mut self.mapped {
+            Some(mapped) if !feed.job.stop.is_stopped() => {
+                mapped.keys.end(feed).map_err(|cause| self.bad(0, &cause))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the object that stands there.
+    async fn object(
+        &mut self,
+        feed: &Feed,
+        start: usize,
+        end: usize,
+    ) -> Result<Result<(), Closed>, MigrateError> {
+        let object = self.bytes.available().get(start..end).unwrap_or_default();
+        if let Some(mapped) = &mut self.mapped {
+            let taken = mapped.object(feed, object);
+            taken.map_err(|cause| self.bad(start, &cause))?;
+            self.bytes.consume(end);
+            self.objects.consumed(end);
+            return match &mut self.mapped {
+                Some(mapped) => Ok(mapped.keys.flush_full(feed).await),
+                None => Ok(Ok(())),
+            };
+        }
+        let mut stored = std::mem::take(&mut self.stored);
+        stored.clear();
+        let parsed = record::parse(object, &mut stored);
+        let parsed = parsed.map_err(|cause| self.bad(start, &cause))?;
+        self.bytes.consume(end);
+        self.objects.consumed(end);
+        let taken = self.take(feed, &parsed, &stored).await;
+        self.stored = stored;
+        Ok(taken)
     }
 
     async fn take(&mut self, feed: &Feed, parsed: &Parsed, stored: &[u8]) -> Result<(), Closed> {
@@ -214,6 +269,10 @@ impl JsonSource {
                 "a record may have {} bytes: a higher --memory-limit takes longer ones",
                 self.limit
             )),
+            _ if self.mapped.is_none() => failed.with_hint(
+                "what was read before it is on the target; objects that are no records become keys \
+                 by --key or --mapping; see docs/json.md",
+            ),
             _ => failed.with_hint("what was read before it is on the target; see docs/json.md"),
         }
     }

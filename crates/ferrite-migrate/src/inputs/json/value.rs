@@ -120,7 +120,8 @@ impl<'de> Deserialize<'de> for Pair {
 }
 
 /// An element that can also be an entry of an object.
-trait Element: Sized {
+pub trait Element: Sized {
+    /// That entry, if it can be one.
     fn of(name: Text, value: Text) -> Option<Self>;
 }
 
@@ -137,7 +138,10 @@ impl Element for Pair {
 }
 
 /// Shows each element of an array, or each entry of an object, to `each`.
-fn read<E: Element + for<'a> Deserialize<'a>>(
+///
+/// # Errors
+/// What is wrong with the text, and what `each` says.
+pub fn read<E: Element + for<'a> Deserialize<'a>>(
     text: &str,
     each: impl FnMut(&E) -> Result<(), String>,
 ) -> Result<(), String> {

@@ -1,14 +1,14 @@
 //! A mapping of columns in a small YAML file.
 //!
 //! ```text
-//! key: user:{id}              as the options of `import-csv` are called; `-` is `_`
+//! key: user:{id}              as the options of the commands are called; `-` is `_`
 //! type: hash
 //! fields:                     a list of columns, or the names of fields and their columns
 //!   name: full_name
 //!   age: age
 //! expires_at: until
-//! delimiter: ';'
-//! header: true
+//! delimiter: ';'             of CSV
+//! header: true               of CSV
 //! ```
 //!
 //! What is wrong is told with its line, column and field; a name that is not known is wrong too.
@@ -18,7 +18,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::mapping::{CsvMapping, CsvShape, delimiter};
+use super::columns::{MappedType, Mapping, delimiter};
 
 /// Longest file in bytes.
 pub const LENGTH_MAX: usize = 64 << 10;
@@ -27,7 +27,7 @@ const FOR_PROGRAMMERS: [&str; 2] = ["; use Option", ", set DuplicateKeyPolicy"];
 
 /// Where a mapping comes from: a file, or the command line.
 #[derive(Clone, Debug, Default)]
-pub struct CsvOrigin(Option<Places>);
+pub struct MappingOrigin(Option<Places>);
 
 /// Where the fields of a file are.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ struct Places {
     fields: Vec<(u64, u64)>,
 }
 
-impl CsvOrigin {
+impl MappingOrigin {
     /// What is wrong with an option or field, `index` of those that have several values.
     pub fn wrong(&self, name: &str, index: Option<usize>, why: &str) -> String {
         let Some(places) = &self.0 else {
@@ -74,7 +74,7 @@ fn at(file: &str, place: Option<(u64, u64)>, field: Option<&str>, why: &str) -> 
 struct Written {
     key: Spanned<String>,
     #[serde(rename = "type")]
-    shape: Option<Spanned<CsvShape>>,
+    shape: Option<Spanned<MappedType>>,
     fields: Option<Spanned<Fields>>,
     value: Option<Spanned<String>>,
     member: Option<Spanned<String>>,
@@ -82,7 +82,7 @@ struct Written {
     ttl: Option<Spanned<String>>,
     expires_at: Option<Spanned<String>>,
     delimiter: Option<Spanned<String>>,
-    header: Option<bool>,
+    header: Option<Spanned<bool>>,
 }
 
 /// Names of fields, and their columns.
@@ -130,7 +130,7 @@ fn place(location: Location) -> Option<(u64, u64)> {
 ///
 /// # Errors
 /// What is wrong, and where.
-pub fn read(file: &str, bytes: &[u8]) -> Result<CsvMapping, String> {
+pub fn read(file: &str, bytes: &[u8]) -> Result<Mapping, String> {
     if bytes.len() > LENGTH_MAX {
         return Err(format!("{file} is longer than {LENGTH_MAX} bytes: it is no mapping"));
     }
@@ -141,9 +141,13 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<CsvMapping, String> {
     let mut places = Places { file: file.to_owned(), values: Vec::new(), fields: Vec::new() };
     let mut note = |name, location| places.values.extend(place(location).map(|it| (name, it)));
     note("key", written.key.referenced);
-    let shape = written.shape.map_or(CsvShape::Hash, |shape| {
+    let shape = written.shape.map_or(MappedType::Hash, |shape| {
         note("type", shape.referenced);
         shape.value
+    });
+    let has_header = written.header.map(|header| {
+        note("header", header.referenced);
+        header.value
     });
     let mut text = |name, one: Option<Spanned<String>>| {
         one.map(|one| {
@@ -163,13 +167,13 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<CsvMapping, String> {
             fields.push((name, column.value));
         }
     }
-    let origin = CsvOrigin(Some(places));
+    let origin = MappingOrigin(Some(places));
     if let (Some(_), Some(_)) = (&value, &member) {
         return Err(origin.wrong("member", None, "it says the same as `value`"));
     }
-    let byte = between.as_deref().map_or(Ok(b','), delimiter);
+    let byte = between.as_deref().map(delimiter).transpose();
     let delimiter = byte.map_err(|why| origin.wrong("delimiter", None, &why))?;
-    let mapping = CsvMapping {
+    let mapping = Mapping {
         key: written.key.value,
         shape,
         fields,
@@ -178,7 +182,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<CsvMapping, String> {
         ttl,
         expires_at,
         delimiter,
-        has_header: written.header.unwrap_or(true),
+        has_header,
         origin,
     };
     mapping.check()?;
@@ -223,9 +227,9 @@ mod tests {
         assert!(mapping.contains("line 4, column 9, `fields`: without a header"), "{mapping}");
         let text = b"key: '{id}'\ntype: zset\nmember: who\nscore: points\ndelimiter: ;\n";
         let mapping = read("m.yaml", text).unwrap();
-        assert_eq!((mapping.shape, mapping.delimiter), (CsvShape::Zset, b';'));
+        assert_eq!((mapping.shape, mapping.delimiter), (MappedType::Zset, Some(b';')));
         assert_eq!(mapping.value.as_deref(), Some("who"));
-        assert!(mapping.has_header);
+        assert!(mapping.has_header());
         let mapping = read("m.yaml", b"key: '{id}'\nfields: [name, age]\n").unwrap();
         assert_eq!(mapping.fields[1], ("age".to_owned(), "age".to_owned()));
     }

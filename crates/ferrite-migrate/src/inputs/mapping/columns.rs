@@ -1,17 +1,17 @@
-//! Which columns become what of a key.
+//! Which columns become what of a key. Of a JSON object, columns are its fields.
 
-use super::mapping_file::CsvOrigin;
+use super::file::MappingOrigin;
 use crate::engine::now_ms;
 use crate::time::parse_rfc3339;
 
-/// How rows become keys. Columns go by their names, or, in a file without a header, by their
-/// numbers from 1 on.
+/// How rows of CSV, or objects of JSON, become keys. Columns go by their names, or, in a CSV file
+/// without a header, by their numbers from 1 on.
 #[derive(Clone, Debug)]
-pub struct CsvMapping {
+pub struct Mapping {
     /// The key, with columns in braces: `user:{id}`.
     pub key: String,
     /// What becomes of a row.
-    pub shape: CsvShape,
+    pub shape: MappedType,
     /// The fields of a hash and their columns; none for all columns, by their names.
     pub fields: Vec<(String, String)>,
     /// The column with the value of a string, or with the element of a list, set or sorted set.
@@ -22,12 +22,12 @@ pub struct CsvMapping {
     pub ttl: Option<String>,
     /// The column that tells until when, as Unix time in seconds or RFC 3339; an empty one is none.
     pub expires_at: Option<String>,
-    /// The byte between columns.
-    pub delimiter: u8,
-    /// Whether the first row has the names of the columns.
-    pub has_header: bool,
+    /// The byte between columns of CSV, where it is told; else a comma.
+    pub delimiter: Option<u8>,
+    /// Whether the first row of CSV has the names of the columns, where it is told; else it has.
+    pub has_header: Option<bool>,
     /// Where all this stands, for errors; the command line unless told otherwise.
-    pub origin: CsvOrigin,
+    pub origin: MappingOrigin,
 }
 
 /// The byte that stands between columns, as it is written.
@@ -46,7 +46,7 @@ pub fn delimiter(text: &str) -> Result<u8, String> {
 /// What becomes of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum CsvShape {
+pub enum MappedType {
     /// A string.
     String,
     /// A hash.
@@ -59,7 +59,7 @@ pub enum CsvShape {
     Zset,
 }
 
-impl CsvShape {
+impl MappedType {
     /// Whether a key grows by a row.
     pub fn is_grown(self) -> bool {
         matches!(self, Self::List | Self::Set | Self::Zset)
@@ -78,6 +78,8 @@ enum Piece {
 pub struct Columns {
     /// How many a row has; `None` without a header, until the first row.
     count: Option<usize>,
+    /// The names, for errors; none without a header.
+    names: Vec<Vec<u8>>,
     key: Vec<Piece>,
     /// Names and places of the fields of a hash; `None` without a header: all of a row.
     fields: Option<Vec<(Vec<u8>, usize)>>,
@@ -88,7 +90,7 @@ pub struct Columns {
     now_ms: u64,
 }
 
-impl CsvMapping {
+impl Mapping {
     /// What is wrong between the parts of it, without a file.
     ///
     /// # Errors
@@ -103,29 +105,69 @@ impl CsvMapping {
             _ if !pieces.iter().any(|(is_column, _)| *is_column) => {
                 wrong("key", String::from("it names no column, as in user:{id}"))
             }
-            CsvShape::String if self.value.is_none() => needs("value"),
+            MappedType::String if self.value.is_none() => needs("value"),
             shape if shape.is_grown() && self.value.is_none() => needs("member"),
-            CsvShape::Zset if self.score.is_none() => needs("score"),
-            shape if shape != CsvShape::Zset && self.score.is_some() => is_for("score", "zset"),
-            shape if shape != CsvShape::Hash && !self.fields.is_empty() => is_for("fields", "hash"),
-            CsvShape::Hash if self.value.is_some() => {
+            MappedType::Zset if self.score.is_none() => needs("score"),
+            shape if shape != MappedType::Zset && self.score.is_some() => is_for("score", "zset"),
+            shape if shape != MappedType::Hash && !self.fields.is_empty() => {
+                is_for("fields", "hash")
+            }
+            MappedType::Hash if self.value.is_some() => {
                 wrong("type", format!("a hash has {}, not a value", name("fields")))
             }
             _ if self.ttl.is_some() && self.expires_at.is_some() => {
                 wrong("ttl", format!("{} says the same", name("expires_at")))
             }
-            _ if !self.has_header => self.resolve_names(None).map(drop),
+            _ if !self.has_header() => self.resolve_names(None).map(drop),
             _ => Ok(()),
         }
     }
 
+    /// What is wrong with it for objects of JSON, whatever the file.
+    ///
+    /// # Errors
+    /// Says what is missing or too much.
+    pub fn check_for_json(&self) -> Result<(), String> {
+        let for_csv = "it is for CSV: the fields of an object have names";
+        if self.delimiter.is_some() {
+            return Err(self.origin.wrong("delimiter", None, for_csv));
+        }
+        if self.has_header.is_some() {
+            return Err(self.origin.wrong("header", None, for_csv));
+        }
+        self.check()
+    }
+
+    /// Whether the first row of CSV has the names of the columns.
+    #[must_use]
+    pub fn has_header(&self) -> bool {
+        self.has_header.unwrap_or(true)
+    }
+
+    /// All columns it names, in the order in which [`Columns`] of them count.
+    #[must_use]
+    pub fn named(&self) -> Vec<Vec<u8>> {
+        let pieces = pieces(&self.key).unwrap_or_default();
+        let of_key = pieces.into_iter().filter(|(is_column, _)| *is_column).map(|(_, name)| name);
+        let of_fields = self.fields.iter().map(|(_, column)| column.clone());
+        let others = [&self.value, &self.score, &self.ttl, &self.expires_at];
+        let others = others.into_iter().flatten().cloned();
+        let mut named: Vec<Vec<u8>> = Vec::new();
+        for name in of_key.chain(of_fields).chain(others).map(String::into_bytes) {
+            if !named.contains(&name) {
+                named.push(name);
+            }
+        }
+        named
+    }
+
     fn shape_name(&self) -> &'static str {
         match self.shape {
-            CsvShape::String => "string",
-            CsvShape::Hash => "hash",
-            CsvShape::List => "list",
-            CsvShape::Set => "set",
-            CsvShape::Zset => "sorted set",
+            MappedType::String => "string",
+            MappedType::Hash => "hash",
+            MappedType::List => "list",
+            MappedType::Set => "set",
+            MappedType::Zset => "sorted set",
         }
     }
 
@@ -169,6 +211,7 @@ impl CsvMapping {
         };
         Ok(Columns {
             count: names.map(<[Vec<u8>]>::len),
+            names: names.unwrap_or_default().to_vec(),
             key: key.collect::<Result<_, String>>()?,
             fields,
             value: optional(element, &self.value)?.unwrap_or(0),
@@ -218,12 +261,15 @@ fn pieces(key: &str) -> Result<Vec<(bool, String)>, String> {
     Ok(pieces)
 }
 
+/// A row: the text of each column, where it has one. In CSV every column has.
+pub type Row<'r> = [Option<&'r [u8]>];
+
 impl Columns {
     /// Whether a row has as many columns as it should.
     ///
     /// # Errors
     /// How many it has.
-    pub fn check(&mut self, row: &[&[u8]]) -> Result<(), String> {
+    pub fn check(&mut self, row: &Row<'_>) -> Result<(), String> {
         let count = *self.count.get_or_insert(row.len());
         match row.len() == count {
             true => Ok(()),
@@ -231,15 +277,28 @@ impl Columns {
         }
     }
 
+    /// Where the value of a string, or the element of a list, set or sorted set is.
+    #[must_use]
+    pub fn value_at(&self) -> usize {
+        self.value
+    }
+
+    /// Whether this column says how long a key lives, and is no field.
+    #[must_use]
+    pub fn is_of_expiry(&self, name: &[u8]) -> bool {
+        let names = [self.ttl, self.expires_at].into_iter().flatten();
+        names.filter_map(|at| self.names.get(at)).any(|known| known == name)
+    }
+
     /// Appends the key of a row.
     ///
     /// # Errors
     /// A column that is not there.
-    pub fn key(&self, row: &[&[u8]], out: &mut Vec<u8>) -> Result<(), String> {
+    pub fn key(&self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), String> {
         for piece in &self.key {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Column(at) => out.extend_from_slice(column(row, *at)?),
+                Piece::Column(at) => out.extend_from_slice(self.column(row, *at)?),
             }
         }
         Ok(())
@@ -249,81 +308,99 @@ impl Columns {
     ///
     /// # Errors
     /// A text that is no time.
-    pub fn expiry(&self, row: &[&[u8]]) -> Result<Option<u64>, String> {
-        let text = |at: Option<usize>| match at {
-            None => Ok(None),
-            Some(at) => column(row, at).map(|text| Some(text).filter(|text| !text.is_empty())),
+    pub fn expiry(&self, row: &Row<'_>) -> Result<Option<u64>, String> {
+        let text = |at: Option<usize>| {
+            let text = at.and_then(|at| row.get(at).copied().flatten().map(|text| (at, text)));
+            text.filter(|(_, text)| !text.is_empty())
         };
-        if let Some(ttl) = text(self.ttl)? {
-            let seconds = number(ttl).ok_or_else(|| wrong(ttl, "a number of seconds"))?;
+        if let Some((at, ttl)) = text(self.ttl) {
+            let seconds = number(ttl).ok_or_else(|| self.wrong(at, ttl, "a number of seconds"))?;
             return Ok(Some(self.now_ms.saturating_add(seconds.saturating_mul(1000))));
         }
-        let Some(at) = text(self.expires_at)? else { return Ok(None) };
-        let moment = || parse_rfc3339(std::str::from_utf8(at).ok()?).ok();
-        let at_ms = number(at).map(|seconds| seconds.saturating_mul(1000)).or_else(moment);
-        at_ms.map(Some).ok_or_else(|| wrong(at, "a Unix time in seconds, or as RFC 3339 has it"))
+        let Some((at, until)) = text(self.expires_at) else { return Ok(None) };
+        let moment = || parse_rfc3339(std::str::from_utf8(until).ok()?).ok();
+        let at_ms = number(until).map(|seconds| seconds.saturating_mul(1000)).or_else(moment);
+        let wanted = "a Unix time in seconds, or as RFC 3339 has it";
+        at_ms.map(Some).ok_or_else(|| self.wrong(at, until, wanted))
     }
 
-    /// Shows the value of a string, or the names and values of a hash.
-    pub fn whole(&self, shape: CsvShape, row: &[&[u8]], mut each: impl FnMut(&[u8])) {
+    /// Shows the value of a string, or the names and values of a hash: of the columns that were
+    /// named, those that are there.
+    ///
+    /// # Errors
+    /// The value of a string that is not there.
+    pub fn whole(
+        &self,
+        shape: MappedType,
+        row: &Row<'_>,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), String> {
         match (shape, &self.fields) {
-            (CsvShape::Hash, Some(fields)) => {
+            (MappedType::Hash, Some(fields)) => {
                 for (name, at) in fields {
-                    each(name);
-                    each(row.get(*at).copied().unwrap_or_default());
-                }
-            }
-            (CsvShape::Hash, None) => {
-                for (at, value) in row.iter().enumerate() {
-                    if ![self.ttl, self.expires_at].contains(&Some(at)) {
-                        each((at + 1).to_string().as_bytes());
+                    if let Some(value) = row.get(*at).copied().flatten() {
+                        each(name);
                         each(value);
                     }
                 }
             }
-            _ => each(row.get(self.value).copied().unwrap_or_default()),
+            (MappedType::Hash, None) => {
+                for (at, value) in row.iter().enumerate() {
+                    if ![self.ttl, self.expires_at].contains(&Some(at)) {
+                        each((at + 1).to_string().as_bytes());
+                        each(value.unwrap_or_default());
+                    }
+                }
+            }
+            _ => each(self.column(row, self.value)?),
         }
+        Ok(())
     }
 
     /// The element a row adds, and its score.
     ///
     /// # Errors
     /// A text that is no score.
-    pub fn element<'r>(
-        &self,
-        shape: CsvShape,
-        row: &[&'r [u8]],
-    ) -> Result<(&'r [u8], f64), String> {
-        let member = column(row, self.value)?;
-        if shape != CsvShape::Zset {
+    pub fn element<'r>(&self, shape: MappedType, row: &Row<'r>) -> Result<(&'r [u8], f64), String> {
+        let member = self.column(row, self.value)?;
+        if shape != MappedType::Zset {
             return Ok((member, 0.0));
         }
-        let text = column(row, self.score)?;
+        let text = self.column(row, self.score)?;
         let score = std::str::from_utf8(text).ok().and_then(|text| text.trim().parse::<f64>().ok());
         let score = score.filter(|score| !score.is_nan());
-        score.map(|score| (member, score)).ok_or_else(|| wrong(text, "a score"))
+        score.map(|score| (member, score)).ok_or_else(|| self.wrong(self.score, text, "a score"))
     }
-}
 
-fn column<'r>(row: &[&'r [u8]], at: usize) -> Result<&'r [u8], String> {
-    row.get(at).copied().ok_or_else(|| format!("it has no column {}", at + 1))
+    fn column<'r>(&self, row: &Row<'r>, at: usize) -> Result<&'r [u8], String> {
+        let text = row.get(at).copied().flatten();
+        text.ok_or_else(|| format!("it has no {}", self.name(at)))
+    }
+
+    /// How a column is called.
+    pub fn name(&self, at: usize) -> String {
+        match self.names.get(at) {
+            Some(name) => format!("\"{}\"", name.escape_ascii()),
+            None => format!("column {}", at + 1),
+        }
+    }
+
+    fn wrong(&self, at: usize, text: &[u8], what: &str) -> String {
+        let shown = text.get(..40).unwrap_or(text);
+        format!("{}: \"{}\" is not {what}", self.name(at), shown.escape_ascii())
+    }
 }
 
 fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.trim().parse().ok()
 }
 
-fn wrong(text: &[u8], what: &str) -> String {
-    let shown = text.get(..40).unwrap_or(text);
-    format!("\"{}\" is not {what}", shown.escape_ascii())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn mapping(key: &str, shape: CsvShape) -> CsvMapping {
-        CsvMapping {
+    fn mapping(key: &str, shape: MappedType) -> Mapping {
+        Mapping {
             key: key.to_owned(),
             shape,
             fields: Vec::new(),
@@ -331,9 +408,9 @@ mod tests {
             score: None,
             ttl: None,
             expires_at: None,
-            delimiter: b',',
-            has_header: true,
-            origin: CsvOrigin::default(),
+            delimiter: None,
+            has_header: None,
+            origin: MappingOrigin::default(),
         }
     }
 
@@ -344,13 +421,13 @@ mod tests {
     #[test]
     fn keys_are_made_of_columns() {
         let names = names(&["id", "zone"]);
-        let columns = mapping("{{u}}:{zone}:{id}", CsvShape::Hash).resolve(Some(&names)).unwrap();
+        let columns = mapping("{{u}}:{zone}:{id}", MappedType::Hash).resolve(Some(&names)).unwrap();
         let mut key = Vec::new();
-        columns.key(&[b"7", b"\xff"], &mut key).unwrap();
+        columns.key(&[Some(b"7"), Some(b"\xff")], &mut key).unwrap();
         assert_eq!(key, b"{u}:\xff:7");
-        let by_number = mapping("k{2}", CsvShape::Hash).resolve(None).unwrap();
+        let by_number = mapping("k{2}", MappedType::Hash).resolve(None).unwrap();
         key.clear();
-        by_number.key(&[b"7", b"8"], &mut key).unwrap();
+        by_number.key(&[Some(b"7"), Some(b"8")], &mut key).unwrap();
         assert_eq!(key, b"k8");
     }
 
@@ -358,13 +435,13 @@ mod tests {
     fn what_is_missing_is_named() {
         let names = names(&["id", "name"]);
         let cases = [
-            (mapping("user", CsvShape::Hash), "names no column"),
-            (mapping("user:{nr}", CsvShape::Hash), "no column \"nr\"; there are: id, name"),
-            (mapping("user:id}", CsvShape::Hash), "not opened"),
-            (mapping("{id}", CsvShape::String), "--type: a string needs --value"),
-            (mapping("{id}", CsvShape::Zset), "needs --member"),
+            (mapping("user", MappedType::Hash), "names no column"),
+            (mapping("user:{nr}", MappedType::Hash), "no column \"nr\"; there are: id, name"),
+            (mapping("user:id}", MappedType::Hash), "not opened"),
+            (mapping("{id}", MappedType::String), "--type: a string needs --value"),
+            (mapping("{id}", MappedType::Zset), "needs --member"),
             (
-                CsvMapping { score: Some("id".into()), ..mapping("{id}", CsvShape::Hash) },
+                Mapping { score: Some("id".into()), ..mapping("{id}", MappedType::Hash) },
                 "--score: it is for the type zset",
             ),
         ];
@@ -372,7 +449,7 @@ mod tests {
             let error = mapping.resolve(Some(&names)).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
-        let mut columns = mapping("{id}", CsvShape::Hash).resolve(Some(&names)).unwrap();
-        assert!(columns.check(&[b"1"]).unwrap_err().contains("1 columns"));
+        let mut columns = mapping("{id}", MappedType::Hash).resolve(Some(&names)).unwrap();
+        assert!(columns.check(&[Some(b"1")]).unwrap_err().contains("1 columns"));
     }
 }
