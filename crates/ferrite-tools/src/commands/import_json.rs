@@ -67,7 +67,7 @@ Examples:
   ferrite-migrate import-json keys.jsonl -t redis://new:6379
   ferrite-migrate import-json keys.json.gz -t redis://new:6379 -f 'user:*' --dry-run
   ferrite-migrate import-json users.json -t redis://new:6379 --on-conflict skip
-  ferrite-migrate import-json people.json -t redis://new:6379 --key 'user:{id}' --fields name,at.city
+  ferrite-migrate import-json people.json -t redis://new --key 'user:{id}' --fields name,at.city
   ferrite-migrate import-json people.json -t redis://new --key 't:{id}' --type set --member tags
   ferrite-migrate import-json people.json -t redis://new:6379 --mapping people.yaml
   zcat keys.jsonl.gz | ferrite-migrate import-json - -t redis://new:6379

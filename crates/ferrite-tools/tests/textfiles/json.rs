@@ -208,7 +208,9 @@ fn what_is_wrong_with_an_object_is_told_by_line_and_field() {
     said.exits(2).says(&["line 2", "more than 65536 fields"]);
 
     fs::write(&path, good).unwrap();
-    import(file, &target, &[]).exits(2).says(&["unknown field", "--mapping"]);
+    import(file, &target, &["--on-conflict", "replace"])
+        .exits(2)
+        .says(&["unknown field", "--mapping"]);
     let mapping = ["--mapping", yaml.to_str().unwrap()];
     for (text, why) in [
         ("key: '{id}'\ndelimiter: ;\n", "line 2, column 12, `delimiter`: it is for CSV"),
