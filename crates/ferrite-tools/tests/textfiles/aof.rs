@@ -15,9 +15,10 @@ fn import(path: &Path, target: &Peer, options: &[&str]) -> Ended {
     run(&[&["import-aof", path, "-t", &target.url()], options].concat(), Stdio::null())
 }
 
-/// A server that writes an append-only file.
+/// A server that writes an append-only file, each command before it is answered: once a second, it
+/// would keep them back while the last are on their way to the disk.
 fn writer(server: Server, options: &[(&str, &str)]) -> Peer {
-    let mut builder = Peer::builder(server).arg("appendonly", "yes");
+    let mut builder = Peer::builder(server).arg("appendonly", "yes").arg("appendfsync", "always");
     for (name, value) in options {
         builder = builder.arg(name, value);
     }
