@@ -74,8 +74,12 @@ fn older<'v>(type_byte: u8, body: &'v [u8], out: &'v mut Vec<u8>) -> (u8, &'v [u
     out.clear();
     match reencode(FORMAT, type_byte, body, &Target::new(OLDER), out) {
         Ok(Reencoded::Written(losses)) if losses.is_empty() => {}
-        // Nothing of the kind is there when this version is chosen: see `format`.
-        other => tracing::warn!("a value of type {type_byte} for an older replica: {other:?}"),
+        // Nothing of the kind is there when this version is chosen: see `format`. A value that is
+        // sent as it is has the replica refuse the stream; half of one would not be noticed.
+        other => {
+            tracing::error!("a value of type {type_byte} for an older replica: {other:?}");
+            out.clear();
+        }
     }
     out.split_first().map_or((type_byte, body), |(type_byte, body)| (*type_byte, body))
 }
