@@ -170,10 +170,15 @@ impl<'a> Watch<'a> {
         let (left, keys_copied) = match (&self.live, status.phase) {
             (Some(_), _) => (LIVE_LEFT, 0),
             (None, Phase::Verifying) => (VERIFY_LEFT, 0),
+            (None, Phase::Loading) => (LOADING_LEFT, 0),
             (None, _) => (COPY_LEFT, status.keys_done),
         };
         if self.is_stopping {
             let failure = Failure::interrupted(left.doing, left.state, keys_copied);
+            let failure = match left.hint {
+                Some(hint) => failure.or_hint(hint),
+                None => failure,
+            };
             return Err(self.with_resume(failure));
         }
         self.is_stopping = true;
@@ -192,6 +197,8 @@ struct Left {
     doing: &'static str,
     /// What it leaves behind, at the second.
     state: &'static str,
+    /// What to do about that.
+    hint: Option<&'static str>,
 }
 
 const COPY_LEFT: Left = Left {
@@ -199,18 +206,32 @@ const COPY_LEFT: Left = Left {
     doing: "copying",
     state: "interrupted without waiting; the last batches may or may not have arrived, \
             no key is half-written",
+    hint: None,
+};
+
+const LOADING_LEFT: Left = Left {
+    stopping: "stopping: the target lets go of the file; Ctrl-C again leaves at once",
+    doing: "having the target load the file",
+    state: "interrupted without waiting; the target may be a replica of this process, which is gone, \
+            and has all of the file or nothing",
+    hint: Some(
+        "REPLICAOF NO ONE on the target, and masterauth, masteruser, tls-replication and \
+         repl-diskless-load as they were (a restart does all of that)",
+    ),
 };
 
 const LIVE_LEFT: Left = Left {
     stopping: "stopping: what is on its way still arrives; Ctrl-C again leaves at once",
     doing: "following the source",
     state: "interrupted without waiting; the target knows how far it is, no key is half-written",
+    hint: None,
 };
 
 const VERIFY_LEFT: Left = Left {
     stopping: "stopping: the report will say what was compared; Ctrl-C again leaves at once",
     doing: "comparing",
     state: "interrupted without waiting; a comparison writes nothing",
+    hint: None,
 };
 
 async fn next_event(events: Option<&mut UnboundedReceiver<Event>>) -> Option<Event> {

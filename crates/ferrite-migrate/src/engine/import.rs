@@ -55,11 +55,13 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
         return Err(MigrateError::blocked(import.report));
     };
     let kind = input.kind();
-    job.begin(Phase::Copying, opened.keys_total);
     tracing::debug!(kind = kind.name(), "reading an input");
     let began = Instant::now();
     let left = match hand_over(&job, opened.then.is_some(), &mut target).await? {
-        Served::Left(why) => Some(why),
+        Served::Left(why) => {
+            job.begin(Phase::Copying, opened.keys_total);
+            Some(why)
+        }
         Served::Loaded => None,
     };
     let ends = Ends { source: None, target: &target.target };
@@ -92,7 +94,9 @@ pub async fn import(job: Arc<Job>, import: Import) -> Result<Report, MigrateErro
     let reason = match left {
         None => String::from("the target loaded the file itself, as a replica of this process"),
         Some(why)
-            if kind.whole_rdb().is_some() && job.config.file_strategy != FileStrategy::Commands =>
+            if kind.whole_rdb().is_some()
+                && job.config.file_strategy != FileStrategy::Commands
+                && !job.stop.is_stopped() =>
         {
             format!("written by commands, because {why}; {}", kind.reason())
         }

@@ -252,9 +252,10 @@ impl Job {
     }
 
     fn phase(&self) -> Phase {
-        const PHASES: [Phase; 8] = [
+        const PHASES: [Phase; 9] = [
             Phase::Preflight,
             Phase::Attaching,
+            Phase::Loading,
             Phase::Copying,
             Phase::CatchingUp,
             Phase::Live,

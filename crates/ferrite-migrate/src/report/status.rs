@@ -13,6 +13,8 @@ pub enum Phase {
     Preflight,
     /// Waiting for the source to begin to send.
     Attaching,
+    /// The target loads a file itself, as our replica: it has all of it in the end, or nothing.
+    Loading,
     /// Keys are on their way.
     Copying,
     /// What was written to the source during the copy is on its way (live).

@@ -146,6 +146,7 @@ impl Figures {
         match self.phase {
             Phase::Preflight => "checking",
             Phase::Attaching => "attaching",
+            Phase::Loading => "loading",
             Phase::Copying => "copying",
             Phase::CatchingUp => "catching up",
             Phase::Live => "live",

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::command::{Ended, Running, migrate, until};
-use crate::{assert_empty, assert_part_of, assert_same, empty, listing, with_keys};
+use crate::{assert_empty, assert_part_of, assert_same, empty, listing, start, with_keys};
 
 const KEYS: u64 = 20_000;
 /// What an end at once may take on a busy machine.
@@ -115,6 +115,29 @@ fn the_second_leaves_at_once() {
     assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
     ended.explains(&["error: copying: interrupted without waiting", "no key is half-written"]);
     assert_part_of(&target, &source);
+}
+
+#[test]
+fn a_target_that_loads_a_file_is_told_of() {
+    let (source, target) = (with_keys(KEYS), start(Server::Redis70));
+    source.client().ok(&["SAVE"]);
+    let file = source.dir().join("dump.rdb");
+    let mut client = target.client();
+    client.ok(&["CONFIG", "SET", "key-load-delay", "1000"]);
+    // Over it the target is asked; the file goes another way.
+    let proxy = Proxy::start(target.addr()).unwrap();
+    let (file, url) = (file.to_str().unwrap(), proxy.url());
+    let running = Running::start(&["import-rdb", file, "-t", &url, "--strategy", "replica"]);
+    until("the target to load", || {
+        client.ok(&["INFO", "persistence"]).text().contains("loading:1")
+    });
+    proxy.stall();
+    running.interrupt();
+    running.says("stopping: the target lets go of the file");
+    running.interrupt();
+    let ended = running.end().exits(130).without_result();
+    assert!(!ended.stderr.contains("were copied by then"), "{}", ended.stderr);
+    ended.explains(&["may be a replica of this process", "hint: REPLICAOF NO ONE"]);
 }
 
 #[test]

@@ -37,6 +37,7 @@ use super::Job;
 use crate::error::{ErrorKind, MigrateError};
 use crate::live::{Before, Settings};
 use crate::preflight::Server;
+use crate::report::Phase;
 use crate::targets::redis::{connect, target_error};
 
 /// The setting that lets a replica load an RDB as it comes, without its disk.
@@ -100,6 +101,7 @@ pub async fn serve(
     let Some(before) = before else {
         return Ok(Served::Left(String::from("CONFIG GET is refused by the target")));
     };
+    job.begin(Phase::Loading, 0);
     let loaded = load(job, target, &file, walked, &door, &before).await;
     drop(door);
     release(target, &before, loaded.is_ok()).await?;
