@@ -31,9 +31,22 @@ fn alone(client: &mut Client, key: &str) {
     send(client, &format!("PEXPIREAT {key} {LATER_MS}"));
 }
 
-fn is_expired(client: &mut Client, key: &str) -> bool {
-    let left = ok(client, &["HPTTL", key, "FIELDS", "1", "gone"]);
-    left.items().first().and_then(Reply::int) == Some(-2)
+/// Waits until `gone` is expired to every command: to some it lives on in the very millisecond in
+/// which HPTTL first says that it does not.
+fn until_expired(client: &mut Client, key: &str) {
+    wait_until("the field is expired", || {
+        let left = ok(client, &["HPTTL", key, "FIELDS", "1", "gone"]);
+        left.items().first().and_then(Reply::int) == Some(-2)
+    });
+    let then = now_ms(client);
+    wait_until("a millisecond later", || now_ms(client) > then);
+}
+
+/// The server's time in ms.
+fn now_ms(client: &mut Client) -> i64 {
+    let time = ok(client, &["TIME"]);
+    let part = |n: usize| time.items()[n].text().parse::<i64>().expect("a number");
+    part(0) * 1_000 + part(1) / 1_000
 }
 
 /// What commands may do around an expired field; `@` is a hash that has one.
@@ -74,8 +87,7 @@ fn does_the_same(server: Server) {
     let (hashes, alones) = (keys("hash"), keys("alone"));
     hashes.iter().for_each(|key| with_others(&mut writer, key));
     alones.iter().for_each(|key| alone(&mut writer, key));
-    let last = alones.last().unwrap();
-    wait_until("the fields are expired", || is_expired(&mut writer, last));
+    until_expired(&mut writer, alones.last().unwrap());
     for (key, command) in hashes.iter().chain(&alones).zip(COMMANDS.iter().cycle()) {
         send(&mut writer, &command.replace('@', key));
         send(&mut writer, &format!("HSET {key} more 1"));
@@ -98,7 +110,7 @@ fn sorts_the_same(server: Server) {
     with_others(&mut writer, "hash:1");
     send(&mut writer, "HSET hash:2 gone 0");
     send(&mut writer, "RPUSH list 1 2");
-    wait_until("a field is expired", || is_expired(&mut writer, "hash:1"));
+    until_expired(&mut writer, "hash:1");
     send(&mut writer, "SORT list BY hash:*->gone GET # STORE sorted");
     send(&mut writer, "SORT list BY nosort GET hash:*->gone STORE taken");
     live.cut_over();
@@ -133,7 +145,7 @@ fn goes_on_without_empty_hashes(strategy: Strategy) {
     send(&mut writer, "DEBUG SET-ACTIVE-EXPIRE 0");
     let empty = |writer: &mut Client, from: &str, to: &str| {
         alone(writer, from);
-        wait_until("the field is expired", || is_expired(writer, from));
+        until_expired(writer, from);
         send(writer, &format!("COPY {from} {to}"));
         assert_eq!(ok(writer, &["HLEN", to]).int(), Some(0));
     };
