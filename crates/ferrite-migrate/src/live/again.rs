@@ -131,7 +131,7 @@ impl Live {
             }
         }
         self.progress.set_trouble(Side::Target, None);
-        (self.not_held, self.releasing_since) = (false, None);
+        (self.not_held, self.released_until) = (false, None);
         Ok(true)
     }
 

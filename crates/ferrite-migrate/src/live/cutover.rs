@@ -22,14 +22,15 @@ use tokio::sync::oneshot;
 
 use super::again::NOT_HELD;
 use super::apply::Request;
+use super::expiries::{swapped, swaps};
 use super::fence::Fence;
 use super::guard::Guard;
 use super::marks::Key;
 use super::reverse::Reverse;
 use super::run::{Following, Live, journal_error};
-use super::settle::{Pass, Paused, Settler, pause};
+use super::settle::{Paused, Settler, pause};
 use super::verify::Work;
-use crate::engine::{Job, now_ms};
+
 use crate::error::MigrateError;
 use crate::jobs::State;
 use crate::jobs::control::Replier;
@@ -42,12 +43,6 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(1);
 pub(super) const HOOK_MAX: Duration = Duration::from_secs(10);
 /// What the source's pause lasts beyond what we need of it.
 pub(super) const PAUSE_SLACK: Duration = Duration::from_secs(1);
-/// How often expiries are released from the beginning when databases change places meanwhile.
-const PASSES_MAX: u32 = 5;
-/// Expiries closer than this stay held until writes are, in ms: longer than the passes take.
-const NEAR_MS: u64 = 60_000;
-/// Keys a second that a pass gets through at least; sets how much longer than [`NEAR_MS`].
-const PASS_KEYS_PER_S: u64 = 20_000;
 /// How often it is looked whether a cutover that waits can begin.
 pub const READY_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whether commands are still applied while writes are held back.
@@ -270,6 +265,7 @@ impl Live {
             let offset = fence.raise(max_pause + PAUSE_SLACK).await.map_err(|e| lost(&e))?;
             let drained = self.drain(offset, work, before, &mut held, following);
             let mut applier_waits = in_time(drained, max_pause, began, following).await?;
+            self.released_in_time()?;
             // From here on these keys may expire on the target before a renewal comes: nothing is
             // applied until the switch is made, and if it is given up they are read again. What has
             // been begun here is not broken off: it would be done after that.
@@ -300,12 +296,9 @@ impl Live {
                     return Err(given_up);
                 }
             };
-        if let Err(given_up) = fence.check() {
-            fence.lower().await;
-            return Err(given_up);
-        }
-        let source_fence = leave(&self.job, &mut fence, reverse.is_some()).await;
+        let source_fence = fence.leave(&self.job, reverse.is_some()).await?;
         applier_waits.read_again.clear();
+        self.released_until = None;
         self.applier_waits = Some(applier_waits);
         let (source_fence, source_fence_before) = source_fence.unzip();
         let cutover = Cutover {
@@ -366,33 +359,6 @@ impl Live {
         Ok(())
     }
 
-    /// Releases expiries that are far off while everything goes on; the keys that stay held, and
-    /// how often databases had changed places.
-    async fn release_far(
-        &mut self,
-        settler: &mut Settler,
-        replier: &mut Replier,
-        following: &Following,
-    ) -> Result<(HashSet<Key>, u64), GivenUp> {
-        if self.is_reversed {
-            return Ok((HashSet::new(), 0));
-        }
-        replier.step("releasing expiries; the source is written to as before").await;
-        let keys = self.checked.source.keys_total(&self.job.config);
-        self.releasing_since = Some(Instant::now());
-        for _ in 0..PASSES_MAX {
-            let source_now = now_ms().saturating_add_signed(self.clock_skew_ms);
-            let near = source_now + NEAR_MS + keys / PASS_KEYS_PER_S * 1000;
-            hold_before(near, following).await?;
-            let before = swaps(following).await?;
-            let held = settler.pass(Pass::ReleaseFrom(near), &following.requests).await?;
-            if swaps(following).await? == before {
-                return Ok((held, before));
-            }
-        }
-        Err(swapped())
-    }
-
     /// Brings the target to the offset at which writes were held back, and has the applier wait
     /// there, if no databases have changed places since expiries were released. Adds the keys that
     /// came to be held since.
@@ -428,29 +394,6 @@ impl Live {
         let (Some(verifier), Some(work)) = (&self.verifier, work) else { return Ok(()) };
         let compared = verifier.last_look(work, &following.requests).await;
         compared.map_err(|why| GivenUp { why, code: ExitCode::Mismatch })
-    }
-
-    /// After a cutover that was given up: everything is held again.
-    pub async fn hold_again(&mut self, following: &mut Following) {
-        let again = async {
-            hold_before(u64::MAX, following).await?;
-            let mut settler = Settler::connect(&self.job, &self.checked).await?;
-            let before = swaps(following).await?;
-            settler.pass(Pass::Hold, &following.requests).await?;
-            if swaps(following).await? == before { Ok(()) } else { Err(swapped()) }
-        };
-        let again = again.await;
-        self.not_held = again.is_err();
-        let lapses = Duration::from_millis(NEAR_MS);
-        if again.is_ok()
-            && self.releasing_since.take().is_some_and(|since| since.elapsed() >= lapses)
-        {
-            let why = "keys may have expired on the target since a cutover was given up";
-            self.copies_again = Some(String::from(why));
-        }
-        if let Err(GivenUp { why, .. }) = again {
-            self.job.warn(format!("expiries on the target are not held any more: {why}"));
-        }
     }
 }
 
@@ -494,35 +437,6 @@ pub(super) async fn run_hook(hook: &str, job_id: &str) -> Result<Duration, Given
     Err(GivenUp::failed(format!("the hook failed ({}): {said}", output.status)))
 }
 
-/// Leaves the old source taking writes, which will be ours alone: those that wait end with their
-/// connections.
-async fn leave_following(job: &Job, fence: &mut Fence) {
-    if fence.end_clients().await.is_err() {
-        job.warn(
-            "the old source does not let us end its clients (CLIENT KILL is refused there): \
-             writes that waited for the switch were made there, and nowhere else",
-        );
-    }
-    fence.lower().await;
-}
-
-/// Leaves the old source as it is to be: following, or refusing writes; by which setting, and what
-/// that was before.
-pub(super) async fn leave(job: &Job, fence: &mut Fence, follows: bool) -> Option<(String, String)> {
-    if follows {
-        leave_following(job, fence).await;
-        return None;
-    }
-    let closed = fence.close().await;
-    if closed.is_none() {
-        job.warn(
-            "the old server cannot be kept from taking writes (CONFIG SET is refused there): \
-             stop whatever still writes to it",
-        );
-    }
-    closed
-}
-
 pub(super) fn no_way_back(error: MigrateError) -> GivenUp {
     GivenUp::failed(format!(
         "the way back cannot be prepared: {error}; without --reverse none is needed"
@@ -562,27 +476,6 @@ fn late(max_pause: Duration) -> GivenUp {
          (--max-pause)",
         max_pause.as_millis()
     ))
-}
-
-async fn hold_before(until_ms: u64, following: &Following) -> Result<(), GivenUp> {
-    let (done, is_done) = oneshot::channel();
-    let request = Request::HoldBefore(until_ms, done);
-    let gone = || GivenUp::failed("nothing is being applied any more");
-    following.requests.send(request).await.map_err(|_| gone())?;
-    is_done.await.map_err(|_| gone())
-}
-
-/// How often databases have changed places.
-async fn swaps(following: &Following) -> Result<u64, GivenUp> {
-    let (answer, answered) = oneshot::channel();
-    let gone = || GivenUp::failed("nothing is being applied any more");
-    following.requests.send(Request::Swaps(answer)).await.map_err(|_| gone())?;
-    answered.await.map_err(|_| gone())
-}
-
-/// Keys of a database were missed, because it was another one before.
-fn swapped() -> GivenUp {
-    GivenUp::failed("the source exchanged two databases (SWAPDB) while their expiries were changed")
 }
 
 pub(super) fn lapsed() -> GivenUp {

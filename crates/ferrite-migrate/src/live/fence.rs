@@ -12,6 +12,7 @@ use ferrite_client::{ClientError, Connection};
 
 use super::cutover::{GivenUp, REPLICAS_FENCE, REPLICAS_SETTING, lapsed};
 use super::settle::master_offset;
+use crate::engine::Job;
 
 /// Keeps the source from being written to.
 pub struct Fence {
@@ -22,12 +23,15 @@ pub struct Fence {
     up_until: Instant,
     /// Whether the source's offset must be known.
     is_followed: bool,
+    /// How many good replicas the source needed before it was closed, if it was.
+    closed_from: Option<String>,
 }
 
 impl Fence {
     /// Not raised yet.
     pub fn new(connection: Connection, replid: String) -> Self {
-        Self { connection, replid, up_until: Instant::now(), is_followed: true }
+        let up_until = Instant::now();
+        Self { connection, replid, up_until, is_followed: true, closed_from: None }
     }
 
     /// The same for a source whose stream nobody reads: it need not tell its offset.
@@ -99,20 +103,79 @@ impl Fence {
         let _ = self.connection.call(&["CLIENT", "UNPAUSE"]).await;
     }
 
-    /// Ends the connections of all other clients, and with them the writes that wait.
-    pub async fn end_clients(&mut self) -> Result<(), ClientError> {
-        self.connection.call(&["CLIENT", "KILL", "TYPE", "normal"]).await.map(drop)
+    /// Leaves the source as it is to be after a cutover: taking writes, which will be ours alone, or
+    /// refusing them; by which setting, and what that was before.
+    ///
+    /// # Errors
+    /// Writes may have gone through before that. Those since do again.
+    pub async fn leave(
+        &mut self,
+        job: &Job,
+        follows: bool,
+    ) -> Result<Option<(String, String)>, GivenUp> {
+        let left = match self.check() {
+            Err(lapsed) => Err(lapsed),
+            Ok(()) if follows => self.end_clients(job).await.map(|()| None),
+            Ok(()) => self.close(job).await,
+        };
+        self.lower().await;
+        left
     }
 
-    /// Has the source refuse writes from now on, those that wait included; by which setting, and
-    /// what that was.
-    pub async fn close(&mut self) -> Option<(String, String)> {
+    /// Ends the connections of all other clients, and with them the writes that wait.
+    ///
+    /// # Errors
+    /// Writes may have gone through before that.
+    pub async fn end_clients(&mut self, job: &Job) -> Result<(), GivenUp> {
+        if let Err(error) = self.connection.call(&["CLIENT", "KILL", "TYPE", "normal"]).await {
+            job.warn(format!(
+                "the clients of {} cannot be ended (CLIENT KILL: {error}): writes that waited for \
+                 the switch were made there, and nowhere else",
+                self.connection.address()
+            ));
+        }
+        self.check()
+    }
+
+    /// Has the source refuse writes from now on, those that wait for the end of the pause included;
+    /// by which setting, and what that was, unless it does not take that.
+    ///
+    /// # Errors
+    /// Writes may have gone through before that. Those since do again.
+    pub async fn close(&mut self, job: &Job) -> Result<Option<(String, String)>, GivenUp> {
         let before = self.replicas_to_write().await;
         let setting = ["CONFIG", "SET", REPLICAS_SETTING, REPLICAS_FENCE];
-        let refused = self.connection.call(&setting).await.is_err();
-        self.lower().await;
+        let closed = self.connection.call(&setting).await;
+        self.closed_from = Some(before.clone());
+        if let Err(lapsed) = self.check() {
+            return Err(self.reopen(lapsed).await);
+        }
+        if let Err(error) = closed {
+            job.warn(format!(
+                "{} cannot be kept from taking writes (CONFIG SET: {error}): stop whatever still \
+                 writes to it",
+                self.connection.address()
+            ));
+            return Ok(None);
+        }
         let with = |value: &str| format!("{REPLICAS_SETTING} {value}");
-        (!refused).then(|| (with(REPLICAS_FENCE), with(&before)))
+        Ok(Some((with(REPLICAS_FENCE), with(&before))))
+    }
+
+    /// Has a source take writes again that was closed, because of this; and what is left to do.
+    pub async fn reopen(&mut self, why: GivenUp) -> GivenUp {
+        let Some(before) = self.closed_from.take() else { return why };
+        let setting = ["CONFIG", "SET", REPLICAS_SETTING, &before];
+        let Err(error) = self.connection.call(&setting).await else { return why };
+        GivenUp {
+            why: format!(
+                "{}; {} may refuse writes now, and did not take CONFIG SET {REPLICAS_SETTING} \
+                 {before} ({error})",
+                why.why,
+                self.connection.address()
+            ),
+            ..why
+        }
     }
 
     /// How many good replicas the source needs for taking writes; what a cutover has set that was
@@ -121,5 +184,39 @@ impl Fence {
         let known = self.connection.call(&["CONFIG", "GET", REPLICAS_SETTING]).await.ok();
         let value = known.as_ref().and_then(|known| known.as_array()?.get(1)?.as_str());
         value.filter(|value| *value != REPLICAS_FENCE).unwrap_or("0").to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferrite_client::server::ServerInfo;
+    use ferrite_testkit::{Peer, Server as Kind};
+
+    use super::*;
+    use crate::config::{Config, Origin};
+    use crate::preflight::Server;
+
+    #[tokio::test]
+    async fn a_source_that_has_let_writes_through_is_left_as_it_was() {
+        let peer = Peer::start(Kind::Redis70).unwrap();
+        let config = Config::builder().source(peer.url()).target("redis://127.0.0.1:1").build();
+        let (events, _) = tokio::sync::mpsc::unbounded_channel();
+        let job = Job::new(config.unwrap(), events);
+        let Origin::Server(endpoint) = &job.config.source else { panic!("a server") };
+        let server = Server::connect(&job, endpoint).await.unwrap();
+        let mut writer = peer.client();
+        for follows in [false, true] {
+            let mut connection = server.connector.connect().await.unwrap();
+            let info = ServerInfo::probe(&mut connection).await.unwrap();
+            let mut fence = Fence::new(connection, info.replication_id.unwrap());
+            fence.raise(Duration::from_millis(1)).await.unwrap();
+            writer.ok(&["SET", "key", "while it could not be left"]);
+
+            let given_up = fence.leave(&job, follows).await.unwrap_err();
+
+            assert!(given_up.why.contains("writes went through again"), "{}", given_up.why);
+            writer.ok(&["SET", "key", "on a connection that is still there"]);
+            assert_eq!(fence.replicas_to_write().await, "0");
+        }
     }
 }

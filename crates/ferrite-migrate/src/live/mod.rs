@@ -14,6 +14,7 @@ mod classify;
 mod clock;
 mod cutover;
 mod emptied;
+mod expiries;
 mod fence;
 mod fenced;
 mod guard;

@@ -83,8 +83,8 @@ pub struct Live {
     pub verifying: Option<Verifying>,
     /// Whether expiries on the target may have been released by a cutover that was not done.
     pub not_held: bool,
-    /// When a cutover began to release expiries that are far off.
-    pub releasing_since: Option<Instant>,
+    /// Before when no expiry comes that a cutover has released on the target, if one has.
+    pub released_until: Option<Instant>,
     /// Why everything has to be copied again, if it has to.
     pub copies_again: Option<String>,
     /// A cutover that begins when it can, and who asked for it.
@@ -257,7 +257,7 @@ impl Live {
             guarding: None,
             aborting: None,
             not_held: false,
-            releasing_since: None,
+            released_until: None,
             copies_again: None,
             cutover: None,
             way_back: None,

@@ -25,7 +25,7 @@ use super::way_back::WayBack;
 use crate::error::MigrateError;
 use crate::jobs::State;
 use crate::jobs::control::Replier;
-use crate::live::cutover::{GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, leave, micros, ms, switch};
+use crate::live::cutover::{GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, micros, ms, switch};
 use crate::live::fence::Fence;
 use crate::live::run::journal_error;
 use crate::report::{Cutover, ExitCode};
@@ -157,7 +157,7 @@ impl Replica {
             }
         };
         let (source_fence, source_fence_before) =
-            leave(&self.job, &mut fence, wanted.reverse).await.unzip();
+            fence.leave(&self.job, wanted.reverse).await?.unzip();
         self.put_settings_back().await;
         let cutover = Cutover {
             pause_us: micros(paused),
@@ -212,7 +212,6 @@ impl Replica {
         // From here on it is not known where the traffic goes until the hook has ended well.
         self.record(State::CuttingOver, None, Fact::Switching).map_err(GivenUp::failed)?;
         let took = switch(hook, &self.job.id, fence, max_pause, replier).await?;
-        fence.check()?;
         Ok(Switched { offset, paused, hook: Some(took), way_back })
     }
 

@@ -19,7 +19,7 @@ use crate::jobs::State;
 use crate::jobs::control::Replier;
 use crate::live::apply::home;
 use crate::live::cutover::{
-    GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, leave, micros, ms, no_way_back, switch,
+    GivenUp, MAX_PAUSE, PAUSE_SLACK, Wanted, micros, ms, no_way_back, switch,
 };
 use crate::live::fence::Fence;
 use crate::live::links::{attach_now, resume};
@@ -203,7 +203,7 @@ impl Live {
                 return Err(given_up);
             }
         };
-        let left = leave(&self.job, &mut fence, way_back.is_some()).await;
+        let left = fence.leave(&self.job, way_back.is_some()).await?;
         (cutover.source_fence, cutover.source_fence_before) = left.unzip();
         Ok((cutover, way_back))
     }
@@ -242,7 +242,6 @@ impl Live {
                 Some(switch(hook, &self.job.id, fence, MAX_PAUSE, replier).await?)
             }
         };
-        fence.check()?;
         let cutover = Cutover {
             pause_us: micros(paused),
             hook_us: hook.map(micros),

@@ -47,25 +47,16 @@ impl Live {
         let primaries = self.followed_primaries().await?;
         let mut fences = Fences::connect(&primaries).await?;
         let switched = self.switch_shards(wanted, work, &mut fences, replier, following).await;
-        let mut cutover = match switched {
-            Ok(cutover) => cutover,
-            Err(given_up) => {
-                fences.lower().await;
-                self.applier_waits = None;
-                self.known_shards().back = None;
-                return Err(given_up);
-            }
-        };
-        if cutover.reverse {
-            fences.leave_open(&self.job).await;
-        } else {
-            let closed = fences.close(&self.job, &self.checked.source).await;
-            (cutover.source_fence, cutover.source_fence_before) = closed.unzip();
+        if switched.is_err() {
+            fences.lower().await;
+            self.applier_waits = None;
+            self.known_shards().back = None;
         }
-        Ok(cutover)
+        switched
     }
 
-    /// The part during which writes are held back.
+    /// The part during which writes are held back, to the end of which the old source refuses
+    /// them, or has only ours.
     async fn switch_shards(
         &mut self,
         wanted: &Wanted,
@@ -103,15 +94,20 @@ impl Live {
             fences.raise(HOOK_MAX + max_pause + PAUSE_SLACK, max_pause).await?;
             hook_us = Some(micros(run_hook(hook, &self.job.id).await?));
         }
-        fences.check()?;
+        let reverse = self.known_shards().back.is_some();
+        let closed = match reverse {
+            true => fences.leave_open(&self.job).await.map(|()| None),
+            false => fences.close(&self.job, &self.checked.source).await,
+        };
+        let (source_fence, source_fence_before) = closed?.unzip();
         Ok(Cutover {
             pause_us: micros(paused),
             hook_us,
             offset: offsets.iter().sum(),
             expiries_released: 0,
-            source_fence: None,
-            source_fence_before: None,
-            reverse: self.known_shards().back.is_some(),
+            source_fence,
+            source_fence_before,
+            reverse,
         })
     }
 

@@ -96,39 +96,61 @@ impl Fences {
 
     /// Has all servers refuse writes from now on, and the replicas that may take over from them;
     /// by which setting, and what that was, if all do.
-    pub async fn close(&mut self, job: &Job, server: &Server) -> Option<(String, String)> {
-        let mut closed = Some(None);
-        for (connector, fence) in &mut self.0 {
-            match fence.close().await {
-                Some(setting) => closed = closed.map(|known| known.or(Some(setting))),
-                None => {
-                    job.warn(format!(
-                        "{} cannot be kept from taking writes (CONFIG SET is refused there): stop \
-                         whatever still writes to it",
-                        connector.address()
-                    ));
-                    closed = None;
+    ///
+    /// # Errors
+    /// Writes may have gone through before that. Those since do again.
+    pub async fn close(
+        &mut self,
+        job: &Job,
+        server: &Server,
+    ) -> Result<Option<(String, String)>, GivenUp> {
+        let closed = self.close_primaries(job).await?;
+        close_replicas(job, server).await;
+        self.lower().await;
+        let all: Option<Vec<_>> = closed.into_iter().collect();
+        Ok(all.and_then(|all| all.into_iter().next()))
+    }
+
+    async fn close_primaries(
+        &mut self,
+        job: &Job,
+    ) -> Result<Vec<Option<(String, String)>>, GivenUp> {
+        let (mut closed, mut lapsed) = (Vec::new(), None);
+        for (_, fence) in &mut self.0 {
+            match fence.close(job).await {
+                Ok(setting) => closed.push(setting),
+                Err(given_up) => {
+                    lapsed = Some(given_up);
+                    break;
                 }
             }
         }
-        close_replicas(job, server).await;
-        closed.flatten()
+        match lapsed {
+            None => Ok(closed),
+            Some(lapsed) => Err(self.reopen(lapsed).await),
+        }
+    }
+
+    /// Has the servers take writes again that were closed, because of this; and what is left to do.
+    async fn reopen(&mut self, mut why: GivenUp) -> GivenUp {
+        for (_, fence) in &mut self.0 {
+            why = fence.reopen(why).await;
+        }
+        why
     }
 
     /// Leaves the servers taking writes, which will be ours alone: those that wait end with their
     /// connections.
-    pub async fn leave_open(&mut self, job: &Job) {
-        let mut refused = false;
+    ///
+    /// # Errors
+    /// Writes may have gone through before that.
+    pub async fn leave_open(&mut self, job: &Job) -> Result<(), GivenUp> {
+        self.check()?;
         for (_, fence) in &mut self.0 {
-            refused |= fence.end_clients().await.is_err();
-        }
-        if refused {
-            job.warn(
-                "the old source does not let us end its clients (CLIENT KILL is refused there): \
-                 writes that waited for the switch were made there, and nowhere else",
-            );
+            fence.end_clients(job).await?;
         }
         self.lower().await;
+        Ok(())
     }
 }
 
@@ -153,4 +175,41 @@ async fn close_replicas(job: &Job, server: &Server) {
 
 fn told(connector: &Connector, error: &ClientError) -> GivenUp {
     source_error(connector, "holding writes back", error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use ferrite_testkit::{Peer, Server as Kind};
+
+    use super::super::nodes;
+    use super::*;
+    use crate::config::{Config, Origin};
+
+    #[tokio::test]
+    async fn none_stays_closed_when_one_has_let_writes_through() {
+        let kinds = [Kind::Redis70, Kind::Valkey91];
+        let peers = kinds.map(|kind| Peer::start(kind).unwrap());
+        let config = Config::builder().source(peers[0].url()).target(peers[1].url());
+        let (events, _) = tokio::sync::mpsc::unbounded_channel();
+        let job = Job::new(config.build().unwrap(), events);
+        let Origin::Server(source) = &job.config.source else { panic!("a server") };
+        let mut primaries = Vec::new();
+        for endpoint in [source, &job.config.target] {
+            let server = Server::connect(&job, endpoint).await.unwrap();
+            primaries.extend(nodes::primaries(&server).await.unwrap());
+        }
+        let mut fences = Fences::connect(&primaries).await.unwrap();
+        for ((_, fence), ms) in fences.0.iter_mut().zip([60_000, 1]) {
+            fence.raise(Duration::from_millis(ms)).await.unwrap();
+        }
+        peers[1].client().ok(&["SET", "key", "1"]);
+
+        let given_up = fences.close_primaries(&job).await.unwrap_err();
+
+        assert!(given_up.why.contains("writes went through again"), "{}", given_up.why);
+        fences.lower().await;
+        for peer in &peers {
+            peer.client().ok(&["SET", "key", "2"]);
+        }
+    }
 }
