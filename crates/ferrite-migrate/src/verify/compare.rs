@@ -304,8 +304,10 @@ impl Comparer {
         let soon = now_ms() + EXPIRING_MS;
         // One that is handed over may still be renewed.
         let tolerates = self.differing.is_none();
-        let expiring =
-            |found: &Found| tolerates && found.expires_at_ms.is_some_and(|at| at <= soon);
+        let expiring = |found: &Found| {
+            let is_near = found.expires_at_ms.is_some_and(|at| at <= soon);
+            tolerates && (is_near || found.is_over())
+        };
         match (ours, theirs) {
             (None, None) => Verdict::Gone,
             (Some(ours), _) if !self.wants(&ours) => Verdict::Filtered,

@@ -48,6 +48,15 @@ pub struct Found {
     pub type_byte: u8,
 }
 
+impl Found {
+    /// Whether it is a hash whose fields have all expired: a server whose writes are held back
+    /// keeps such a one, and so does one that has not come to it yet.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.kind == Some(ValueKind::Hash) && self.size == 0
+    }
+}
+
 /// What comparing one key says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

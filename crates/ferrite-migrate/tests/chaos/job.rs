@@ -121,8 +121,12 @@ impl Job {
 
     /// Records in its journal.
     fn records(&self) -> usize {
+        self.journal().lines().count()
+    }
+
+    fn journal(&self) -> String {
         let path = self.store.read(&self.id).map(|job| job.path).unwrap_or_default();
-        fs::read_to_string(path.join("journal.jsonl")).unwrap_or_default().lines().count()
+        fs::read_to_string(path.join("journal.jsonl")).unwrap_or_default()
     }
 
     fn until_it_answers(&mut self, records: usize) {
@@ -170,6 +174,11 @@ impl Job {
         self.store.read(&self.id).expect("the job's folder").state()
     }
 
+    /// Whether it has ever been in a state.
+    pub fn has_been(&self, state: State) -> bool {
+        self.journal().contains(&format!("\"{state}\""))
+    }
+
     /// Gives an order and waits for the answer.
     pub fn order(&self, request: &Request) -> Result<Value, CallError> {
         let path = self.store.read(&self.id).expect("the job's folder").path;
@@ -189,7 +198,7 @@ impl Job {
     /// Its journal and the end of its log.
     fn story(&self) -> String {
         let path = self.store.read(&self.id).map(|job| job.path).unwrap_or_default();
-        let journal = fs::read_to_string(path.join("journal.jsonl")).unwrap_or_default();
+        let journal = self.journal();
         let status = fs::read_to_string(path.join("status.json")).unwrap_or_default();
         let log = fs::read_to_string(self.log_path()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();

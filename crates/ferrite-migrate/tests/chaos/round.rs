@@ -24,6 +24,8 @@ const BETWEEN: u64 = 8000;
 const AWAY: u64 = 6000;
 /// How often it is looked whether a cutover has begun, each after some operations.
 const LOOKS: u64 = 4000;
+/// How often its journal is read at most between the beginning of a cutover and its process's end.
+const KILLED_WITHIN: u64 = 400;
 /// How often a cutover may be given up: a pause may be too short for a machine that is busy.
 const CUTOVERS: usize = 3;
 
@@ -195,7 +197,10 @@ impl Round {
             self.told.0.push("cutover killed");
             self.job.order_and_forget(&cutover());
             self.until_cutting_over();
-            self.load.wait_for(1 + self.dice.below(AWAY / 10));
+            // Not so many operations: writes may be held back.
+            for _ in 0..self.dice.below(KILLED_WITHIN) {
+                self.job.state();
+            }
             self.job.kill();
         }
         if self.job.state() != State::Completed {
@@ -215,7 +220,8 @@ impl Round {
     /// Waits until a cutover that was ordered begins.
     fn until_cutting_over(&mut self) {
         for _ in 0..LOOKS {
-            if matches!(self.job.state(), State::CuttingOver | State::Completed) {
+            // By now it may have been given up, or be over.
+            if self.job.has_been(State::CuttingOver) {
                 return;
             }
             self.load.wait_for(RATE / 20);

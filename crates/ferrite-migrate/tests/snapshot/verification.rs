@@ -2,7 +2,7 @@
 
 use crate::common::{between, listing, ok, run, runtime, start, start_with_everything};
 use ferrite_migrate::{Coverage, DifferenceKind, ExitCode, Migration, VerificationReport};
-use ferrite_testkit::{Dataset, Peer, Server};
+use ferrite_testkit::{Dataset, Peer, Reply, Server, wait_until};
 
 fn verify(source: &Peer, target: &Peer, coverage: Coverage) -> VerificationReport {
     runtime().block_on(async {
@@ -99,4 +99,28 @@ fn what_cannot_go_is_not_called_missing() {
     assert!(report.success, "{:?}", report.differences);
     assert!(report.not_comparable > 0);
     assert_eq!(report.exit_code(), ExitCode::Skipped);
+}
+
+/// A source whose writes are held back keeps such a hash, and its target does not.
+#[test]
+fn a_hash_whose_fields_have_all_expired_is_not_there() {
+    let (source, target) = (start(Server::Redis80), start(Server::Redis80));
+    let mut writer = source.client();
+    ok(&mut writer, &["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    ok(&mut writer, &["HSET", "over", "gone", "1"]);
+    ok(&mut writer, &["HSET", "other", "gone", "1", "kept", "2"]);
+    for key in ["over", "other"] {
+        ok(&mut writer, &["HPEXPIRE", key, "1", "FIELDS", "1", "gone"]);
+        wait_until("the field is expired", || {
+            let left = ok(&mut writer, &["HPTTL", key, "FIELDS", "1", "gone"]);
+            left.items().first().and_then(Reply::int) == Some(-2)
+        });
+    }
+    let report = verify(&source, &target, Coverage::Full);
+    assert_eq!(ok(&mut writer, &["EXISTS", "over"]).int(), Some(1));
+    let differing: Vec<String> =
+        report.differences.iter().map(|found| found.key.to_string()).collect();
+    assert_eq!((report.missing_target, differing), (1, vec![String::from("other")]));
+    ok(&mut target.client(), &["HSET", "other", "kept", "2"]);
+    assert!(verify(&source, &target, Coverage::Full).success);
 }

@@ -36,6 +36,8 @@ use crate::verify::{Coverage, compare_checked};
 const LEASE: Duration = Duration::from_secs(5);
 /// How often that is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
+/// Keys that differ and are named.
+const EXAMPLES_MAX: usize = 3;
 
 /// Where the target's own history goes on, and the link to its stream from there.
 struct WayBack {
@@ -277,7 +279,11 @@ impl Live {
         let mut renewals = interval(RENEW_EVERY);
         loop {
             tokio::select! {
-                ended = &mut round => return if ended? { Ok(()) } else { Err(spent()) },
+                ended = &mut round => {
+                    // What differs then was written meanwhile.
+                    fence.check()?;
+                    return if ended? { Ok(()) } else { Err(spent()) };
+                }
                 () = &mut budget => return Err(spent()),
                 _ = renewals.tick() => fence.renew(lease).await?,
             }
@@ -330,7 +336,13 @@ impl Live {
         if mismatched == 0 {
             return Ok(());
         }
-        let why = format!("{mismatched} keys differ while nothing is written");
+        let differences = self.known().verified.iter().flat_map(|found| &found.differences);
+        let examples = differences.take(EXAMPLES_MAX);
+        let examples = examples.map(|one| format!("\"{}\" ({})", one.key, one.kind.name()));
+        let why = format!(
+            "{mismatched} keys differ while nothing is written, such as {}",
+            examples.collect::<Vec<_>>().join(", ")
+        );
         Err(GivenUp { why, code: ExitCode::Mismatch })
     }
 
