@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use ferrite_migrate::control::{CallError, Request, call};
-use ferrite_migrate::{Config, ConfigBuilder, JobStore, Migration, Mode, State, Strategy};
+use ferrite_migrate::{Config, ConfigBuilder, JobStore, Limits, Migration, Mode, State, Strategy};
 use ferrite_testkit::wait_until;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,14 +31,16 @@ pub fn run(words: &[String]) -> ExitCode {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(1);
     });
-    let [source, target, state, verify, strategy, id @ ..] = words else {
+    let [source, target, state, verify, strategy, rate, id @ ..] = words else {
         return ExitCode::FAILURE;
     };
     let Some(strategy) = STRATEGIES.into_iter().find(|one| one.name() == strategy) else {
         return ExitCode::FAILURE;
     };
     let builder = Config::builder().source(source).target(target).mode(Mode::Live);
+    let limits = Limits { rate: rate.parse().ok(), ..Limits::default() };
     let config = builder.state_dir(state).verify(verify == "verify").strategy(strategy);
+    let config = config.limits(limits);
     match runtime().block_on(migrate(config, id.first())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -72,12 +74,19 @@ pub struct Job {
 }
 
 impl Job {
-    /// Begins a live migration.
-    pub fn start(source: &str, target: &str, verify: bool, strategy: Strategy) -> Self {
+    /// Begins a live migration, whose copy is held back to a rate in bytes a second.
+    pub fn start(
+        source: &str,
+        target: &str,
+        verify: bool,
+        strategy: Strategy,
+        rate: Option<u64>,
+    ) -> Self {
         let state = tempfile::tempdir().expect("a folder");
         let verify = if verify { "verify" } else { "-" };
         let place = state.path().display().to_string();
-        let words = [source, target, &place, verify, strategy.name()];
+        let rate = rate.map_or(String::from("-"), |rate| rate.to_string());
+        let words = [source, target, &place, verify, strategy.name(), &rate];
         let words = words.map(str::to_owned).to_vec();
         let store = JobStore::at(state.path());
         let runtime = runtime();

@@ -14,6 +14,8 @@ pub const SERVERS: [Server; 4] =
     [Server::Redis62, Server::Redis70, Server::Redis80, Server::Valkey91];
 /// Operations a second.
 pub const RATE: u64 = 20_000;
+/// Bytes a second that a copy is held back to in some rounds: it takes some seconds then.
+const SLOW: u64 = 1 << 20;
 /// Keys that are there when the job begins.
 pub const KEYS: u64 = 10_000;
 /// Fewest and most faults of a round.
@@ -81,11 +83,14 @@ pub fn run(seed: u64) -> String {
         1 => Strategy::Fenced,
         _ => Strategy::Scan,
     };
+    // A last round takes as long as the others: too long to hold writes back for.
+    let rate = (dice.once_in(3) && strategy != Strategy::Scan).then_some(SLOW);
     let ends = format!("{} to {}", source.server().name(), target.server().name());
     let what = format!("{ends}, {}", strategy.name());
     let what = if verify { format!("{what}, verified") } else { what };
+    let what = if rate.is_some() { format!("{what}, held back") } else { what };
     load.wait_for(1 + dice.below(BETWEEN));
-    let job = Job::start(&from.url(), &to.url(), verify, strategy);
+    let job = Job::start(&from.url(), &to.url(), verify, strategy, rate);
     let mut round = Round { dice, job, source, target, from, to, load, told: Told::default() };
     for fault in faults {
         round.load.wait_for(1 + round.dice.below(BETWEEN));

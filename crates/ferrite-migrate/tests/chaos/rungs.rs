@@ -49,7 +49,7 @@ fn rung(server: Server, strategy: Strategy, operations: u64) -> String {
     }
     let load = load.start(Connector::new(source.addr())).expect("a load");
     load.wait_for(1000);
-    let mut job = Job::start(&source.url(), &target.url(), false, strategy);
+    let mut job = Job::start(&source.url(), &target.url(), false, strategy, None);
     wait_until("the job is LIVE", || job.state() == State::Live);
     load.wait_for(operations);
     cut_over(&mut job);
