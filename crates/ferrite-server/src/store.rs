@@ -257,10 +257,15 @@ impl<'s> Held<'s> {
         self.set = ShardSet::NONE;
     }
 
-    /// Makes way for whoever waits for what is held, and holds it again.
+    /// Makes way for whoever waits for what is held. A single shard is held again after that;
+    /// several are not: whoever gets one of them may wait for the next, which must be free then.
     pub fn yield_now(&mut self) {
-        for (_, guard) in &mut self.guards {
-            MutexGuard::bump(guard);
+        if let [(_, only)] = self.guards.as_mut_slice() {
+            return MutexGuard::bump(only);
+        }
+        self.set = ShardSet::NONE;
+        for (_, guard) in self.guards.drain(..) {
+            MutexGuard::unlock_fair(guard);
         }
     }
 

@@ -104,3 +104,28 @@ fn a_long_pipeline_is_executed_in_order() {
     }
     compare(&[text + "QUIT"]);
 }
+
+/// As many keys as a third of the shards, and more commands than are executed under one lock.
+#[test]
+fn clients_that_send_commands_of_many_keys_do_not_wait_for_each_other_for_ever() {
+    const CLIENTS: usize = 8;
+    const COMMANDS: usize = 64 * 20;
+    let keys: String = (0..40).map(|number| format!(" key:{number} value")).collect();
+    let text = format!("MSET{keys}\n").repeat(COMMANDS) + "QUIT\n";
+    let bytes = requests(&text);
+    let builder = Server::builder().bind("127.0.0.1:0".parse().unwrap());
+    let server = builder.threads(2).start().unwrap();
+    let address = server.addresses()[0];
+    let answers: Vec<String> = std::thread::scope(|scope| {
+        let client = |_| scope.spawn(|| converse(address, &bytes, bytes.len()));
+        let clients: Vec<_> = (0..CLIENTS).map(client).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    let expected = "+OK\r\n".repeat(COMMANDS + 1);
+    let answered = answers.iter().filter(|answer| **answer == expected).count();
+    if answered < CLIENTS {
+        // Its threads wait for each other and do not end.
+        std::mem::forget(server);
+    }
+    assert_eq!(answered, CLIENTS);
+}
