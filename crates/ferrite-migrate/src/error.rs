@@ -44,6 +44,9 @@ pub struct MigrateError {
     pub preflight: Option<PreflightReport>,
     /// Whether the same may work in a while by itself: an end was lost, or is starting.
     pub may_pass: bool,
+    /// Whether any of the keys that were copied may be wrong: the bytes they came from have changed,
+    /// and nobody knows where.
+    pub is_doubtful: bool,
     /// Whether the source does not let anybody like us follow its commands.
     pub(crate) is_no_stream: bool,
 }
@@ -59,6 +62,7 @@ impl MigrateError {
             keys_copied: 0,
             preflight: None,
             may_pass: false,
+            is_doubtful: false,
             is_no_stream: false,
         }
     }
@@ -67,6 +71,13 @@ impl MigrateError {
     #[must_use]
     pub(crate) fn passing(mut self, may_pass: bool) -> Self {
         self.may_pass = may_pass;
+        self
+    }
+
+    /// The same failure, after which keys that were copied may be wrong.
+    #[must_use]
+    pub(crate) fn doubtful(mut self, is_doubtful: bool) -> Self {
+        self.is_doubtful = is_doubtful;
         self
     }
 

@@ -106,10 +106,7 @@ impl Kind for AnyFile {
     }
 
     fn whole_rdb(&self) -> Option<&Path> {
-        match &self.place {
-            Place::File(path) if self.rename.is_none() => Some(path),
-            _ => None,
-        }
+        self.place.whole_rdb(self.rename.is_some())
     }
 
     fn is_comparable(&self) -> bool {

@@ -33,6 +33,15 @@ pub enum Place {
 }
 
 impl Place {
+    /// The file that can be given to a server whole: not a pipe, and not if its keys get other names.
+    #[must_use]
+    pub fn whole_rdb(&self, is_renamed: bool) -> Option<&Path> {
+        match self {
+            Self::File(path) if !is_renamed => Some(path),
+            _ => None,
+        }
+    }
+
     /// The place of that name; `-` is standard input.
     #[must_use]
     pub fn named(path: &Path) -> Self {

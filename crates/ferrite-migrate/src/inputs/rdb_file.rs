@@ -73,10 +73,7 @@ impl Kind for RdbFile {
     }
 
     fn whole_rdb(&self) -> Option<&Path> {
-        match &self.place {
-            Place::File(path) if self.rename.is_none() => Some(path),
-            _ => None,
-        }
+        self.place.whole_rdb(self.rename.is_some())
     }
 
     fn is_comparable(&self) -> bool {
@@ -180,17 +177,15 @@ impl Supply for FileSupply {
 
     fn bad_data(&self, error: &ferrite_rdb::Error) -> MigrateError {
         let doing = format!("reading the RDB {}", self.place);
-        let hint = match error.kind {
-            ErrorKindOfRdb::Checksum { .. } => WRONG_SOMEWHERE,
-            _ => WHAT_IS_THERE,
-        };
-        MigrateError::new(ErrorKind::Data, doing, error).with_hint(hint)
+        let is_doubtful = matches!(error.kind, ErrorKindOfRdb::Checksum { .. });
+        let hint = if is_doubtful { WRONG_SOMEWHERE } else { WHAT_IS_THERE };
+        MigrateError::new(ErrorKind::Data, doing, error).with_hint(hint).doubtful(is_doubtful)
     }
 }
 
 /// What is said where a byte is wrong and nobody knows which.
-const WRONG_SOMEWHERE: &str = "the file has changed since it was written, and its keys are on the target: \
-                               one of them may be wrong. Empty the target, and take another file";
+const WRONG_SOMEWHERE: &str = "the file has changed since it was written: empty the target, and take \
+                               another file";
 /// What is said where the bytes make no sense.
 const WHAT_IS_THERE: &str = "what was read before that offset is on the target; what can be read of \
                              the file: ferrite-migrate analyze-rdb FILE";

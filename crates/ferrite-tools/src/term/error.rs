@@ -31,6 +31,8 @@ pub struct Failure {
     pub reasons: Box<[String]>,
     /// Keys that are complete on the target.
     pub keys_copied: u64,
+    /// Whether any of those may be wrong.
+    pub is_doubtful: bool,
     /// The exit code.
     pub exit_code: u8,
 }
@@ -46,6 +48,7 @@ impl Failure {
             hint: None,
             reasons: Box::default(),
             keys_copied: 0,
+            is_doubtful: false,
             exit_code: ExitCode::Usage.into(),
         }
     }
@@ -60,6 +63,7 @@ impl Failure {
             hint: None,
             reasons: Box::default(),
             keys_copied,
+            is_doubtful: false,
             exit_code: ExitCode::Interrupted.into(),
         }
     }
@@ -107,7 +111,11 @@ impl Failure {
         }
         if self.keys_copied > 0 {
             let keys = count(self.keys_copied);
-            text += &format!("\n       {keys} keys were copied by then; they are complete");
+            let how = match self.is_doubtful {
+                true => ", and any of them may be wrong",
+                false => "; they are complete",
+            };
+            text += &format!("\n       {keys} keys were copied by then{how}");
         }
         if let Some(hint) = &self.hint {
             text += &format!("\n{} {}", palette.bold("hint:"), clean_lines(hint));
@@ -127,6 +135,7 @@ impl From<MigrateError> for Failure {
             hint: error.hint.or_else(|| error.preflight.as_ref().and_then(fixes)).map(Into::into),
             reasons: Box::default(),
             keys_copied: error.keys_copied,
+            is_doubtful: error.is_doubtful,
         }
     }
 }

@@ -104,7 +104,10 @@ fn damage_in_an_rdb_ends_an_import_and_what_arrived_is_told() {
     let unknown = b"REDIS0010\x00\x01k\x01v\x7f\x01k\x01v".to_vec();
     let cases = [
         (changed(bytes.len() / 3, 0x01), ["reading the RDB", "hint: "]),
-        (changed(bytes.len() - 1, 0x01), ["checksum mismatch", "may be wrong. Empty the target"]),
+        (
+            changed(bytes.len() - 1, 0x01),
+            ["checksum mismatch", "by then, and any of them may be wrong\nhint: "],
+        ),
         (unknown.clone(), ["unknown value type 127 at byte 15", "analyze-rdb"]),
     ];
     for (content, said) in cases {

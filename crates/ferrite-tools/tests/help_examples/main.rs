@@ -1,5 +1,5 @@
-//! The examples in the help of the commands about files, other servers and clusters: each is
-//! executed by a shell, against real servers and files.
+//! The examples in the help of all commands: each is executed by a shell, against real servers and
+//! files. Those about one migration that goes on are in [`orders`].
 //!
 //! ```text
 //! redis://old   a server with ordinary keys, some of them `user:…`, in the databases 0 and 2
@@ -10,6 +10,8 @@
 //! ```
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod orders;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +21,20 @@ use std::process::{Command, Stdio};
 use ferrite_testkit::{Cluster, Dataset, Etcd, Memcached, Peer, Server};
 
 /// The commands whose examples are executed here.
-const EXECUTED: [&str; 14] = [
+const EXECUTED: [&str; 27] = [
+    "migrate",
+    "sync",
+    "list",
+    "status",
+    "cutover",
+    "rollback",
+    "complete",
+    "abort",
+    "pause",
+    "resume",
+    "stop",
+    "throttle",
+    "demo",
     "cluster",
     "import",
     "import-rdb",
@@ -35,11 +50,8 @@ const EXECUTED: [&str; 14] = [
     "convert",
     "diff-rdb",
 ];
-/// The commands about one migration that goes on; `end_to_end` and the guides run those.
-const ELSEWHERE: [&str; 14] = [
-    "migrate", "sync", "list", "status", "cutover", "rollback", "complete", "abort", "pause",
-    "resume", "stop", "throttle", "demo", "help",
-];
+/// Prints the help of the others, and has no examples of its own.
+const HELP: &str = "help";
 
 fn program(args: &[&str]) -> String {
     let ended = Command::new(env!("CARGO_BIN_EXE_ferrite-migrate")).args(args).output().unwrap();
@@ -66,8 +78,16 @@ fn every_command_is_executed_somewhere() {
     let commands = commands.lines().take_while(|line| line.starts_with("  "));
     let names = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     let named: BTreeSet<_> = names.filter(|name| !name.is_empty()).collect();
-    let executed: BTreeSet<_> = EXECUTED.into_iter().chain(ELSEWHERE).collect();
+    let executed: BTreeSet<_> = EXECUTED.into_iter().chain([HELP]).collect();
     assert_eq!(named, executed);
+}
+
+/// Runs a script, which must succeed; what it says.
+fn run(mut script: Command, line: &str) -> String {
+    let ended = script.output().unwrap();
+    let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
+    assert!(ended.status.success(), "{line}: {}\n{said}", ended.status);
+    said
 }
 
 /// Servers, and a folder with the program in it.
@@ -121,22 +141,24 @@ impl Desk {
 
     /// Runs a line of a shell, which must succeed.
     fn shell(&self, line: &str) -> String {
+        run(self.script(line), line)
+    }
+
+    /// A line of a shell, with the servers of this desk.
+    fn script(&self, line: &str) -> Command {
         let (old, new) = (self.old.url(), self.new.url());
         let line = line.replace("redis://old:6379", &old).replace("redis://new:6379", &new);
         let line = line.replace("memcached://old:11211", &self.cache.url());
         let line = format!("{line} ").replace("redis://old ", &format!("{old} "));
         let line = line.replace("redis://new ", &format!("{new} "));
         let script = format!("set -eu; PATH=\"$PWD/bin:$PATH\"\n{line}");
-        let ended = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .args(["-c", &script])
             .current_dir(self.path())
             .env("FERRITE_STATE_DIR", self.path().join("state"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
-        assert!(ended.status.success(), "{line}: {}\n{said}", ended.status);
-        said
+            .stdin(Stdio::null());
+        command
     }
 
     /// Runs the examples of a command, each with an empty new server.
