@@ -30,6 +30,12 @@ impl FieldExpiries {
         self.order.is_empty()
     }
 
+    /// A database was emptied.
+    pub fn clear(&mut self, db: usize) {
+        self.order.retain(|(_, of, _)| *of != db);
+        self.times.retain(|(of, _), _| *of != db);
+    }
+
     /// Two databases have changed places.
     pub fn swap(&mut self, first: usize, second: usize) {
         let other = |db| match db {
@@ -72,5 +78,11 @@ mod tests {
         expiries.swap(0, 2);
         let late = expiries.due(9).map(|(db, key)| (db, key.to_vec()));
         assert_eq!(late, Some((2, b"late".to_vec())));
+        expiries.note(0, b"emptied", 1);
+        expiries.note(1, b"kept", 2);
+        expiries.clear(0);
+        let kept = expiries.due(9).map(|(db, key)| (db, key.to_vec()));
+        assert_eq!(kept, Some((1, b"kept".to_vec())));
+        assert!(expiries.is_empty());
     }
 }

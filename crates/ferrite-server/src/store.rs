@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ferrite_store::table::{self, Table};
 use ferrite_store::types::Collection;
+use ferrite_store::types::stream::Group;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
@@ -98,11 +99,37 @@ pub struct Shard {
     pub watched: Watched,
     /// When fields of its hashes expire.
     pub fields: FieldExpiries,
+    /// Whether a stream may have a consumer; one whose consumers are gone may still count.
+    pub consumers: bool,
     /// Clients that keep copies of keys of this shard.
     pub tracked: Tracked,
 }
 
 impl Shard {
+    /// Notes what is to be known of a value without looking for it, when it is put under a key.
+    pub fn note(&mut self, db: usize, key: &[u8], value: &Collection) {
+        match value {
+            Collection::Hash(hash) => {
+                if let Some(next) = hash.next_expiry() {
+                    self.fields.note(db, key, next);
+                }
+            }
+            Collection::Stream(stream) => {
+                let has_some = |group: &Group| group.consumer_count() > 0;
+                self.consumers |= stream.groups().values().any(has_some);
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets what was noted of a database that was emptied.
+    pub fn emptied(&mut self, db: usize) {
+        self.fields.clear(db);
+        if self.tables.iter().all(Table::is_empty) {
+            self.consumers = false;
+        }
+    }
+
     /// Has the memory fetched that a lookup will read.
     pub fn touch(&self, hash: u64, db: usize, touch: Touch) {
         let Some(table) = self.tables.get(db) else { return };
@@ -135,6 +162,7 @@ impl Store {
                 waiting: Waiting::default(),
                 watched: Watched::default(),
                 fields: FieldExpiries::default(),
+                consumers: false,
                 tracked: Tracked::default(),
             }))
         };

@@ -112,6 +112,17 @@ fn redis_7_0_follows_while_its_version_holds_what_is_there() {
     assert_eq!(magic(other.addresses()[0], ""), "REDIS0010");
     client.ok(&["HPEXPIREAT", "hash", "4102444800000", "FIELDS", "1", "f"]);
     assert_eq!(magic(other.addresses()[0], ""), "REDIS0011", "a field expires");
+    client.ok(&["SELECT", "1"]);
+    client.ok(&["FLUSHDB"]);
+    assert_eq!(magic(other.addresses()[0], ""), "REDIS0011", "the other database was emptied");
+    client.ok(&["FLUSHALL"]);
+    assert_eq!(magic(other.addresses()[0], ""), "REDIS0010", "all is gone");
     ours.ok(&["XGROUP", "CREATECONSUMER", "after:stream", "group", "consumer"]);
     assert_eq!(magic(address, ""), "REDIS0011", "it was given nothing yet");
+    assert_eq!(magic(other.addresses()[0], ""), "REDIS0010", "another server has the consumer");
+    ours.ok(&["RENAME", "after:stream", "renamed"]);
+    ours.ok(&["DEL", "before:stream"]);
+    assert_eq!(magic(address, ""), "REDIS0011", "it has another name");
+    ours.ok(&["FLUSHALL"]);
+    assert_eq!(magic(address, ""), "REDIS0010", "all is gone");
 }

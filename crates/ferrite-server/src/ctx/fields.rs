@@ -38,6 +38,12 @@ impl Ctx<'_> {
         }
     }
 
+    /// Notes that the stream under a key has got a consumer.
+    pub fn note_consumer(&mut self, key: &[u8]) {
+        let shard = shard_of(self.hash(key));
+        self.held.shard_mut(shard).consumers = true;
+    }
+
     /// Removes fields of a shard whose time has come, at most so many; how many they were.
     pub fn expire_due_fields(&mut self, shard: u8, limit: usize) -> usize {
         let now = self.now_of_fields();

@@ -313,10 +313,10 @@ impl<'s> Ctx<'s> {
         expires_at: Option<i64>,
     ) -> Ref {
         let hash = self.hash(key);
-        let next_field = match &content {
-            Content::Object(Collection::Hash(hash)) => hash.next_expiry(),
-            _ => None,
-        };
+        if let Content::Object(collection) = &content {
+            let db = self.session.db;
+            self.held.shard_mut(shard_of(hash)).note(db, key, collection);
+        }
         let (eviction, now) = (&self.shared.eviction, self.now);
         let table = self.table_at_mut(hash, self.session.db);
         let (at, removed) = table.replace(hash, key, content, expires_at);
@@ -330,21 +330,17 @@ impl<'s> Ctx<'s> {
         if is_new {
             self.notify(Class::New, "new", key);
         }
-        if next_field.is_some() {
-            self.note_fields(key, next_field);
-        }
         at
     }
 
     /// Puts what was taken from under a key, or is its copy, under another that is not there.
     pub fn put_taken(&mut self, key: &[u8], taken: Taken<Collection>) {
-        let next_field = match &taken.value {
-            Owned::Object(Collection::Hash(hash)) => hash.next_expiry(),
-            _ => None,
-        };
-        let hash = self.hash(key);
-        self.table_mut(key).put(hash, key, taken);
-        self.note_fields(key, next_field);
+        let (hash, db) = (self.hash(key), self.session.db);
+        let shard = self.held.shard_mut(shard_of(hash));
+        if let Owned::Object(collection) = &taken.value {
+            shard.note(db, key, collection);
+        }
+        shard.tables[db].put(hash, key, taken);
     }
 
     /// Puts a string under a key: as an integer where it is one.

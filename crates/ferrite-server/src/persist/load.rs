@@ -193,12 +193,8 @@ impl Loading<'_, '_> {
                 }
                 other => other.map_err(failed)?,
             };
-            if let Collection::Hash(hash) = &collection
-                && let Some(next) = hash.next_expiry()
-            {
-                shard.fields.note(db, key, next);
-            }
-            table.insert(hash, key, Content::Object(collection), expires_at);
+            shard.note(db, key, &collection);
+            shard.tables[db].insert(hash, key, Content::Object(collection), expires_at);
         }
         self.loaded.keys += 1;
         Ok(())

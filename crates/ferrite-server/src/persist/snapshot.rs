@@ -8,11 +8,11 @@ use ferrite_rdb::transcode::{Reencoded, Target, reencode};
 use ferrite_rdb::writer::{KeyAttributes, Writer};
 use ferrite_rdb::{Format, encode};
 use ferrite_store::table::{Entry, Sink, Value};
-use ferrite_store::types::{Collection, stream};
+use ferrite_store::types::Collection;
 use parking_lot::Mutex;
 
 use crate::shared::{Shared, unix_ms};
-use crate::store::{Held, SHARDS, ShardSet};
+use crate::store::{Held, SHARDS, Shard, ShardSet};
 
 /// Keys written under one lock of a shard: a few hundred microseconds for small ones.
 const KEYS_PER_LOCK: usize = 512;
@@ -144,9 +144,9 @@ pub fn write(
 /// The lowest version that these readers may need, of those that hold all that is there. All
 /// shards are held.
 fn format(readers: Readers, held: &Held<'_>) -> Format {
-    let fields_expire = || held.shards().any(|shard| !shard.fields.is_empty());
+    let needs_newest = |shard: &Shard| shard.consumers || !shard.fields.is_empty();
     match readers {
-        Readers::Older if !stream::may_have_consumers() && !fields_expire() => OLDER,
+        Readers::Older if !held.shards().any(needs_newest) => OLDER,
         _ => FORMAT,
     }
 }

@@ -66,12 +66,15 @@ fn empty(ctx: &mut Ctx<'_>, db: usize, later: bool) -> usize {
     let mut removed = 0;
     for shard in 0..SHARDS as u8 {
         tell(ctx, shard, db, None);
-        let table = &mut ctx.held.shard_mut(shard).tables[db];
+        let place = ctx.held.shard_mut(shard);
+        let table = &mut place.tables[db];
         if table.is_empty() && !table.in_snapshot() {
+            place.emptied(db);
             continue;
         }
         removed += table.len();
         let mut table = std::mem::replace(table, Table::new(shard));
+        place.emptied(db);
         // A snapshot that is being written has the keys as they were.
         while !table.save_next(usize::MAX) {}
         match later {

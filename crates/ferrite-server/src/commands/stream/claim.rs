@@ -3,11 +3,11 @@
 use ferrite_store::types::Stream;
 use ferrite_store::types::stream::{ConsumerId, Group, Pending, StreamId, id};
 
+use super::group::made_consumer;
 use super::words::{first_id, no_group, strict_id};
 use crate::commands::arguments::{at_least, is};
 use crate::ctx::{Ctx, Outcome};
 use crate::error::CommandError;
-use crate::notify::Class;
 use crate::number;
 use crate::reply::Reply;
 
@@ -242,7 +242,7 @@ fn finish(ctx: &mut Ctx<'_>, key: &[u8], told_all: Told, is_new: bool) {
     ctx.effects.dirty += told_all.len() as u64;
     ctx.propagate_nothing();
     if is_new {
-        ctx.changed(Class::Stream, "xgroup-createconsumer", key);
+        made_consumer(ctx, key);
     }
     for words in &told_all {
         ctx.propagate_instead(words);

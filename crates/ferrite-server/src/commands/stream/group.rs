@@ -115,10 +115,16 @@ pub(super) fn createconsumer(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     let (_, group) = find(ctx, words)?;
     let (_, is_new) = group.add_consumer(words[4], now);
     if is_new {
-        ctx.changed(Class::Stream, "xgroup-createconsumer", words[2]);
+        made_consumer(ctx, words[2]);
     }
     ctx.reply.int(i64::from(is_new));
     Ok(())
+}
+
+/// A consumer was made.
+pub(super) fn made_consumer(ctx: &mut Ctx<'_>, key: &[u8]) {
+    ctx.note_consumer(key);
+    ctx.changed(Class::Stream, "xgroup-createconsumer", key);
 }
 
 /// `XGROUP DELCONSUMER key group consumer`

@@ -5,11 +5,11 @@ use ferrite_store::types::sorted_set::Direction;
 use ferrite_store::types::stream::{ConsumerId, Group, Pending, StreamId, id};
 
 use super::claim::{seen, told, told_place};
+use super::group::made_consumer;
 use super::words::{no_group, not_negative, strict_id};
 use crate::ctx::{Ctx, Outcome, Stop, Within};
 use crate::dispatch::block::Park;
 use crate::error::CommandError;
-use crate::notify::Class;
 use crate::number;
 use crate::reply::Reply;
 
@@ -252,7 +252,7 @@ fn read_for_group(
     };
     stream.groups_mut().insert(name.to_vec(), group);
     if is_new {
-        ctx.changed(Class::Stream, "xgroup-createconsumer", key);
+        made_consumer(ctx, key);
         if request.no_ack {
             let words: [&[u8]; 5] = [b"XGROUP", b"CREATECONSUMER", key, name, consumer_name];
             ctx.propagate_instead(&words);

@@ -1,19 +1,8 @@
 //! Consumer groups: what was delivered to whom, and is not acknowledged yet.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::StreamId;
-
-/// Whether this process has ever had a consumer.
-static CONSUMERS: AtomicBool = AtomicBool::new(false);
-
-/// Whether any stream of this process may have a consumer, or has had one. When a consumer was
-/// last given something is what RDB files before version 11 do not hold.
-#[must_use]
-pub fn may_have_consumers() -> bool {
-    CONSUMERS.load(Ordering::Relaxed)
-}
 
 /// A group.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +98,6 @@ impl Group {
         if let Some(id) = self.find_consumer(name) {
             return (id, false);
         }
-        CONSUMERS.store(true, Ordering::Relaxed);
         let consumer =
             Consumer { name: name.to_vec(), seen_ms: now, active_ms: -1, pending: BTreeSet::new() };
         let at = match self.consumers.iter().position(Option::is_none) {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 pub use ferrite_rdb::StreamId;
 
-pub use group::{Consumer, ConsumerId, Group, Pending, may_have_consumers};
+pub use group::{Consumer, ConsumerId, Group, Pending};
 pub use node::Entry;
 use node::Node;
 pub use trim::{Trim, TrimBy};
