@@ -29,7 +29,8 @@ use crate::net::listen::Listener;
 use crate::net::mail::{Mail, Mailbox};
 use crate::net::worker::{BELL, Worker};
 use crate::oom_score::OomScore;
-use crate::persist::{Persistence, load};
+use crate::persist::Persistence;
+use crate::persist::load::{self, Loaded};
 use crate::pubsub::PubSub;
 use crate::rates::Rates;
 use crate::replication::Replicas;
@@ -126,11 +127,23 @@ impl Builder {
         self
     }
 
-    /// Starts the server. It serves clients when this returns.
+    /// Starts the server. When this returns, all keys of its snapshot are there and it serves
+    /// clients; those who connect before are answered LOADING.
+    ///
+    /// # Errors
+    /// As [`Builder::listen`] and [`Server::load`].
+    pub fn start(self) -> io::Result<Server> {
+        let mut server = self.listen()?;
+        server.load()?;
+        Ok(server)
+    }
+
+    /// Starts the server without its keys. It can be connected to, and answers LOADING until
+    /// [`Server::load`] is through.
     ///
     /// # Errors
     /// When it cannot listen, or the system gives it no threads.
-    pub fn start(self) -> io::Result<Server> {
+    pub fn listen(self) -> io::Result<Server> {
         let mut listeners = Vec::new();
         if let Some(config) = &self.config {
             listeners = apply::listen(config)?;
@@ -158,13 +171,13 @@ impl Builder {
         shared.oom_score.apply(&shared.config).map_err(io::Error::other)?;
         shared.memory.started();
         tracing::info!("Server initialized");
-        self.load(&shared)?;
-        let mut threads = Vec::new();
+        // From here on it is ended by being dropped.
+        let mut server = Server { shared, addresses, threads: Vec::new() };
         for (number, poll) in polls.into_iter().enumerate() {
             let listeners = if number == 0 { std::mem::take(&mut listeners) } else { Vec::new() };
-            threads.push(spawn(&shared, number, poll, listeners)?);
+            server.threads.push(spawn(&server.shared, number, poll, listeners)?);
         }
-        Ok(Server { shared, addresses, threads })
+        Ok(server)
     }
 
     /// Gives the Unix socket the permissions that were configured.
@@ -222,32 +235,6 @@ impl Builder {
         Arc::new(config)
     }
 
-    fn load(&self, shared: &Shared) -> io::Result<()> {
-        let path = shared.persistence.path();
-        huge_pages::use_for(std::fs::metadata(&path).map_or(0, |file| file.len()));
-        match load::load(shared, &path, unix_ms()) {
-            Ok(loaded) => {
-                for (count, keys) in
-                    shared.persistence.loaded.iter().zip([loaded.expired, loaded.keys])
-                {
-                    count.store(keys, Ordering::Relaxed);
-                }
-                let empty = match loaded.empty {
-                    0 => String::new(),
-                    keys => format!(", empty keys skipped: {keys}"),
-                };
-                tracing::info!(
-                    "Done loading RDB, keys loaded: {}, keys expired: {}{empty}.",
-                    loaded.keys,
-                    loaded.expired
-                );
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     fn shared(&self, mailboxes: Vec<Mailbox>, port: u16, this: Weak<Shared>) -> Shared {
         let config = self.config.clone().unwrap_or_else(|| self.own_config());
         let known = |command: &ferrite_commands::Command| crate::commands::knows(command.name);
@@ -294,6 +281,20 @@ impl Builder {
     }
 }
 
+/// Says what was loaded.
+fn report(shared: &Shared, loaded: Loaded, began: Instant) {
+    let Loaded { keys, expired, empty } = loaded;
+    for (count, keys) in shared.persistence.loaded.iter().zip([expired, keys]) {
+        count.store(keys, Ordering::Relaxed);
+    }
+    let empty = match empty {
+        0 => String::new(),
+        keys => format!(", empty keys skipped: {keys}"),
+    };
+    tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}{empty}.");
+    tracing::info!("DB loaded from disk: {:.3} seconds", began.elapsed().as_secs_f64());
+}
+
 fn spawn(
     shared: &Arc<Shared>,
     number: usize,
@@ -332,6 +333,26 @@ impl Server {
             users: Vec::new(),
             names: Names::default(),
         }
+    }
+
+    /// Loads its snapshot, if there is one, and serves clients from then on. When the server is
+    /// ended meanwhile, it returns without an error; [`Server::wait`] does so at once then.
+    ///
+    /// # Errors
+    /// What is wrong with the file. It can only be dropped then.
+    pub fn load(&mut self) -> io::Result<()> {
+        let shared = &self.shared;
+        let path = shared.persistence.path();
+        huge_pages::use_for(std::fs::metadata(&path).map_or(0, |file| file.len()));
+        let began = Instant::now();
+        match load::load(shared, &path, unix_ms()) {
+            Ok(loaded) => report(shared, loaded, began),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) if shared.is_stopping() => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        shared.persistence.progress.end();
+        Ok(())
     }
 
     /// The addresses it listens on.

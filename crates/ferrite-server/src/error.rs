@@ -11,6 +11,8 @@ impl CommandError {
     /// The key holds another type.
     pub const WRONG_TYPE: Self =
         Self::text("WRONGTYPE Operation against a key holding the wrong kind of value");
+    /// Not all keys are there yet.
+    pub const LOADING: Self = Self::text("LOADING Redis is loading the dataset in memory");
     /// Words that the command does not know at their place.
     pub const SYNTAX: Self = Self::text("ERR syntax error");
     /// A word or value that should be a whole number.

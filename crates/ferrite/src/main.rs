@@ -10,7 +10,7 @@ mod signals;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use ferrite_server::config::{Load, Start};
+use ferrite_server::config::{Config, Load, Start};
 use ferrite_server::{Counting, Server};
 use mimalloc::MiMalloc;
 
@@ -55,8 +55,8 @@ fn serve(load: &Load) -> Result<(), String> {
     log::begin(&config)?;
     banner::greet(&config);
     let _pid = pid_file::PidFile::write(&config);
-    let started = Server::builder().configured(&config, users).names(names).start();
-    let mut server = started
+    let listening = Server::builder().configured(&config, users).names(names).listen();
+    let mut server = listening
         .inspect_err(|error| {
             tracing::error!("{error}");
             if error.kind() == std::io::ErrorKind::AddrInUse {
@@ -66,6 +66,21 @@ fn serve(load: &Load) -> Result<(), String> {
             }
         })
         .map_err(|error| format!("Ferrite cannot start: {error}"))?;
+    signals::heed(server.shared())?;
+    server
+        .load()
+        .inspect_err(|error| tracing::error!("{error}"))
+        .map_err(|error| format!("Ferrite cannot start: {error}"))?;
+    if !server.shared().is_stopping() {
+        say_ready(&config);
+    }
+    server.wait().map_err(|error| format!("Ferrite ended: {error}"))?;
+    tracing::warn!("Ferrite is now ready to exit, bye bye...");
+    Ok(())
+}
+
+/// The lines that those who start servers wait for.
+fn say_ready(config: &Config) {
     let network = &config.network;
     for (listens, kind) in [
         (network.port.get() != 0, "tcp"),
@@ -76,8 +91,4 @@ fn serve(load: &Load) -> Result<(), String> {
             tracing::info!("Ready to accept connections {kind}");
         }
     }
-    signals::heed(server.shared())?;
-    server.wait().map_err(|error| format!("Ferrite ended: {error}"))?;
-    tracing::warn!("Ferrite is now ready to exit, bye bye...");
-    Ok(())
 }

@@ -28,7 +28,9 @@ pub fn heed(shared: &Arc<Shared>) -> Result<(), String> {
                 tracing::warn!("You insist... exiting now.");
                 end_at_once();
             }
-            tracing::info!("Received {name} scheduling shutdown...");
+            let loading = shared.persistence.progress.is_loading();
+            let when = if loading { " during loading," } else { "" };
+            tracing::info!("Received {name}{when} scheduling shutdown...");
             // When the snapshot cannot be written the server goes on, and has logged why.
             asked = shared.shut_down(End(how)).is_ok();
         }

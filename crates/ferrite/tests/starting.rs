@@ -23,15 +23,19 @@ struct Running {
 
 impl Running {
     fn start(words: &[&str]) -> Self {
+        let mut running = Self::begin(words);
+        running.wait_for("Ready to accept connections");
+        running
+    }
+
+    fn begin(words: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ferrite"))
             .args(words)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let log = BufReader::new(child.stdout.take().unwrap());
-        let mut running = Self { child, log, seen: String::new() };
-        running.wait_for("Ready to accept connections");
-        running
+        Self { child, log, seen: String::new() }
     }
 
     fn wait_for(&mut self, what: &str) {
@@ -229,4 +233,83 @@ fn huge_pages_are_for_those_who_hold_much() {
     assert_eq!(huge_pages(&pid).as_deref().unwrap_or("\t0"), "\t0");
     client(port.parse().unwrap()).ok(&["DEBUG", "POPULATE", "40000", "key", "1024"]);
     wait_until("it gets what everybody gets", || huge_pages(&pid) == of_everybody);
+}
+
+/// Keys of the file that [`slow_load`] reads; 256 of them take a second.
+const KEYS: usize = 2000;
+
+/// A server with save points that has begun to read a file of three megabytes, slowly.
+fn slow_load(folder: &Path) -> (Running, Client) {
+    let (dir, port) = (folder.display().to_string(), free_port());
+    let number = port.to_string();
+    let mut words = vec!["--dir", &dir, "--port", &number, "--save", "1 1"];
+    let server = Running::start(&words);
+    let mut writer = client(port);
+    let value: String = (0..1500_u32).map(|at| char::from(b'a' + (at * at % 26) as u8)).collect();
+    for key in 0..KEYS {
+        writer.ok(&["SET", &format!("key:{key}"), &format!("{key}{value}")]);
+    }
+    writer.ok(&["CONFIG", "SET", "rdbcompression", "no"]);
+    writer.ok(&["SAVE"]);
+    drop(server);
+    words.extend(["--key-load-delay", "3900"]);
+    let mut server = Running::begin(&words);
+    server.wait_for("RDB age");
+    (server, client(port))
+}
+
+fn info(client: &mut Client, name: &str) -> String {
+    let text = client.ok(&["INFO", "persistence"]).text();
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+    line.unwrap_or_else(|| panic!("{name} is not in:\n{text}")).to_owned()
+}
+
+#[test]
+fn clients_are_answered_while_the_file_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, mut client) = slow_load(folder.path());
+    let loading = "LOADING Redis is loading the dataset in memory";
+    for words in [
+        &["PING"][..],
+        &["GET", "key:1"],
+        &["SET", "key:1", "v"],
+        &["DBSIZE"],
+        &["PSYNC", "?", "-1"],
+    ] {
+        let reply = client.call(words).text();
+        assert!(reply.contains(loading), "{words:?}: {reply}");
+    }
+    client.ok(&["MULTI"]);
+    assert!(client.call(&["GET", "key:1"]).text().contains(loading));
+    assert!(client.call(&["EXEC"]).text().contains("EXECABORT"));
+    assert_eq!(info(&mut client, "loading"), "1");
+    let size = std::fs::metadata(folder.path().join("dump.rdb")).unwrap().len();
+    assert_eq!(info(&mut client, "loading_total_bytes"), size.to_string());
+    let mut done = || info(&mut client, "loading_loaded_bytes").parse::<u64>().unwrap();
+    let before = done();
+    wait_until("more to be read", || done() > before);
+    assert!(done() < size);
+    let percent: f64 = info(&mut client, "loading_loaded_perc").parse().unwrap();
+    assert!(percent > 0.0 && percent < 100.0, "{percent}");
+    client.ok(&["CONFIG", "SET", "key-load-delay", "0"]);
+    server.wait_for("Ready to accept connections");
+    for line in ["Loading RDB produced by version", "RDB age", "DB loaded from disk"] {
+        assert!(server.seen.contains(line), "{line} is not in:\n{}", server.seen);
+    }
+    assert_eq!(client.ok(&["DBSIZE"]).int(), Some(KEYS as i64));
+    assert_eq!(info(&mut client, "loading"), "0");
+}
+
+#[test]
+fn a_load_is_ended_by_a_signal_and_the_file_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, mut client) = slow_load(folder.path());
+    let file = folder.path().join("dump.rdb");
+    let before = std::fs::read(&file).unwrap();
+    assert!(client.call(&["SHUTDOWN", "ABORT"]).text().contains("No shutdown in progress"));
+    server.signal(Signal::TERM);
+    server.wait_for("bye bye");
+    assert!(server.child.wait().unwrap().success());
+    assert!(!server.seen.contains("Ready to accept connections"));
+    assert!(std::fs::read(&file).unwrap() == before, "the file was written anew");
 }

@@ -88,7 +88,10 @@ impl Ctx<'_> {
         let admitted = match self.admit(entry, words) {
             Ok(()) if self.must_pause(entry, words) => return Next::Paused,
             Ok(()) => {
-                let made = self.make_room_for(entry);
+                let made = match self.shared.persistence.progress.is_loading() {
+                    true => Ok(()),
+                    false => self.make_room_for(entry),
+                };
                 if !self.effects.own.is_empty() {
                     self.push_own();
                 }
@@ -242,6 +245,10 @@ impl Ctx<'_> {
         }
         if self.session.client.has(Mark::Monitor) && touches_keys(entry) {
             return Err(CommandError::text("ERR Replica can't interact with the keyspace"));
+        }
+        let loading = self.shared.persistence.progress.is_loading();
+        if loading && !entry.spec.flags.contains(Flag::Loading) {
+            return Err(CommandError::LOADING);
         }
         Ok(())
     }

@@ -485,8 +485,11 @@ impl<'s> Worker<'s> {
             self.last_ping = now;
             self.ctx.shared.log.append_alone(&["PING"]);
         }
-        self.ctx.housekeeping(self.number);
-        self.expiring = self.expiring.or(Some(Expiring::begin(self.number)));
+        // No key goes, and nothing is saved, before all are there.
+        if !self.ctx.shared.persistence.progress.is_loading() {
+            self.ctx.housekeeping(self.number);
+            self.expiring = self.expiring.or(Some(Expiring::begin(self.number)));
+        }
         (0..self.connections.len()).for_each(|seat| self.close_if_slow(seat, now));
         self.close_idle(now);
         if self.number == 0 {

@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ferrite_rdb::{Body, Entry, ErrorKind, Event, Format, Reader, Step, ValueKind};
 use ferrite_store::table::{self, Content};
 use ferrite_store::types::{Collection, Limits};
 
+use super::progress::Progress;
 use crate::shared::Shared;
 use crate::store::{Held, ShardSet, Touch, shard_of};
 
@@ -40,15 +43,18 @@ pub enum Conflicts {
     Replace,
 }
 
-/// Loads a file into an empty server. Keys whose time is over are left out.
+/// Loads a file into an empty server, whose [`Progress`] says that it is loading. Keys whose time
+/// is over are left out. Now and then the shards are released, so that whoever only counts keys
+/// goes on.
 ///
 /// # Errors
-/// What is wrong with the file, and where; nothing may be served then. A missing file is
+/// [`io::ErrorKind::Interrupted`] when the server ends meanwhile; what is wrong with the file, and where; nothing may be served then. A missing file is
 /// [`io::ErrorKind::NotFound`].
 pub fn load(shared: &Shared, path: &Path, now: i64) -> io::Result<Loaded> {
     let mut held = Held::nothing(&shared.store);
     held.acquire(ShardSet::ALL);
-    load_into(shared, &mut held, path, now, Conflicts::Refuse)
+    let progress = Some(&shared.persistence.progress);
+    load_from(shared, &mut held, path, now, (Conflicts::Refuse, progress))
 }
 
 /// The same, beside the keys that are there; all shards are held.
@@ -62,12 +68,25 @@ pub fn load_into(
     now: i64,
     conflicts: Conflicts,
 ) -> io::Result<Loaded> {
+    load_from(shared, held, path, now, (conflicts, None))
+}
+
+fn load_from<'a>(
+    shared: &'a Shared,
+    held: &'a mut Held<'_>,
+    path: &Path,
+    now: i64,
+    (conflicts, progress): (Conflicts, Option<&'a Progress>),
+) -> io::Result<Loaded> {
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("loading {}: {error}", path.display()))
     };
     let mut file = File::open(path).map_err(named)?;
     let (limits, loaded) = (shared.limits(), Loaded::default());
-    let loading = Loading { shared, limits, held, now, conflicts, loaded };
+    if let Some(progress) = progress {
+        progress.total.store(file.metadata().map_err(named)?.len(), Ordering::Relaxed);
+    }
+    let loading = Loading { shared, limits, held, now, conflicts, progress, loaded };
     loading.read(&mut file).map_err(named)
 }
 
@@ -78,6 +97,8 @@ struct Loading<'a, 's> {
     held: &'a mut Held<'s>,
     now: i64,
     conflicts: Conflicts,
+    /// Where it is told how far this is, by a load that makes way for others.
+    progress: Option<&'a Progress>,
     loaded: Loaded,
 }
 
@@ -92,12 +113,51 @@ impl Loading<'_, '_> {
                 return Ok(self.loaded);
             }
             buffer.drain(..used);
+            self.make_way(reader.offset(), Duration::ZERO)?;
             wanted = wanted.max(buffer.len() * 2);
             if fill(input, &mut buffer, wanted)? == 0 {
                 let text = format!("the file ends at byte {}, amid something", reader.offset());
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
             }
             wanted = READ_SIZE;
+        }
+    }
+
+    /// Says how far this is, and lets whoever waits for a shard have it, for so long at least.
+    fn make_way(&mut self, offset: u64, pause: Duration) -> io::Result<()> {
+        let Some(progress) = self.progress else { return Ok(()) };
+        progress.done.store(offset, Ordering::Relaxed);
+        self.held.release();
+        match pause.is_zero() {
+            true => std::thread::yield_now(),
+            false => std::thread::sleep(pause),
+        }
+        if self.shared.is_stopping() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "the server ends"));
+        }
+        self.held.acquire(ShardSet::ALL);
+        Ok(())
+    }
+
+    /// What the file says of whoever wrote it.
+    fn describe(&self, name: &[u8], value: &[u8]) {
+        let number = crate::number::parse_int(value);
+        match (name, number) {
+            (b"redis-ver" | b"valkey-ver", _) => {
+                let version = String::from_utf8_lossy(value);
+                tracing::info!("Loading RDB produced by version {version}");
+            }
+            (b"ctime", Some(written)) => {
+                tracing::info!("RDB age {} seconds", (self.now / 1000 - written).max(0));
+            }
+            (b"used-mem", Some(bytes)) => {
+                let megabytes = bytes as f64 / (1024.0 * 1024.0);
+                tracing::info!("RDB memory usage when created {megabytes:.2} Mb");
+                if let Some(progress) = self.progress {
+                    progress.used_memory.store(bytes.unsigned_abs(), Ordering::Relaxed);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -131,11 +191,17 @@ impl Loading<'_, '_> {
                     let text = format!("the value of {key:?} is larger than a server holds");
                     return Err(io::Error::other(text));
                 }
+                Event::Aux { key, value } => self.describe(&key, &value),
                 Event::Function(code) => self.add_library(&code)?,
                 _ => {}
             }
             if together.len() == TOGETHER {
                 self.put_all(&mut together)?;
+                let delay = self.shared.config.snapshots.key_load_delay.get();
+                if let Ok(microseconds @ 1..) = u64::try_from(delay) {
+                    let pause = Duration::from_micros(microseconds) * TOGETHER as u32;
+                    self.make_way(reader.offset(), pause)?;
+                }
             }
         }
     }

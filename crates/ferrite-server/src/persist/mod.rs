@@ -6,6 +6,7 @@
 
 pub mod load;
 pub mod points;
+pub mod progress;
 pub mod save;
 pub mod snapshot;
 
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
 use parking_lot::Mutex;
+
+use progress::Progress;
 
 /// What the server knows about its snapshots.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Persistence {
     pub last_seconds: AtomicI64,
     /// When the file that is being written was begun, Unix seconds.
     pub began: AtomicI64,
+    /// How far the file is loaded.
+    pub progress: Progress,
     /// Keys of the file that was loaded at the start: that had expired, and that are there.
     pub loaded: [AtomicU64; 2],
     /// How many were written.
@@ -56,6 +61,7 @@ impl Persistence {
             last_try: AtomicI64::new(0),
             last_seconds: AtomicI64::new(-1),
             began: AtomicI64::new(0),
+            progress: Progress::default(),
             loaded: Default::default(),
             saves: AtomicU64::new(0),
             saved_dirty: AtomicU64::new(0),

@@ -33,6 +33,11 @@ impl Shared {
     /// When it cannot be written and the end is not forced: the server goes on.
     pub fn shut_down(&self, end: End) -> std::io::Result<()> {
         tracing::info!("User requested shutdown...");
+        // What is there of a file that is being loaded must not take its place.
+        let end = match self.persistence.progress.is_loading() {
+            true => End(end.0 & !End::SAVE | End::NO_SAVE),
+            false => end,
+        };
         let points = !self.config.snapshots.save.get().0.is_empty();
         if end.has(End::SAVE) || (points && !end.has(End::NO_SAVE)) {
             tracing::info!("Saving the final RDB snapshot before exiting.");

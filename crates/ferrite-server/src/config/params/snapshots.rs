@@ -35,10 +35,9 @@ section! {
         /// Microseconds to wait after each part of a shard that is saved, for tests.
         rdb_key_save_delay: Number<i64> =
             integer("rdb-key-save-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden();
-        /// Microseconds to wait while loading each key, for tests.
+        /// Microseconds to wait for each key that is loaded at the start, for tests.
         key_load_delay: Number<i64> =
-            integer("key-load-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden()
-            .stored("loading is not slowed down");
+            integer("key-load-delay", "0", i32::MIN as i64, i32::MAX as i64).hidden();
         /// After how many bytes of a load others have their turn.
         loading_process_events_interval_bytes: Number<u64> =
             integer("loading-process-events-interval-bytes", "2097152", 1024, i64::MAX).hidden()

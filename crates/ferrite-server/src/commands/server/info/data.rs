@@ -6,6 +6,7 @@ use super::{human, line};
 use crate::commands::server::memory_report::Overhead;
 use crate::ctx::Ctx;
 use crate::memory_use;
+use crate::persist::progress::Progress;
 
 pub(super) fn memory(ctx: &Ctx<'_>, text: &mut String) {
     let bytes = |text: &mut String, name: &str, bytes: u64| {
@@ -57,12 +58,30 @@ pub(super) fn memory(ctx: &Ctx<'_>, text: &mut String) {
     line(text, "lazyfreed_objects", ctx.shared.garbage.freed());
 }
 
+/// How far the file is loaded; how long it will take yet is guessed from how long it took.
+fn loading(progress: &Progress, now: i64, text: &mut String) {
+    let began = progress.began.load(Ordering::Relaxed);
+    let (total, done) =
+        (progress.total.load(Ordering::Relaxed), progress.done.load(Ordering::Relaxed));
+    let rest = match (now - began).max(0).unsigned_abs() {
+        0 => 1,
+        elapsed => elapsed.saturating_mul(total.saturating_sub(done)) / (done + 1),
+    };
+    line(text, "loading_start_time", began);
+    line(text, "loading_total_bytes", total);
+    line(text, "loading_rdb_used_mem", progress.used_memory.load(Ordering::Relaxed));
+    line(text, "loading_loaded_bytes", done);
+    let percent = done as f64 / total.max(1) as f64 * 100.0;
+    line(text, "loading_loaded_perc", format!("{percent:.2}"));
+    line(text, "loading_eta_seconds", rest);
+}
+
 pub(super) fn persistence(ctx: &Ctx<'_>, text: &mut String) {
     let state = &ctx.shared.persistence;
     let saved = state.saved_dirty.load(Ordering::Relaxed);
     let saving = state.saving.load(Ordering::Relaxed);
     let began = state.began.load(Ordering::Relaxed);
-    line(text, "loading", 0);
+    line(text, "loading", u8::from(state.progress.is_loading()));
     line(text, "async_loading", 0);
     line(text, "rdb_changes_since_last_save", ctx.shared.dirty().saturating_sub(saved));
     line(text, "rdb_bgsave_in_progress", u8::from(saving));
@@ -84,6 +103,9 @@ pub(super) fn persistence(ctx: &Ctx<'_>, text: &mut String) {
     line(text, "aof_last_bgrewrite_status", "ok");
     line(text, "aof_rewrites", 0);
     line(text, "aof_last_write_status", "ok");
+    if state.progress.is_loading() {
+        loading(&state.progress, ctx.now / 1000, text);
+    }
 }
 
 pub(super) fn keyspace(ctx: &Ctx<'_>, text: &mut String) {
