@@ -16,8 +16,8 @@ pub enum Step<'a> {
         /// What it is.
         item: Item<'a>,
     },
-    /// The next thing is not complete: call again with the same bytes and more. Doubling the
-    /// buffer keeps the work of reading again linear. At the end of the file it means that the
+    /// The next thing is not complete: call again with the same bytes and more. A
+    /// buffer that grows by a part of itself keeps the work of reading again linear. At the end of the file it means that the
     /// last command was not written whole, unless no byte is left.
     NeedMore,
 }

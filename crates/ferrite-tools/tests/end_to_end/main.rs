@@ -32,6 +32,7 @@ mod copies;
 mod demo;
 mod failures;
 mod ferrite;
+mod file_memory;
 mod imports;
 mod json;
 mod live;

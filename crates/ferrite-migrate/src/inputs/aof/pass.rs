@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::files::AofFile;
-use super::plan::{Plan, Refusal, Rules, command_text};
+use super::plan::{KEPT_MAX, Plan, Refusal, Rules, command_text};
 use super::walk::{Flow, Seen, Walk};
 use crate::error::{ErrorKind, MigrateError};
 use crate::time::rfc3339;
@@ -94,6 +94,9 @@ pub fn pass(
             if commands > 0 {
                 let flow = send(Planned { file: index, offset, encoded: &out, commands })?;
                 one.stops |= flow.is_break();
+            }
+            if out.capacity() > KEPT_MAX {
+                out = Vec::new();
             }
             Ok(if one.stops { Flow::Break(()) } else { Flow::Continue(()) })
         })?;

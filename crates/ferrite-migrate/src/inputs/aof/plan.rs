@@ -21,6 +21,9 @@ use crate::report::key_text;
 /// A time other than 1970, to see whether what is written depends on it.
 const ANOTHER_TIME_MS: u64 = 1_000_000_000;
 
+/// Room that is kept for the next command, in bytes.
+pub const KEPT_MAX: usize = 1 << 20;
+
 /// The part of the files that is applied, by the annotations; Unix seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
@@ -360,6 +363,11 @@ impl Plan {
             );
         }
         self.counts.filtered += 1;
+        let name = words.get(..1).unwrap_or_default();
+        if self.rewrite(name, 0, &mut Vec::new()) == Rewrite::AsIs {
+            // A command of its name never carries an expiry: its words need not be found again.
+            return Ok(self.send(&part, 1, out));
+        }
         let Ok(Step::Item { item: Item::Command { words, .. }, .. }) =
             Reader::new(0, part.len()).next(&part)
         else {
@@ -370,15 +378,30 @@ impl Plan {
 
     /// Deletes the keys that a command writes.
     fn clear(&mut self, words: &[&[u8]], access: &KeyAccess, out: &mut Vec<u8>) -> usize {
-        let (home, mut sent, mut delete) = (self.db, 0, Vec::new());
-        for key in access.written() {
-            let Some(name) = words.get(key.word).filter(|name| self.rules.filter.accepts(name))
-            else {
-                continue;
+        let home = self.db;
+        let mut databases = Vec::new();
+        for db in access.written().map(|key| key.db.unwrap_or(home)) {
+            if !databases.contains(&db) {
+                databases.push(db);
+            }
+        }
+        let mut sent = 0;
+        // One command for each database: as many as there are keys would be several times as long.
+        for db in databases {
+            let here = || {
+                let keys = access.written().filter(|key| key.db.unwrap_or(home) == db);
+                let names = keys.filter_map(|key| words.get(key.word));
+                names.filter(|name| self.rules.filter.accepts(name))
             };
-            self.db = key.db.unwrap_or(home);
-            delete.clear();
-            resp::command(&mut delete, &[&b"DEL"[..], name]);
+            let count = here().count();
+            if count == 0 {
+                continue;
+            }
+            let mut delete = Vec::new();
+            resp::array_header(&mut delete, count + 1);
+            resp::bulk(&mut delete, b"DEL");
+            here().for_each(|name| resp::bulk(&mut delete, name));
+            self.db = db;
             sent += self.send(&delete, 1, out);
         }
         self.db = home;
@@ -404,7 +427,7 @@ impl Plan {
             answer = restored.map_or(Rewrite::Refetch, |()| Rewrite::Commands(1));
         }
         let is_untold = self.clock.is_none() && matches!(answer, Rewrite::Commands(_));
-        let is_relative = is_untold && self.is_relative(words, executed_ms);
+        let is_relative = is_untold && self.is_relative(words, &encoded);
         let sent = match answer {
             Rewrite::AsIs => Ok(self.send(raw, 1, out)),
             Rewrite::Commands(_) if is_relative && !is_restore => refuse(
@@ -420,7 +443,9 @@ impl Plan {
                 "use a target of the version that wrote the file, or a later one",
             ),
         };
-        self.rewritten = encoded;
+        if encoded.capacity() <= KEPT_MAX {
+            self.rewritten = encoded;
+        }
         sent
     }
 
@@ -435,14 +460,13 @@ impl Plan {
     }
 
     /// Whether what is written depends on when the command was executed.
-    fn is_relative(&self, words: &[&[u8]], executed_ms: u64) -> bool {
+    fn is_relative(&self, words: &[&[u8]], encoded: &[u8]) -> bool {
         if words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"RESTORE")) {
             return words.get(2) != Some(&&b"0"[..]) && !is_absolute(words);
         }
-        let (mut one, mut other) = (Vec::new(), Vec::new());
-        self.rewrite(words, executed_ms, &mut one);
+        let mut other = Vec::new();
         self.rewrite(words, ANOTHER_TIME_MS, &mut other);
-        one != other
+        encoded != other
     }
 
     /// Scripts of old servers, and commands of modules: sent as they stand, where nothing depends

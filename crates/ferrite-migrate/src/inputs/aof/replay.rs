@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use ferrite_client::{Connection, Pipeline, ReplyError, Value};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
 use super::files::AofFile;
@@ -25,6 +25,9 @@ const BATCH_BYTES: usize = 256 << 10;
 const BATCH_COMMANDS: usize = 4096;
 /// Batches that wait while one is executed.
 const BATCHES_MAX: usize = 1;
+/// Bytes from which on a batch is executed before anything else is read: it has a long command, of
+/// which one is held at a time.
+const LONG_BYTES: usize = 1 << 20;
 
 /// Commands that travel together, and where each of them stands.
 #[derive(Debug, Default)]
@@ -32,6 +35,8 @@ struct Batch {
     pipeline: Pipeline,
     /// For each command of a file: its end among the commands sent, file and offset.
     origins: Vec<(usize, usize, u64)>,
+    /// Told when it has been executed.
+    executed: Option<oneshot::Sender<()>>,
 }
 
 /// Applies the commands of all files.
@@ -55,9 +60,8 @@ pub async fn replay(
             if !batch.is_full() {
                 return Ok(Flow::Continue(()));
             }
-            let is_taken = batches.blocking_send(std::mem::take(&mut batch)).is_ok();
             // Nobody takes it after an error of the target, which is told there.
-            let goes_on = is_taken && !stop.is_stopped();
+            let goes_on = hand_over(&batches, std::mem::take(&mut batch)) && !stop.is_stopped();
             Ok(if goes_on { Flow::Continue(()) } else { Flow::Break(()) })
         });
         let _ = batches.blocking_send(batch);
@@ -66,6 +70,16 @@ pub async fn replay(
     let passed = reading.await.unwrap_or_else(|panic| Err(internal(&panic)));
     sending.await.unwrap_or_else(|panic| Err(internal(&panic)))?;
     passed
+}
+
+/// Gives a batch to the sender, and waits for what is long; whether somebody took it.
+fn hand_over(batches: &mpsc::Sender<Batch>, mut batch: Batch) -> bool {
+    if batch.pipeline.encoded().len() < LONG_BYTES {
+        return batches.blocking_send(batch).is_ok();
+    }
+    let (executed, waiting) = oneshot::channel();
+    batch.executed = Some(executed);
+    batches.blocking_send(batch).is_ok() && waiting.blocking_recv().is_ok()
 }
 
 impl Batch {
@@ -92,7 +106,7 @@ async fn send(
     mut waiting: mpsc::Receiver<Batch>,
 ) -> Result<(), MigrateError> {
     let address = job.config.target.address.to_string();
-    while let Some(batch) = waiting.recv().await {
+    while let Some(mut batch) = waiting.recv().await {
         if batch.pipeline.is_empty() {
             continue;
         }
@@ -105,6 +119,10 @@ async fn send(
             return Err(refused(&address, &files, batch.origin(at), &error));
         }
         job.progress(0, batch.pipeline.encoded().len() as u64);
+        let executed = batch.executed.take();
+        drop(batch);
+        // Nobody waits for it when the import is over.
+        let _ = executed.map(|executed| executed.send(()));
     }
     Ok(())
 }

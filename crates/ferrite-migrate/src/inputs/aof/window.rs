@@ -6,6 +6,9 @@ use std::path::Path;
 
 /// Bytes read at once; more, where what is being read is longer.
 const READ_BYTES: usize = 256 << 10;
+/// The part of what is there that is read behind it at once: little enough that what is long is not
+/// held twice, and so much that looking at it again each time stays linear.
+const READ_PART: usize = 4;
 
 /// A window over a file that moves forwards.
 #[derive(Debug)]
@@ -43,15 +46,15 @@ impl<R: Read> FileBytes<R> {
         self.start = self.start.saturating_add(count).min(self.buffer.len());
     }
 
-    /// Reads more behind them, as many again as there are; `false` at the end of the file.
+    /// Reads more behind them; `false` at the end of the file.
     ///
     /// # Errors
     /// A file that cannot be read.
     pub fn more(&mut self) -> io::Result<bool> {
         self.buffer.drain(..self.start);
         self.start = 0;
-        let wanted = self.buffer.len().max(READ_BYTES);
-        self.buffer.reserve(wanted);
+        let wanted = (self.buffer.len() / READ_PART).max(READ_BYTES);
+        self.buffer.reserve_exact(wanted);
         let read = self.input.by_ref().take(wanted as u64).read_to_end(&mut self.buffer)?;
         Ok(read > 0)
     }

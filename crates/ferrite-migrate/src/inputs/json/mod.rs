@@ -99,9 +99,13 @@ impl JsonInput {
     }
 }
 
-/// The longest record in bytes: it is held as it stands, as it is stored, and on its way.
+/// Bytes from which on a record is sent before the next is read.
+const LONG_BYTES: usize = 1 << 20;
+
+/// The longest record in bytes: it is held as it stands, as text without escapes, as it is stored, as
+/// it is sent, and twice of the one before, on its way.
 fn record_limit(job: &Job) -> usize {
-    usize::try_from(job.config.memory_limit / 8).unwrap_or(usize::MAX)
+    usize::try_from(job.config.memory_limit / 10).unwrap_or(usize::MAX)
 }
 
 impl Kind for JsonInput {
@@ -217,8 +221,15 @@ impl JsonSource {
         self.bytes.consume(end);
         self.objects.consumed(end);
         let taken = self.take(feed, &parsed, &stored).await;
-        self.stored = stored;
-        Ok(taken)
+        if stored.len() < LONG_BYTES {
+            self.stored = stored;
+            return Ok(taken);
+        }
+        drop(stored);
+        Ok(match taken {
+            Ok(()) => self.flush(feed).await,
+            closed => closed,
+        })
     }
 
     async fn take(&mut self, feed: &Feed, parsed: &Parsed, stored: &[u8]) -> Result<(), Closed> {
