@@ -140,6 +140,39 @@ fn a_target_that_loads_a_file_is_told_of() {
     ended.explains(&["may be a replica of this process", "hint: REPLICAOF NO ONE"]);
 }
 
+/// As `docs/rdb-files.md` says: a replica of nobody, which the next run names, and which is brought
+/// back by hand.
+#[test]
+fn a_target_whose_importing_process_was_killed_is_named_by_the_next_run() {
+    let (source, target) = (with_keys(KEYS), start(Server::Redis70));
+    source.client().ok(&["SAVE"]);
+    let file = source.dir().join("dump.rdb");
+    let (file, url) = (file.to_str().unwrap(), target.url());
+    let mut client = target.client();
+    client.ok(&["CONFIG", "SET", "key-load-delay", "100"]);
+    client.ok(&["CONFIG", "SET", "loading-process-events-interval-bytes", "1024"]);
+    let import = || Running::start(&["import-rdb", file, "-t", &url, "--strategy", "replica"]);
+    let running = import();
+    let loads = |client: &mut ferrite_testkit::Client| {
+        client.ok(&["INFO", "persistence"]).text().contains("loading:1")
+    };
+    until("the target to load", || loads(&mut client));
+    running.signal(Signal::KILL);
+    assert_eq!(running.end().code, None);
+    client.ok(&["CONFIG", "SET", "key-load-delay", "0"]);
+    until("the target to see it", || !loads(&mut client));
+    assert_empty(&target);
+    import().end().exits(3).explains(&["replica", "REPLICAOF NO ONE"]);
+    client.ok(&["REPLICAOF", "NO", "ONE"]);
+    for (name, value) in
+        [("masterauth", ""), ("masteruser", ""), ("repl-diskless-load", "disabled")]
+    {
+        client.ok(&["CONFIG", "SET", name, value]);
+    }
+    import().end().exits(0);
+    assert_same(&source, &target);
+}
+
 #[test]
 fn a_comparison_reports_what_it_has_compared() {
     let (source, target) = (with_keys(KEYS), empty());
