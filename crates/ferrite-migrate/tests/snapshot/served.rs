@@ -54,6 +54,24 @@ fn slow_pair() -> (Peer, Peer) {
 }
 
 #[test]
+fn a_password_for_a_primary_is_put_back() {
+    let (source, target) = (start_with_everything(Server::Redis70), start(Server::Redis70));
+    let mut client = target.client();
+    let settings = [("masterauth", "their word"), ("masteruser", "their name")];
+    for (name, value) in settings {
+        client.ok(&["CONFIG", "SET", name, value]);
+    }
+    client.ok(&["CONFIG", "SET", "requirepass", "word"]);
+    let url = target.url().replace("redis://", "redis://:word@");
+    run(import(&saved(&source), &url, FileStrategy::Replica)).unwrap();
+    client.ok(&["CONFIG", "SET", "requirepass", ""]);
+    for (name, value) in settings {
+        assert_eq!(told(&target, name), value, "{name}");
+    }
+    assert_same(&source, &target);
+}
+
+#[test]
 fn every_server_loads_what_it_reads() {
     for (from, to) in [
         (Server::Redis62, Server::Redis62),
