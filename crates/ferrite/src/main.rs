@@ -55,6 +55,7 @@ fn serve(load: &Load) -> Result<(), String> {
     log::begin(&config)?;
     banner::greet(&config);
     let _pid = pid_file::PidFile::write(&config);
+    let signals = signals::catch()?;
     let listening = Server::builder().configured(&config, users).names(names).listen();
     let mut server = listening
         .inspect_err(|error| {
@@ -66,7 +67,7 @@ fn serve(load: &Load) -> Result<(), String> {
             }
         })
         .map_err(|error| format!("Ferrite cannot start: {error}"))?;
-    signals::heed(server.shared())?;
+    signals::heed(signals, server.shared())?;
     server
         .load()
         .inspect_err(|error| tracing::error!("{error}"))

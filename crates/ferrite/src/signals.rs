@@ -11,10 +11,17 @@ use signal_hook::iterator::Signals;
 /// The exit code of a server that a second signal ended.
 const IMPATIENT: i32 = 1;
 
-/// Heeds signals from now on.
-pub fn heed(shared: &Arc<Shared>) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("heeding signals: {error}");
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+fn failed(error: std::io::Error) -> String {
+    format!("heeding signals: {error}")
+}
+
+/// Keeps signals from ending the process at once: from now on they are for [`heed`].
+pub fn catch() -> Result<Signals, String> {
+    Signals::new([SIGTERM, SIGINT]).map_err(failed)
+}
+
+/// Heeds signals from now on, and those that have come since they were caught.
+pub fn heed(mut signals: Signals, shared: &Arc<Shared>) -> Result<(), String> {
     let shared = Arc::clone(shared);
     let heed = move || {
         let mut asked = false;

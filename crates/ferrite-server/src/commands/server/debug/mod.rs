@@ -73,6 +73,10 @@ pub(super) fn debug(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
         (b"digest-value", values) => digest::of_values(ctx, values)?,
         (b"listpack", [key]) => keys::listpack(ctx, key)?,
         (b"object", [key]) => keys::object(ctx, key)?,
+        // What is there of a file must not be written over it.
+        (b"populate" | b"reload", _) if ctx.shared.persistence.progress.is_loading() => {
+            return Err(CommandError::LOADING.into());
+        }
         (b"populate", [_] | [_, _] | [_, _, _]) => keys::populate(ctx, rest)?,
         (b"reload", options) => reload::reload(ctx, options)?,
         (b"pause-cron", [on]) => switches::pause_cron(ctx, on)?,
