@@ -85,8 +85,6 @@ pub enum Locks {
     Keys,
     /// All.
     All,
-    /// All, one after the other, which it takes itself; in a transaction all are held.
-    Each,
     /// Those of the transaction that the caller has queued, and of the keys it watches.
     Transaction,
 }
@@ -109,11 +107,6 @@ impl Handler {
     /// It needs all shards.
     pub const fn all(self) -> Self {
         Self { locks: Locks::All, ..self }
-    }
-
-    /// It takes one shard after the other.
-    pub const fn each(self) -> Self {
-        Self { locks: Locks::Each, ..self }
     }
 
     /// It needs the shards of the caller's transaction.

@@ -14,7 +14,6 @@ use crate::store::{ShardSet, shard_of};
 pub fn wanted(ctx: &mut Ctx<'_>, entry: &Entry, words: &[&[u8]]) -> Result<ShardSet, CommandError> {
     match entry.locks {
         Locks::All => Ok(ShardSet::ALL),
-        Locks::Each => Ok(ShardSet::NONE),
         Locks::Keys => {
             let hashes = &mut ctx.hashes;
             of_named(entry, words, |key| ShardSet::of_shard(shard_of(hashes.note(key))))
@@ -57,7 +56,7 @@ fn of_transaction(ctx: &Ctx<'_>) -> ShardSet {
         Locks::Keys => {
             of_keys(queued.entry, &super::slices(&queued.words)).unwrap_or(ShardSet::ALL)
         }
-        Locks::All | Locks::Each | Locks::Transaction => ShardSet::ALL,
+        Locks::All | Locks::Transaction => ShardSet::ALL,
     });
     watched.chain(queued).fold(ShardSet::NONE, ShardSet::with)
 }

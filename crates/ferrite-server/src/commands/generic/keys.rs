@@ -1,12 +1,11 @@
 //! DEL, UNLINK, EXISTS, TOUCH, TYPE, DBSIZE.
 
-use ferrite_store::table::{Table, Value};
+use ferrite_store::table::Value;
 use ferrite_store::types::Collection;
 
 use crate::clients::Mark;
 use crate::ctx::{Ctx, Outcome};
 use crate::notify::Class;
-use crate::store::ShardSet;
 
 pub(super) fn del(ctx: &mut Ctx<'_>, words: &[&[u8]]) -> Outcome {
     remove(ctx, words, |ctx, key| ctx.delete(key))
@@ -63,15 +62,9 @@ pub(super) fn type_name(value: Value<'_, Collection>) -> &'static str {
 }
 
 pub(super) fn dbsize(ctx: &mut Ctx<'_>, _: &[&[u8]]) -> Outcome {
-    let (db, scripting) = (ctx.db(), &ctx.shared.scripting);
-    let mut size = 0;
-    for shard in ShardSet::ALL.iter() {
-        // Where a transaction or a script holds all, they stay held.
-        if !ctx.held.acquire_unless(ShardSet::of_shard(shard), || scripting.is_busy()) {
-            return Err(scripting.busy_error().into());
-        }
-        size += ctx.held.shard(shard).tables.get(db).map_or(0, Table::len);
-    }
+    let db = ctx.db();
+    let size = ctx.held.shards().filter_map(|shard| shard.tables.get(db));
+    let size = size.map(|table| table.len()).sum();
     ctx.reply.count(size);
     Ok(())
 }

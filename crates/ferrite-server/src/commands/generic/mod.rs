@@ -22,7 +22,7 @@ pub use migrate::Targets;
 
 pub(super) const COMMANDS: &[Handler] = &[
     handler("copy", copy::copy),
-    handler("dbsize", keys::dbsize).each(),
+    handler("dbsize", keys::dbsize).all(),
     handler("del", keys::del),
     handler("dump", dump::dump),
     handler("exists", keys::exists),
