@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ferrite_migrate::{
-    Aborted, Cutover, Followed, JobRecord, JobRounds, Limits, Verified, rfc3339,
+    Aborted, Cutover, Followed, JobRecord, JobRounds, Limits, Mode, Verified, rfc3339,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -151,8 +151,13 @@ impl Output {
             next_steps: &'a [String],
         }
         let id = &record.id;
-        let next =
-            ["status", "cutover", "stop"].map(|verb| format!("ferrite-migrate {verb} --id {id}"));
+        // An incremental migration has no cutover.
+        let verbs: &[&str] = match record.plan.mode == Mode::Live.name() {
+            true => &["status", "cutover", "stop"],
+            false => &["status", "stop"],
+        };
+        let next: Vec<String> =
+            verbs.iter().map(|verb| format!("ferrite-migrate {verb} --id {id}")).collect();
         let log = log.display().to_string();
         let words = format!("runs in the background: process {pid}, log {}", clean(&log));
         let about = About { id, body: Detached { pid, log, next_steps: &next } };

@@ -43,6 +43,19 @@ fn a_migration_goes_on_in_the_background_until_its_cutover() {
 }
 
 #[test]
+fn an_incremental_one_is_not_told_of_a_cutover() {
+    let (jobs, source, target) = (Jobs::new(), start(Server::Redis70), start(Server::Redis70));
+    let (from, to) = (source.url(), target.url());
+    let args = ["migrate", "-s", &from, "-t", &to, "--mode", "incremental", "--every", "1h"];
+    let ended = jobs.run(&[&args[..], &["--detach"]].concat()).exits(0);
+    let id = ended.stdout.split(' ').next().unwrap().to_owned();
+    let steps = ["status", "stop"].map(|verb| format!("ferrite-migrate {verb} --id {id}"));
+    let ended = ended.reports(&steps.each_ref().map(String::as_str));
+    assert!(!ended.stdout.contains("cutover"), "{}", ended.stdout);
+    jobs.run(&["stop", "--id", &id]).exits(0);
+}
+
+#[test]
 fn what_cannot_begin_says_so_and_leaves_nothing() {
     let (jobs, source, target) = (Jobs::new(), start(Server::Redis70), start(Server::Redis70));
     source.client().ok(&["SET", "key", "ours"]);
