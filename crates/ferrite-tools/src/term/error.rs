@@ -32,6 +32,7 @@ pub struct Failure {
     /// Keys that are complete on the target.
     pub keys_copied: u64,
     /// Whether any of those may be wrong.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_doubtful: bool,
     /// The exit code.
     pub exit_code: u8,

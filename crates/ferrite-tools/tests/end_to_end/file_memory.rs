@@ -13,9 +13,9 @@ use crate::empty;
 
 /// The default of `--memory-limit`.
 const MEMORY_LIMIT: u64 = 128 << 20;
-/// A command of an append-only file may take an eighth of it: this is just below.
-const LONG: usize = 15 << 20;
-/// A record of JSON may take a tenth of it.
+/// A command of an append-only file may take a tenth of it: this is just below.
+const LONG: usize = 12 << 20;
+/// A record of JSON, too.
 const RECORD: usize = 12 << 20;
 
 fn write(folder: &Path, name: &str, content: impl FnOnce(&mut BufWriter<File>)) -> PathBuf {

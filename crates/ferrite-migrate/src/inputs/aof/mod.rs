@@ -152,7 +152,7 @@ impl AofInput {
 /// The longest command: it is held in the window it is read in, as it is rewritten, as it is to be
 /// sent and in the batch on its way; and its words cost more than their bytes.
 fn command_limit(config: &Config) -> usize {
-    usize::try_from(config.memory_limit / 8).unwrap_or(usize::MAX)
+    usize::try_from(config.memory_limit / 10).unwrap_or(usize::MAX)
 }
 
 fn check_options(config: &Config, options: &AofOptions) -> Result<(), MigrateError> {
