@@ -30,7 +30,6 @@ use super::reverse::Reverse;
 use super::run::{Following, Live, journal_error};
 use super::settle::{Paused, Settler, pause};
 use super::verify::Work;
-
 use crate::error::MigrateError;
 use crate::jobs::State;
 use crate::jobs::control::Replier;

@@ -48,8 +48,8 @@ pub enum Conflicts {
 /// goes on.
 ///
 /// # Errors
-/// [`io::ErrorKind::Interrupted`] when the server ends meanwhile; what is wrong with the file, and where; nothing may be served then. A missing file is
-/// [`io::ErrorKind::NotFound`].
+/// What is wrong with the file, and where; nothing may be served then. A missing file is
+/// [`io::ErrorKind::NotFound`], a server that ends meanwhile [`io::ErrorKind::Interrupted`].
 pub fn load(shared: &Shared, path: &Path, now: i64) -> io::Result<Loaded> {
     let mut held = Held::nothing(&shared.store);
     held.acquire(ShardSet::ALL);
